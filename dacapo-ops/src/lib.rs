@@ -1,0 +1,1 @@
+//! Tensors and transformer kernels on the dacapo runtime.

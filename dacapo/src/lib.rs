@@ -1,0 +1,1 @@
+//! A runtime that turns many small GPU kernels into few submissions.
