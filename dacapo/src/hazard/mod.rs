@@ -4,7 +4,12 @@
 //! it touches a byte that a dispatch since the last barrier touched, and at least one of the two
 //! writes it. [`HazardTracker`] answers that question, and says why.
 
+mod arena;
+mod chunk;
+mod interval_map;
 mod kind;
+#[cfg(test)]
+mod tests;
 mod tracker;
 
 pub use crate::Access;
