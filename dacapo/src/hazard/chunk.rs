@@ -43,7 +43,13 @@ impl Chunk {
     /// The position of the first segment that ends after `byte`; `len` or more if none does.
     #[inline]
     pub(super) fn position(&self, byte: u64) -> usize {
-        self.ends.iter().map(|&end| usize::from(end <= byte)).sum()
+        let mut at = 0;
+        let mut step = CAPACITY / 2;
+        while step > 0 {
+            at += if self.ends[at + step - 1] <= byte { step } else { 0 };
+            step /= 2;
+        }
+        at + usize::from(self.ends[at] <= byte)
     }
 
     #[inline]
