@@ -124,7 +124,7 @@ fn slot(index: u64, spread: Spread) -> RangeAccess {
     RangeAccess {
         allocation: AllocationId::new(allocation as u32),
         range: ByteRange::new(place * 64, place * 64 + 48),
-        access: if index % 2 == 0 {
+        access: if index.is_multiple_of(2) {
             Access::Write
         } else {
             Access::Read
