@@ -1,1 +1,4 @@
 //! Tensors and transformer kernels on the dacapo runtime.
+
+pub mod dtype;
+pub mod simd;
