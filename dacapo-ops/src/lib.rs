@@ -2,3 +2,4 @@
 
 pub mod dtype;
 pub mod simd;
+pub mod tensor;
