@@ -81,7 +81,10 @@ mod tests {
     fn a_missing_file_and_a_folder_are_errors_with_the_path() {
         for path in [Path::new("no/such/file.gguf"), Path::new(".")] {
             let error = MappedFile::open(path).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("{}: ", path.display())), "{error}");
+            assert!(
+                error.starts_with(&format!("{}: ", path.display())),
+                "{error}"
+            );
         }
     }
 

@@ -39,7 +39,9 @@ pub enum SafetensorsError {
     #[error("not an index of shards (an object with \"weight_map\" from tensor to file name): {0}")]
     NotAnIndex(String),
     /// A shard's name could lead out of the folder, or is not that of a safetensors file.
-    #[error("shard name {found:?}: allowed is the plain name of a .safetensors file in the same folder")]
+    #[error(
+        "shard name {found:?}: allowed is the plain name of a .safetensors file in the same folder"
+    )]
     ShardName {
         /// The name in the index.
         found: String,
@@ -54,7 +56,9 @@ pub enum SafetensorsError {
     #[error("not a valid safetensors file: {0}")]
     NotSafetensors(String),
     /// A tensor has an element type that no supported model uses.
-    #[error("tensor {tensor:?} has type {found}, supported are F64, F32, F16, BF16, I64, I32, I16 and I8")]
+    #[error(
+        "tensor {tensor:?} has type {found}, supported are F64, F32, F16, BF16, I64, I32, I16 and I8"
+    )]
     UnsupportedType {
         /// The tensor's name.
         tensor: String,
@@ -141,8 +145,8 @@ impl SafetensorsFolder {
 
     fn add_shards(&mut self, index: &Path) -> Result<()> {
         let json = open_json(index)?;
-        let shards = Shards::parse(json.bytes())
-            .map_err(|error| Error::from(error).in_file(index))?;
+        let shards =
+            Shards::parse(json.bytes()).map_err(|error| Error::from(error).in_file(index))?;
         for shard in &shards.names {
             for tensor in self.add_file(shard)? {
                 shards

@@ -64,11 +64,12 @@ impl Unchecked {
             let key = &self.heads.key;
             return Err(self.kv_heads.not(format!("a divisor of {key} ({heads})")));
         }
+        let width = self.width.size(MAX_WIDTH)?;
         let head_dim = self.head_dim.even(MAX_HEAD_DIM)?;
         Ok(ModelConfig {
             architecture: self.architecture,
             vocab_size: self.vocab_size.size(MAX_VOCAB)?,
-            width: self.width.size(MAX_WIDTH)?,
+            width,
             layers: self.layers.size(MAX_LAYERS)?,
             heads,
             kv_heads,

@@ -30,7 +30,10 @@ pub enum ConfigError {
         allowed: String,
     },
     /// The architecture is not known.
-    #[error("{key} is {found:?}, which is not supported; known architectures: {}", known())]
+    #[error(
+        "{key} is {found:?}, which is not supported; known architectures: {}",
+        known()
+    )]
     UnknownArchitecture {
         /// The key.
         key: &'static str,

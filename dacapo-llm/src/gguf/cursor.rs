@@ -75,11 +75,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A non-empty string of at most `limit` bytes.
-    pub(super) fn name(
-        &mut self,
-        what: &'static str,
-        limit: usize,
-    ) -> Result<&'a str, GgufError> {
+    pub(super) fn name(&mut self, what: &'static str, limit: usize) -> Result<&'a str, GgufError> {
         let at = self.at();
         let name = self.string(what)?;
         if name.is_empty() || name.len() > limit {

@@ -13,7 +13,9 @@ pub enum GgufError {
         found: Vec<u8>,
     },
     /// The file was written for big-endian machines.
-    #[error("this is a big-endian GGUF file; only little-endian ones can be read (convert the model again without the big-endian option)")]
+    #[error(
+        "this is a big-endian GGUF file; only little-endian ones can be read (convert the model again without the big-endian option)"
+    )]
     BigEndian,
     /// The version of the format is not known.
     #[error("GGUF version {found} is not supported, only versions 2 and 3 are")]
@@ -116,7 +118,9 @@ pub enum GgufError {
         limit: usize,
     },
     /// A tensor's dimensions make no tensor that any machine could hold.
-    #[error("its dimensions are {dims:?}: each must be at least 1, and the size must stay below 2^63 bytes")]
+    #[error(
+        "its dimensions are {dims:?}: each must be at least 1, and the size must stay below 2^63 bytes"
+    )]
     Dimensions {
         /// The dimensions, fastest first.
         dims: Vec<u64>,
@@ -136,7 +140,9 @@ pub enum GgufError {
         dtype: GgmlType,
     },
     /// A tensor's data does not start at a multiple of the file's alignment.
-    #[error("its data starts at offset {offset}, which is not a multiple of the alignment {alignment}")]
+    #[error(
+        "its data starts at offset {offset}, which is not a multiple of the alignment {alignment}"
+    )]
     Misaligned {
         /// The offset in the data section, in bytes.
         offset: u64,
@@ -144,7 +150,9 @@ pub enum GgufError {
         alignment: u64,
     },
     /// A tensor's data does not lie inside the file.
-    #[error("its {size} bytes at offset {offset} do not fit into the data section, which has {available} bytes")]
+    #[error(
+        "its {size} bytes at offset {offset} do not fit into the data section, which has {available} bytes"
+    )]
     OutOfFile {
         /// The offset in the data section, in bytes.
         offset: u64,

@@ -80,7 +80,9 @@ impl GgufHeader {
 
     /// The tensors by name, in the order of the file.
     pub fn tensors(&self) -> impl ExactSizeIterator<Item = (&str, &TensorInfo)> {
-        self.tensors.iter().map(|(name, info)| (name.as_str(), info))
+        self.tensors
+            .iter()
+            .map(|(name, info)| (name.as_str(), info))
     }
 
     /// The tensor called `name`.

@@ -79,7 +79,8 @@ impl Writer {
     pub(crate) fn entry(mut self, name: &[u8], dims: &[u64], type_id: u32, offset: u64) -> Self {
         self.tensors.extend(string(name));
         self.tensors.extend((dims.len() as u32).to_le_bytes());
-        self.tensors.extend(dims.iter().flat_map(|d| d.to_le_bytes()));
+        self.tensors
+            .extend(dims.iter().flat_map(|d| d.to_le_bytes()));
         self.tensors.extend(type_id.to_le_bytes());
         self.tensors.extend(offset.to_le_bytes());
         self.tensor_count += 1;
@@ -89,8 +90,16 @@ impl Writer {
     pub(crate) fn finish(&self) -> Vec<u8> {
         let mut bytes = b"GGUF".to_vec();
         bytes.extend(self.version.to_le_bytes());
-        bytes.extend(self.tensor_count.wrapping_add(self.extra_tensors).to_le_bytes());
-        bytes.extend(self.metadata_count.wrapping_add(self.extra_metadata).to_le_bytes());
+        bytes.extend(
+            self.tensor_count
+                .wrapping_add(self.extra_tensors)
+                .to_le_bytes(),
+        );
+        bytes.extend(
+            self.metadata_count
+                .wrapping_add(self.extra_metadata)
+                .to_le_bytes(),
+        );
         bytes.extend(&self.metadata);
         bytes.extend(&self.tensors);
         if self.tensor_count > 0 {

@@ -276,7 +276,9 @@ impl StringArray {
     fn read(cursor: &mut Cursor<'_>, len: u64) -> Result<Self, GgufError> {
         let mut strings = Self::default();
         for _ in 0..len {
-            strings.text.push_str(cursor.string("a string of an array")?);
+            strings
+                .text
+                .push_str(cursor.string("a string of an array")?);
             strings.ends.push(strings.text.len());
         }
         Ok(strings)

@@ -13,7 +13,9 @@ pub enum WeightsError {
         count: usize,
     },
     /// A tensor has another shape than the hyperparameters imply.
-    #[error("tensor {name:?} has shape {found:?}, the model's configuration implies {wanted:?} (rows, columns)")]
+    #[error(
+        "tensor {name:?} has shape {found:?}, the model's configuration implies {wanted:?} (rows, columns)"
+    )]
     Shape {
         /// The tensor's name.
         name: String,

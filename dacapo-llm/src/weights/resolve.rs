@@ -51,7 +51,12 @@ impl Resolver<'_> {
             width,
             ..
         } = self.config;
-        let token_embd = self.global("token_embd.weight", "model.embed_tokens.weight", vocab, width)?;
+        let token_embd = self.global(
+            "token_embd.weight",
+            "model.embed_tokens.weight",
+            vocab,
+            width,
+        )?;
         let output_norm = self.global("output_norm.weight", "model.norm.weight", 1, width)?;
         let output = if self.config.tied_embeddings {
             None
@@ -88,7 +93,12 @@ impl Resolver<'_> {
         let attn_k = part("attn_k.weight", "self_attn.k_proj.weight", kv, width)?;
         let attn_v = part("attn_v.weight", "self_attn.v_proj.weight", kv, width)?;
         let attn_output = part("attn_output.weight", "self_attn.o_proj.weight", width, q)?;
-        let ffn_norm = part("ffn_norm.weight", "post_attention_layernorm.weight", 1, width)?;
+        let ffn_norm = part(
+            "ffn_norm.weight",
+            "post_attention_layernorm.weight",
+            1,
+            width,
+        )?;
         let ffn_gate = part("ffn_gate.weight", "mlp.gate_proj.weight", inner, width)?;
         let ffn_up = part("ffn_up.weight", "mlp.up_proj.weight", inner, width)?;
         let ffn_down = part("ffn_down.weight", "mlp.down_proj.weight", width, inner)?;
@@ -119,7 +129,13 @@ impl Resolver<'_> {
         let q = self.part(layer, "attn_q.bias", "self_attn.q_proj.bias", 1, q)?;
         let k = self.part(layer, "attn_k.bias", "self_attn.k_proj.bias", 1, kv)?;
         let v = self.part(layer, "attn_v.bias", "self_attn.v_proj.bias", 1, kv)?;
-        Ok((|| Some(QkvBias { q: q?, k: k?, v: v? }))())
+        Ok((|| {
+            Some(QkvBias {
+                q: q?,
+                k: k?,
+                v: v?,
+            })
+        })())
     }
 
     fn head_norm(&mut self, layer: usize) -> Result<Option<QkNorm>, WeightsError> {
@@ -127,8 +143,20 @@ impl Resolver<'_> {
             return Ok(None);
         }
         let dim = self.config.head_dim;
-        let q = self.part(layer, "attn_q_norm.weight", "self_attn.q_norm.weight", 1, dim)?;
-        let k = self.part(layer, "attn_k_norm.weight", "self_attn.k_norm.weight", 1, dim)?;
+        let q = self.part(
+            layer,
+            "attn_q_norm.weight",
+            "self_attn.q_norm.weight",
+            1,
+            dim,
+        )?;
+        let k = self.part(
+            layer,
+            "attn_k_norm.weight",
+            "self_attn.k_norm.weight",
+            1,
+            dim,
+        )?;
         Ok((|| Some(QkNorm { q: q?, k: k? }))())
     }
 
