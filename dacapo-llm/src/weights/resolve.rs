@@ -245,10 +245,10 @@ impl Names {
 /// GGUF files leave them out.
 fn matrix_shape(tensor: &StoredTensor) -> Option<[u64; 2]> {
     let start = tensor.shape.iter().position(|&dim| dim != 1);
-    match &tensor.shape[start.unwrap_or(tensor.shape.len())..] {
-        &[] => Some([1, 1]),
-        &[cols] => Some([1, cols]),
-        &[rows, cols] => Some([rows, cols]),
+    match tensor.shape[start.unwrap_or(tensor.shape.len())..] {
+        [] => Some([1, 1]),
+        [cols] => Some([1, cols]),
+        [rows, cols] => Some([rows, cols]),
         _ => None,
     }
 }
