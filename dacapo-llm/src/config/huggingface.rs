@@ -4,10 +4,11 @@ use serde_json::{Map, Value};
 
 use super::check::{Keyed, Unchecked, UncheckedScaling};
 use super::{Architecture, ConfigError, RopeLayout};
+use crate::error::shortened;
 
 pub(super) fn read(json: &[u8]) -> Result<Unchecked, ConfigError> {
-    let root: Map<String, Value> =
-        serde_json::from_slice(json).map_err(|error| ConfigError::NotJson(error.to_string()))?;
+    let root: Map<String, Value> = serde_json::from_slice(json)
+        .map_err(|error| ConfigError::NotJson(shortened(&error.to_string())))?;
     let config = Object {
         prefix: "",
         values: &root,
@@ -64,7 +65,7 @@ fn architecture(config: &Object<'_>) -> Result<Architecture, ConfigError> {
         .find(|known| known.huggingface_name() == found)
         .ok_or_else(|| ConfigError::UnknownArchitecture {
             key: KEY,
-            found: found.clone(),
+            found: shortened(found),
         })
 }
 
@@ -216,16 +217,16 @@ impl<'a> Object<'a> {
 
     fn not(&self, key: &str, found: &Value, allowed: &str) -> ConfigError {
         ConfigError::Value {
-            key: self.full(key),
-            found: shortened(found),
+            key: shortened(&self.full(key)),
+            found: shortened(&found.to_string()),
             allowed: allowed.to_owned(),
         }
     }
 
     fn unsupported(&self, key: &str, found: &Value, feature: &'static str) -> ConfigError {
         ConfigError::Unsupported {
-            key: self.full(key),
-            found: shortened(found),
+            key: shortened(&self.full(key)),
+            found: shortened(&found.to_string()),
             feature,
         }
     }
@@ -276,16 +277,6 @@ impl<'a> Object<'a> {
             key: self.full(key),
         };
         self.optional_float(key)?.ok_or_else(missing)
-    }
-}
-
-/// A value as JSON, cut to a length fit for a message.
-fn shortened(value: &Value) -> String {
-    const MAX: usize = 80;
-    let text = value.to_string();
-    match text.char_indices().nth(MAX) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
     }
 }
 

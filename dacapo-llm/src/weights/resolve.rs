@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{LayerWeights, QkNorm, QkvBias, Weight, Weights, WeightsError};
 use crate::config::ModelConfig;
+use crate::error::shortened;
 use crate::tensors::{Naming, StoredTensor, TensorIndex};
 
 /// How many names an error lists.
@@ -236,7 +237,7 @@ impl Names {
     fn add(&mut self, name: &str) {
         self.count += 1;
         if self.first.len() < LISTED {
-            self.first.push(name.to_owned());
+            self.first.push(shortened(name));
         }
     }
 }
