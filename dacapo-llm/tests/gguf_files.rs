@@ -150,6 +150,14 @@ fn a_file_that_is_no_model_is_refused_with_its_path() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("all-types.json: not a GGUF file"), "{error}");
+    let folder = std::env::temp_dir().join(format!("dacapo-no-model-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    for name in ["config.json", "model.safetensors"] {
+        std::fs::write(folder.join(name), "\x02\0\0\0\0\0\0\0{}").unwrap();
+    }
+    let error = ModelFiles::open(&folder).unwrap_err().to_string();
+    std::fs::remove_dir_all(&folder).unwrap();
+    assert!(error.contains("config.json: not a JSON object"), "{error}");
     let error = ModelFiles::open(data("")).unwrap_err().to_string();
     assert!(error.contains("config.json"), "{error}");
 }

@@ -104,7 +104,9 @@ fn refuse_sliding_window(
     const WINDOW: &str = "sliding_window";
     const TYPES: &str = "layer_types";
     let window = config.optional_uint(WINDOW)?;
-    let short = window.is_none_or(|window| window.value < context_length.value);
+    let wide = |window: &Keyed<u64>| window.value >= context_length.value;
+    let covers_context = window.as_ref().is_some_and(wide);
+    let is_short = window.is_some() && !covers_context;
     let enabled = config.bool("use_sliding_window")? == Some(true);
     let window = config.get(WINDOW).unwrap_or(&Value::Null);
     if let Some(types) = config.get(TYPES) {
@@ -112,13 +114,13 @@ fn refuse_sliding_window(
             return Err(config.not(TYPES, types, "a list"));
         };
         for found in types {
-            if found == "full_attention" || (found == "sliding_attention" && !short) {
+            if found == "full_attention" || (found == "sliding_attention" && covers_context) {
                 continue;
             }
             let feature = "anything but full attention in a layer";
             return Err(config.unsupported(TYPES, found, feature));
         }
-    } else if enabled && short {
+    } else if enabled && is_short {
         let full_layers = config.optional_uint("max_window_layers")?;
         if full_layers.map_or(28, |full| full.value) < layers.value {
             return Err(config.unsupported(WINDOW, window, "sliding-window attention"));

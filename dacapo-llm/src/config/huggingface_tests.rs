@@ -312,6 +312,8 @@ fn sliding_windows_are_refused_only_where_they_slide() {
     assert!(read(&all_full).is_ok());
     let wide = with(used.clone(), "sliding_window", json!(32_768));
     assert!(read(&wide).is_ok());
+    let none = with(used.clone(), "sliding_window", Value::Null);
+    assert!(read(&none).is_ok());
     let types = json!(["full_attention", "sliding_attention"]);
     let text = message(&with(used, "layer_types", types.clone()));
     assert!(
