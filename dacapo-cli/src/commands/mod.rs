@@ -1,0 +1,15 @@
+//! One module per subcommand.
+
+pub(crate) mod bench;
+pub(crate) mod devices;
+pub(crate) mod generate;
+pub(crate) mod inspect;
+pub(crate) mod perplexity;
+pub(crate) mod tokenize;
+
+/// How a command ended, if not with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    Complete,
+    Interrupted,
+}

@@ -1,0 +1,60 @@
+use std::io;
+use std::path::PathBuf;
+
+/// The result of a fallible function of this crate.
+pub(crate) type Result<T, E = Error> = core::result::Result<T, E>;
+
+/// What ends the command early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The runtime refused or failed.
+    #[error(transparent)]
+    Runtime(#[from] dacapo::Error),
+    /// The model's files, tokenizer, template or decoder refused or failed.
+    #[error(transparent)]
+    Model(#[from] dacapo_llm::Error),
+    /// No model was named and the default one is not there.
+    #[error("no model was named and the default one, {}, is missing; `python3 scripts/fetch-model` gets it", path.display())]
+    NoDefaultModel { path: PathBuf },
+    /// No model was named and there is no place to look for one.
+    #[error(
+        "no model was named, and there is no cache folder for the default one: {hint} is not set"
+    )]
+    NoCacheFolder { hint: &'static str },
+    /// A text could not be read.
+    #[error("{name}: {source}")]
+    Read {
+        name: String,
+        #[source]
+        source: io::Error,
+    },
+    /// A text is longer than this program reads.
+    #[error("{name}: the text is longer than {limit} bytes, the most that is read")]
+    TextTooLong { name: String, limit: u64 },
+    /// A text is not UTF-8.
+    #[error("{name}: not UTF-8 text: the byte at offset {at} does not belong there")]
+    NotText { name: String, at: usize },
+    /// Standard output could not be written.
+    #[error("standard output: {0}")]
+    Output(io::Error),
+    /// An environment variable has a value that is not allowed.
+    #[error("{name}={value:?} is not allowed; allowed: {allowed}")]
+    Environment {
+        name: &'static str,
+        value: String,
+        allowed: &'static str,
+    },
+    /// Ctrl-C could not be caught.
+    #[error("catching Ctrl-C: {0}")]
+    Signal(io::Error),
+    /// Arguments that do not fit together; reported like clap's own complaints.
+    #[error("{0}")]
+    Usage(String),
+}
+
+impl Error {
+    /// Whether the reader of standard output has gone.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,105 @@
+//! Flags shared by commands, and the one place of this program that reads the environment.
+
+use core::num::NonZeroUsize;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::RangedU64ValueParser;
+use dacapo::{Device, DeviceOptions, DeviceSelector};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::error::{Error, Result};
+
+/// Where to compute. The environment counts where a flag is absent.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct DeviceFlags {
+    /// Device to run on: best, cpu, vulkan, metal, an index of `dacapo devices`, or part of a name
+    #[arg(long, value_parser = device_selector)]
+    device: Option<DeviceSelector>,
+    /// Worker threads of the CPU device, 1 to 1024 [default: one per core]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..=1024))]
+    threads: Option<u64>,
+}
+
+impl DeviceFlags {
+    /// Opens the device that flags and environment choose.
+    pub(crate) fn open(&self) -> Result<Device> {
+        let mut options = DeviceOptions::default().with_env()?;
+        if let Some(device) = &self.device {
+            options.device = device.clone();
+        }
+        if let Some(threads) = self.threads {
+            options.threads = usize::try_from(threads).ok().and_then(NonZeroUsize::new);
+        }
+        Ok(Device::open(&options)?)
+    }
+}
+
+/// A count of tokens or repeats, at least 1.
+pub(crate) fn count() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..)
+}
+
+/// Lets events of the libraries of at least the level in `DACAPO_LOG` through to standard error.
+pub(crate) fn init_log() -> Result<()> {
+    let level = log_level(std::env::var_os("DACAPO_LOG"))?;
+    tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    Ok(())
+}
+
+/// The environment variable `name` as a path, unless it is absent or empty.
+pub(crate) fn path_variable(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+fn log_level(value: Option<OsString>) -> Result<LevelFilter> {
+    let Some(value) = value else {
+        return Ok(LevelFilter::WARN);
+    };
+    Ok(match value.to_str() {
+        Some("off") => LevelFilter::OFF,
+        Some("error") => LevelFilter::ERROR,
+        Some("warn") => LevelFilter::WARN,
+        Some("info") => LevelFilter::INFO,
+        Some("debug") => LevelFilter::DEBUG,
+        Some("trace") => LevelFilter::TRACE,
+        _ => {
+            return Err(Error::Environment {
+                name: "DACAPO_LOG",
+                value: value.to_string_lossy().into_owned(),
+                allowed: "off, error, warn, info, debug, trace",
+            });
+        }
+    })
+}
+
+fn device_selector(text: &str) -> Result<DeviceSelector, &'static str> {
+    match text.parse() {
+        Ok(selector) if !text.is_empty() => Ok(selector),
+        _ => Err("allowed: best, cpu, vulkan, metal, an index, or part of a name"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_levels_have_names() {
+        assert_eq!(log_level(None).unwrap(), LevelFilter::WARN);
+        assert_eq!(log_level(Some("debug".into())).unwrap(), LevelFilter::DEBUG);
+        for bad in ["", "3", "DEBUG", "loud"] {
+            let message = log_level(Some(bad.into())).unwrap_err().to_string();
+            assert!(
+                message.contains("DACAPO_LOG") && message.contains("trace"),
+                "{message}"
+            );
+        }
+    }
+}

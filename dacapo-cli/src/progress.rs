@@ -1,0 +1,45 @@
+//! Progress bars on standard error. Where that is no terminal, nothing is written.
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// A bar that disappears when it is dropped.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// A bar that counts bytes.
+    pub(crate) fn bytes(what: &'static str, total: u64) -> Progress {
+        Progress::new(
+            what,
+            total,
+            "{msg} [{bar:30}] {binary_bytes} of {binary_total_bytes}",
+        )
+    }
+
+    /// A bar that counts something else, such as tokens.
+    pub(crate) fn items(what: &'static str, items: &'static str, total: usize) -> Progress {
+        let template = format!("{{msg}} [{{bar:30}}] {{human_pos}} of {{human_len}} {items}");
+        Progress::new(what, total as u64, &template)
+    }
+
+    fn new(what: &'static str, total: u64, template: &str) -> Progress {
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = ProgressBar::new(total)
+            .with_style(style.progress_chars("=> "))
+            .with_message(what);
+        Progress { bar }
+    }
+
+    pub(crate) fn set(&self, done: u64, total: u64) {
+        self.bar.set_length(total);
+        self.bar.set_position(done);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
