@@ -1,1 +1,4 @@
 //! Model files, tokenizers and decoders on the dacapo runtime.
+
+pub mod chat;
+pub mod tokenizer;
