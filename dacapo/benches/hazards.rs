@@ -21,7 +21,7 @@ trait Subject {
     /// Above this many live ranges it takes too long to measure.
     const LIMIT: u64;
     fn new() -> Self;
-    fn check(&self, access: &RangeAccess) -> bool;
+    fn check(&mut self, access: &RangeAccess) -> bool;
     fn record(&mut self, dispatch: u32, access: &RangeAccess);
     fn barrier(&mut self);
 }
@@ -32,7 +32,7 @@ impl Subject for HazardTracker {
     fn new() -> Self {
         HazardTracker::new()
     }
-    fn check(&self, access: &RangeAccess) -> bool {
+    fn check(&mut self, access: &RangeAccess) -> bool {
         HazardTracker::check(self, std::slice::from_ref(access)).is_some()
     }
     fn record(&mut self, dispatch: u32, access: &RangeAccess) {
@@ -51,7 +51,7 @@ impl Subject for LinearScan {
     fn new() -> Self {
         LinearScan(Vec::new())
     }
-    fn check(&self, access: &RangeAccess) -> bool {
+    fn check(&mut self, access: &RangeAccess) -> bool {
         self.0.iter().any(|earlier| {
             earlier.allocation == access.allocation
                 && earlier.range.overlaps(&access.range)
@@ -86,7 +86,7 @@ impl Subject for BTreeMaps {
     fn new() -> Self {
         BTreeMaps::default()
     }
-    fn check(&self, access: &RangeAccess) -> bool {
+    fn check(&mut self, access: &RangeAccess) -> bool {
         meets(&self.written, access) || access.access.writes() && meets(&self.read, access)
     }
     fn record(&mut self, _: u32, access: &RangeAccess) {

@@ -2,7 +2,8 @@
 
 use crate::ByteRange;
 
-/// Segments a chunk holds. Measured with 16, 32 and 64 in `benches/hazards.rs`.
+/// Segments a chunk holds; a power of two. 16 measures the same in `benches/hazards.rs` up to 10,000
+/// ranges, and moves the directory twice as often.
 pub(super) const CAPACITY: usize = 32;
 
 /// A range and the dispatch that touched it last.

@@ -23,12 +23,15 @@ pub(super) struct IntervalMap {
     dispatch: u32,
     /// The directory in the arena, or [`INLINE`].
     directory: u32,
+    /// What the last question found: the assignment that follows it is mostly to the same place. It may
+    /// be out of date, and is believed only where it is right.
+    hint: Place,
 }
 
 const INLINE: u32 = u32::MAX;
 
 /// A place in a map: the chunk by its place in the directory, and the segment in the chunk.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Place {
     chunk: usize,
     at: usize,
@@ -40,15 +43,21 @@ impl IntervalMap {
         end: 0,
         dispatch: 0,
         directory: INLINE,
+        hint: Place { chunk: 0, at: 0 },
     };
 
     /// Whether any byte of a non-empty range is in the map.
     #[inline]
-    pub(super) fn overlaps(&self, arena: &Arena, range: ByteRange) -> bool {
+    pub(super) fn overlaps(&mut self, arena: &Arena, range: ByteRange) -> bool {
         if range.end <= self.start || range.start >= self.end {
             return false;
         }
-        self.directory == INLINE || self.first(arena, range).is_some()
+        if self.directory == INLINE {
+            return true;
+        }
+        self.hint = self.find(arena, range.start);
+        let found = self.get(arena, self.hint);
+        found.is_some_and(|found| found.range.start < range.end)
     }
 
     /// Of the segments that share bytes with a non-empty range, one of the latest dispatch, cut to those
@@ -80,7 +89,7 @@ impl IntervalMap {
         if self.directory == INLINE {
             self.spill(arena);
         }
-        let place = self.find(arena, range.start);
+        let place = self.find_again(arena, range.start);
         match self.get(arena, place) {
             Some(found) if found.range == range => {
                 let chunk = arena.directory(self.directory).chunks[place.chunk];
@@ -122,10 +131,26 @@ impl IntervalMap {
         Place { chunk, at }
     }
 
+    /// As [`find`](Self::find), but looks at the hint first.
     #[inline]
-    fn first(&self, arena: &Arena, range: ByteRange) -> Option<Segment> {
-        let found = self.get(arena, self.find(arena, range.start))?;
-        (found.range.start < range.end).then_some(found)
+    fn find_again(&self, arena: &Arena, byte: u64) -> Place {
+        let Place { chunk, at } = self.hint;
+        let before = match (chunk.checked_sub(1), at.checked_sub(1)) {
+            (_, Some(at)) => self
+                .get(arena, Place { chunk, at })
+                .map(|found| found.range.end),
+            (Some(chunk), None) => arena.directory(self.directory).ends.get(chunk).copied(),
+            (None, None) => Some(0),
+        };
+        let right = before.is_some_and(|end| end <= byte)
+            && self
+                .get(arena, self.hint)
+                .is_some_and(|found| byte < found.range.end);
+        if right {
+            self.hint
+        } else {
+            self.find(arena, byte)
+        }
     }
 
     #[inline]

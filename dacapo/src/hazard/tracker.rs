@@ -76,7 +76,7 @@ impl HazardTracker {
     /// recorded range that it overlaps.
     #[must_use]
     #[inline]
-    pub fn check(&self, accesses: &[RangeAccess]) -> Option<Hazard> {
+    pub fn check(&mut self, accesses: &[RangeAccess]) -> Option<Hazard> {
         if self.unknown.is_none() && !accesses.iter().any(|access| self.conflicts(access)) {
             return None;
         }
@@ -152,13 +152,11 @@ impl HazardTracker {
     }
 
     #[inline]
-    fn conflicts(&self, access: &RangeAccess) -> bool {
-        let Some(touched) = self.touched(access) else {
-            return false;
+    fn conflicts(&mut self, access: &RangeAccess) -> bool {
+        let touched = match self.allocations.get_mut(access.allocation.index() as usize) {
+            Some(touched) if touched.epoch == self.epoch && !access.range.is_empty() => touched,
+            _ => return false,
         };
-        if access.range.is_empty() {
-            return false;
-        }
         touched.written.overlaps(&self.arena, access.range)
             || access.access.writes() && touched.read.overlaps(&self.arena, access.range)
     }
