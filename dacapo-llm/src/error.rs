@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::ConfigError;
+use crate::decoder::DecoderError;
 use crate::gguf::GgufError;
 use crate::safetensors::SafetensorsError;
 use crate::weights::WeightsError;
@@ -29,6 +30,9 @@ pub enum Error {
     /// A model's tensors do not fit its hyperparameters.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A model cannot be run, or a session cannot go on.
+    #[error(transparent)]
+    Decoder(#[from] DecoderError),
     /// Any of the above, with the file in which it was found.
     ///
     /// The message contains that of `error`, which is therefore not repeated as a

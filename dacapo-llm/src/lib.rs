@@ -5,6 +5,7 @@
 //! mapped file. Nothing is copied or decoded there.
 
 pub mod config;
+pub mod decoder;
 mod error;
 pub mod gguf;
 mod mapped;
@@ -14,6 +15,7 @@ pub mod tensors;
 pub mod weights;
 
 pub use config::ModelConfig;
+pub use decoder::{CacheType, DecoderError, LoadProgress, Model, Sampling, Session, SessionOptions};
 pub use error::{Error, Result};
 pub use mapped::MappedFile;
 pub use model_files::ModelFiles;
