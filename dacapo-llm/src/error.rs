@@ -56,6 +56,15 @@ impl Error {
     }
 }
 
+/// Text from a file, cut to a length fit for a message.
+pub(crate) fn shortened(text: &str) -> String {
+    const MAX: usize = 200;
+    match text.char_indices().nth(MAX) {
+        Some((end, _)) => format!("{}...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +73,13 @@ mod tests {
     fn can_cross_threads() {
         fn check<T: std::error::Error + Send + Sync + 'static>() {}
         check::<Error>();
+    }
+
+    #[test]
+    fn only_long_texts_are_shortened() {
+        let exact = "\u{e9}".repeat(200);
+        assert_eq!(shortened(&exact), exact);
+        assert_eq!(shortened(&format!("{exact}!")), format!("{exact}..."));
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod mapped;
 mod model_files;
 pub mod safetensors;
 pub mod tensors;
+mod unique_map;
 pub mod weights;
 
 pub use config::ModelConfig;

@@ -64,7 +64,8 @@ impl ModelFiles {
 
     fn open_folder(path: &Path) -> Result<Self> {
         let folder = SafetensorsFolder::open(path)?;
-        let config = ModelConfig::from_huggingface(folder.config_json())?;
+        let config = ModelConfig::from_huggingface(folder.config_json())
+            .map_err(|error| Error::from(error).in_file(&path.join("config.json")))?;
         let weights = Weights::resolve(&config, folder.tensors())?;
         Ok(Self {
             path: path.to_owned(),

@@ -6,11 +6,13 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use ::safetensors::tensor::{Dtype, SafeTensors};
+use serde::de::IgnoredAny;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shortened};
 use crate::gguf::GgmlType;
 use crate::mapped::MappedFile;
 use crate::tensors::{Naming, StoredTensor, TensorIndex};
+use crate::unique_map::UniqueMap;
 
 const CONFIG: &str = "config.json";
 const SINGLE: &str = "model.safetensors";
@@ -185,17 +187,19 @@ impl Shards {
     fn parse(json: &[u8]) -> Result<Self, SafetensorsError> {
         #[derive(serde::Deserialize)]
         struct Index {
-            weight_map: BTreeMap<String, String>,
+            weight_map: UniqueMap<String>,
         }
-        let Index { weight_map } = serde_json::from_slice(json)
-            .map_err(|error| SafetensorsError::NotAnIndex(error.to_string()))?;
+        let Index {
+            weight_map: UniqueMap(weight_map),
+        } = serde_json::from_slice(json)
+            .map_err(|error| SafetensorsError::NotAnIndex(shortened(&error.to_string())))?;
         let names: BTreeSet<String> = weight_map.values().cloned().collect();
         if names.len() > MAX_SHARDS {
             let found = names.len();
             return Err(SafetensorsError::TooManyShards { found });
         }
         if let Some(found) = names.iter().find(|name| !is_plain_name(name)) {
-            let found = found.clone();
+            let found = shortened(found);
             return Err(SafetensorsError::ShardName { found });
         }
         Ok(Self { names, weight_map })
@@ -207,9 +211,9 @@ impl Shards {
         match self.weight_map.get(tensor) {
             Some(listed) if listed == shard => Ok(()),
             listed => Err(SafetensorsError::Unlisted {
-                tensor: tensor.to_owned(),
-                shard: shard.to_owned(),
-                listed: listed.cloned(),
+                tensor: shortened(tensor),
+                shard: shortened(shard),
+                listed: listed.map(|listed| shortened(listed)),
             }),
         }
     }
@@ -218,8 +222,8 @@ impl Shards {
         for (tensor, shard) in &self.weight_map {
             if tensors.get(tensor).is_none() {
                 return Err(SafetensorsError::MissingTensor {
-                    tensor: tensor.clone(),
-                    shard: shard.clone(),
+                    tensor: shortened(tensor),
+                    shard: shortened(shard),
                 });
             }
         }
@@ -252,15 +256,19 @@ fn read_tensors(
     bytes: &[u8],
     file: usize,
 ) -> Result<Vec<(String, StoredTensor)>, SafetensorsError> {
-    let (header, metadata) = SafeTensors::read_metadata(bytes)
-        .map_err(|error| SafetensorsError::NotSafetensors(error.to_string()))?;
+    let invalid = |error: &dyn std::fmt::Display| {
+        SafetensorsError::NotSafetensors(shortened(&error.to_string()))
+    };
+    let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(|error| invalid(&error))?;
+    let json = bytes.get(8..8 + header).unwrap_or_default();
+    serde_json::from_slice::<UniqueMap<IgnoredAny>>(json).map_err(|error| invalid(&error))?;
     // The header's length and the header come first; both were just found to be inside the file.
     let data_start = 8 + header;
     let mut tensors = Vec::new();
     for (name, info) in metadata.tensors() {
         let Some(dtype) = plain_type(info.dtype) else {
             return Err(SafetensorsError::UnsupportedType {
-                tensor: name,
+                tensor: shortened(&name),
                 found: format!("{:?}", info.dtype),
             });
         };

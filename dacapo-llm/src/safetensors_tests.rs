@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use proptest::prelude::*;
+
 use super::*;
 
 /// A folder that disappears with the test.
@@ -160,7 +162,8 @@ fn shard_names_stay_in_the_folder() {
         .collect();
     folder.index(&format!("{{{}}}", many.join(",")));
     assert!(folder.refused().contains("lists 4097 shards, at most 4096"));
-    for index in ["", "{}", "[]", r#"{"weight_map": {"a": 1}}"#] {
+    let twice = r#"{"weight_map": {"a": "x.safetensors", "a": "y.safetensors"}}"#;
+    for index in ["", "{}", "[]", r#"{"weight_map": {"a": 1}}"#, twice] {
         folder.write(INDEX, index);
         assert!(
             folder.refused().contains("not an index of shards"),
@@ -185,6 +188,12 @@ fn broken_files_are_refused() {
         file(&entry("F32", "[18446744073709551615, 4]", 8), 8),
         file(&entry("Q4_K", "[2]", 8), 8),
         file("{\"a\":", 8),
+        file(&format!("[{}]", entry("F32", "[2]", 8)), 8),
+        // Twice the same name.
+        file(
+            &entry("F32", "[2]", 8).replace("}}", &format!("}},{}", &entry("F16", "[4]", 8)[1..])),
+            8,
+        ),
     ];
     for bytes in bad {
         folder.write(SINGLE, &bytes);
@@ -194,4 +203,25 @@ fn broken_files_are_refused() {
     folder.write(SINGLE, file(&entry("F8_E4M3", "[8]", 8), 8));
     let text = folder.refused();
     assert!(text.contains(r#"tensor "a" has type F8_E4M3"#), "{text}");
+}
+
+proptest! {
+    #[test]
+    fn changed_files_never_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
+    ) {
+        let header = r#"{"b":{"dtype":"F16","shape":[3],"data_offsets":[8,14]},"a":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]}}"#;
+        let mut bytes = file(header, 14);
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        for (name, tensor) in read_tensors(&bytes, 0).unwrap_or_default() {
+            prop_assert!(bytes.get(tensor.range).is_some(), "{}", name);
+        }
+    }
 }

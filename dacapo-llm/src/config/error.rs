@@ -8,7 +8,7 @@ use crate::gguf::GgufError;
 #[non_exhaustive]
 pub enum ConfigError {
     /// `config.json` is not JSON, or not an object.
-    #[error("config.json is not a JSON object: {0}")]
+    #[error("not a JSON object: {0}")]
     NotJson(String),
     /// A metadata value of a GGUF file has the wrong type.
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 use super::check::{Keyed, Unchecked, UncheckedScaling};
 use super::{Architecture, ConfigError, RopeLayout};
+use crate::error::shortened;
 use crate::gguf::{Array, GgufHeader, Value};
 
 const ARCHITECTURE: &str = "general.architecture";
@@ -69,7 +70,7 @@ fn architecture(header: &GgufHeader) -> Result<Architecture, ConfigError> {
         .find(|known| known.gguf_name() == found)
         .ok_or_else(|| ConfigError::UnknownArchitecture {
             key: ARCHITECTURE,
-            found: found.to_owned(),
+            found: shortened(found),
         })
 }
 
@@ -168,7 +169,7 @@ impl Keys<'_> {
             (Some("linear"), None) => Err(self.missing("rope.scaling.factor")),
             (Some(found), _) => Err(ConfigError::Unsupported {
                 key,
-                found: format!("{found:?}"),
+                found: format!("{:?}", shortened(found)),
                 feature: "a scaling of rotary frequencies other than none and linear",
             }),
         }

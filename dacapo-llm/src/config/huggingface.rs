@@ -4,10 +4,11 @@ use serde_json::{Map, Value};
 
 use super::check::{Keyed, Unchecked, UncheckedScaling};
 use super::{Architecture, ConfigError, RopeLayout};
+use crate::error::shortened;
 
 pub(super) fn read(json: &[u8]) -> Result<Unchecked, ConfigError> {
-    let root: Map<String, Value> =
-        serde_json::from_slice(json).map_err(|error| ConfigError::NotJson(error.to_string()))?;
+    let root: Map<String, Value> = serde_json::from_slice(json)
+        .map_err(|error| ConfigError::NotJson(shortened(&error.to_string())))?;
     let config = Object {
         prefix: "",
         values: &root,
@@ -64,7 +65,7 @@ fn architecture(config: &Object<'_>) -> Result<Architecture, ConfigError> {
         .find(|known| known.huggingface_name() == found)
         .ok_or_else(|| ConfigError::UnknownArchitecture {
             key: KEY,
-            found: found.clone(),
+            found: shortened(found),
         })
 }
 
@@ -103,7 +104,9 @@ fn refuse_sliding_window(
     const WINDOW: &str = "sliding_window";
     const TYPES: &str = "layer_types";
     let window = config.optional_uint(WINDOW)?;
-    let short = window.is_none_or(|window| window.value < context_length.value);
+    let wide = |window: &Keyed<u64>| window.value >= context_length.value;
+    let covers_context = window.as_ref().is_some_and(wide);
+    let is_short = window.is_some() && !covers_context;
     let enabled = config.bool("use_sliding_window")? == Some(true);
     let window = config.get(WINDOW).unwrap_or(&Value::Null);
     if let Some(types) = config.get(TYPES) {
@@ -111,13 +114,13 @@ fn refuse_sliding_window(
             return Err(config.not(TYPES, types, "a list"));
         };
         for found in types {
-            if found == "full_attention" || (found == "sliding_attention" && !short) {
+            if found == "full_attention" || (found == "sliding_attention" && covers_context) {
                 continue;
             }
             let feature = "anything but full attention in a layer";
             return Err(config.unsupported(TYPES, found, feature));
         }
-    } else if enabled && short {
+    } else if enabled && is_short {
         let full_layers = config.optional_uint("max_window_layers")?;
         if full_layers.map_or(28, |full| full.value) < layers.value {
             return Err(config.unsupported(WINDOW, window, "sliding-window attention"));
@@ -216,16 +219,16 @@ impl<'a> Object<'a> {
 
     fn not(&self, key: &str, found: &Value, allowed: &str) -> ConfigError {
         ConfigError::Value {
-            key: self.full(key),
-            found: shortened(found),
+            key: shortened(&self.full(key)),
+            found: shortened(&found.to_string()),
             allowed: allowed.to_owned(),
         }
     }
 
     fn unsupported(&self, key: &str, found: &Value, feature: &'static str) -> ConfigError {
         ConfigError::Unsupported {
-            key: self.full(key),
-            found: shortened(found),
+            key: shortened(&self.full(key)),
+            found: shortened(&found.to_string()),
             feature,
         }
     }
@@ -276,16 +279,6 @@ impl<'a> Object<'a> {
             key: self.full(key),
         };
         self.optional_float(key)?.ok_or_else(missing)
-    }
-}
-
-/// A value as JSON, cut to a length fit for a message.
-fn shortened(value: &Value) -> String {
-    const MAX: usize = 80;
-    let text = value.to_string();
-    match text.char_indices().nth(MAX) {
-        Some((end, _)) => format!("{}...", &text[..end]),
-        None => text,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Configurations as `transformers` writes them, right and wrong.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::config::{Architecture, ConfigError, ModelConfig, RopeLayout, RopeScaling};
@@ -311,6 +312,8 @@ fn sliding_windows_are_refused_only_where_they_slide() {
     assert!(read(&all_full).is_ok());
     let wide = with(used.clone(), "sliding_window", json!(32_768));
     assert!(read(&wide).is_ok());
+    let none = with(used.clone(), "sliding_window", Value::Null);
+    assert!(read(&none).is_ok());
     let types = json!(["full_attention", "sliding_attention"]);
     let text = message(&with(used, "layer_types", types.clone()));
     assert!(
@@ -318,4 +321,38 @@ fn sliding_windows_are_refused_only_where_they_slide() {
         "{text}"
     );
     assert!(read(&with(wide, "layer_types", types)).is_ok());
+}
+
+proptest! {
+    /// Any value under any key is read or refused.
+    #[test]
+    fn odd_values_never_panic(
+        key in any::<prop::sample::Index>(),
+        inside_scaling in any::<bool>(),
+        value in prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<u64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            (0..64_u32).prop_map(|bit| Value::from(1_u64 << bit)),
+            any::<String>().prop_map(Value::from),
+            Just(json!([])),
+            Just(json!({})),
+            Just(json!([null, {}])),
+        ],
+    ) {
+        let mut json = llama_3();
+        let object = match inside_scaling {
+            true => &mut json["rope_scaling"],
+            false => &mut json,
+        };
+        let values = object.as_object_mut().unwrap();
+        let key = key.index(values.len());
+        *values.values_mut().nth(key).unwrap() = value;
+        if let Ok(config) = read(&json) {
+            prop_assert!(config.heads.is_multiple_of(config.kv_heads));
+            prop_assert!(config.rope.dims.is_multiple_of(2) && config.rope.dims <= config.head_dim);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! What can be wrong with a GGUF file.
 
 use super::{GgmlType, ValueType};
+use crate::error::shortened;
 
 /// Why a GGUF file was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -208,7 +209,7 @@ pub enum GgufError {
 impl GgufError {
     pub(super) fn in_metadata(self, key: &str) -> Self {
         Self::Metadata {
-            key: key.to_owned(),
+            key: shortened(key),
             error: Box::new(self),
         }
     }

@@ -231,7 +231,7 @@ fn names_are_unique_utf8_and_of_sane_length() {
         .tensor("t", GgmlType::F32, &[1]);
     assert_eq!(refused(&twice), GgufError::DuplicateTensor { name });
 
-    let bad_key = |key: &[u8]| refused(&Writer::new().raw(key, 0, &[0]));
+    let bad_key = |key: &[u8]| refused(&Writer::new().raw(key, 4, &[0; 4]));
     assert!(matches!(
         bad_key(b""),
         GgufError::NameLength { found: 0, .. }
@@ -241,7 +241,7 @@ fn names_are_unique_utf8_and_of_sane_length() {
         GgufError::NameLength { limit: 65_535, .. }
     ));
     assert!(matches!(bad_key(b"\xff"), GgufError::Utf8 { .. }));
-    let bad_name = |name: &[u8]| refused(&Writer::new().entry(name, &[], 0, 0));
+    let bad_name = |name: &[u8]| refused(&Writer::new().entry(name, &[1], 0, 0));
     assert!(matches!(
         bad_name(b""),
         GgufError::NameLength { found: 0, .. }

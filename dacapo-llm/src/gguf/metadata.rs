@@ -4,6 +4,7 @@ use indexmap::IndexMap;
 
 use super::cursor::Cursor;
 use super::{Array, GgufError, StringArray, Value};
+use crate::error::shortened;
 
 /// The longest key that the format allows, in bytes.
 const MAX_KEY: usize = 65_535;
@@ -27,7 +28,7 @@ impl Metadata {
         for _ in 0..count {
             let key = cursor.name("a metadata key", MAX_KEY)?;
             if entries.contains_key(key) {
-                let key = key.to_owned();
+                let key = shortened(key);
                 return Err(GgufError::DuplicateKey { key });
             }
             let value = Value::read(cursor).map_err(|error| error.in_metadata(key))?;

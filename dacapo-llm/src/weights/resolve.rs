@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::{LayerWeights, QkNorm, QkvBias, Weight, Weights, WeightsError};
 use crate::config::ModelConfig;
+use crate::error::shortened;
 use crate::tensors::{Naming, StoredTensor, TensorIndex};
 
 /// How many names an error lists.
@@ -236,7 +237,7 @@ impl Names {
     fn add(&mut self, name: &str) {
         self.count += 1;
         if self.first.len() < LISTED {
-            self.first.push(name.to_owned());
+            self.first.push(shortened(name));
         }
     }
 }
@@ -245,10 +246,10 @@ impl Names {
 /// GGUF files leave them out.
 fn matrix_shape(tensor: &StoredTensor) -> Option<[u64; 2]> {
     let start = tensor.shape.iter().position(|&dim| dim != 1);
-    match &tensor.shape[start.unwrap_or(tensor.shape.len())..] {
-        &[] => Some([1, 1]),
-        &[cols] => Some([1, cols]),
-        &[rows, cols] => Some([rows, cols]),
+    match tensor.shape[start.unwrap_or(tensor.shape.len())..] {
+        [] => Some([1, 1]),
+        [cols] => Some([1, cols]),
+        [rows, cols] => Some([rows, cols]),
         _ => None,
     }
 }

@@ -98,7 +98,10 @@ fn both_namings_resolve_in_the_order_of_use() {
         let mut end = 0;
         for (weight, (name, shape)) in weights.iter().zip(&list) {
             assert_eq!(&weight.name, name);
-            assert_eq!((weight.rows * weight.cols) as u64, shape.iter().product::<u64>());
+            assert_eq!(
+                (weight.rows * weight.cols) as u64,
+                shape.iter().product::<u64>()
+            );
             assert_eq!(weight.cols as u64, *shape.last().unwrap());
             assert_eq!(weight.range.start, end);
             end = weight.range.end;
