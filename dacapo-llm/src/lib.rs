@@ -4,6 +4,7 @@
 //! Hugging Face, and yields a checked [`ModelConfig`] and checked [`Weights`] that point into the
 //! mapped file. Nothing is copied or decoded there.
 
+pub mod chat;
 pub mod config;
 pub mod decoder;
 mod error;
@@ -12,6 +13,7 @@ mod mapped;
 mod model_files;
 pub mod safetensors;
 pub mod tensors;
+pub mod tokenizer;
 mod unique_map;
 pub mod weights;
 
