@@ -2,10 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::chat::ChatError;
 use crate::config::ConfigError;
 use crate::decoder::DecoderError;
 use crate::gguf::GgufError;
 use crate::safetensors::SafetensorsError;
+use crate::tokenizer::TokenizerError;
 use crate::weights::WeightsError;
 
 /// `Result` with this crate's [`enum@Error`].
@@ -33,6 +35,12 @@ pub enum Error {
     /// A model cannot be run, or a session cannot go on.
     #[error(transparent)]
     Decoder(#[from] DecoderError),
+    /// A vocabulary is not valid, or a text cannot be encoded with it.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// A chat template is not valid, or refuses a conversation.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
     /// Any of the above, with the file in which it was found.
     ///
     /// The message contains that of `error`, which is therefore not repeated as a
