@@ -144,10 +144,10 @@ def silu(x):
     return x / (1.0 + np.exp(-x))
 
 
-def forward(config, weights, ids, cache=None, rows=slice(None)):
-    """Logits [rows, vocabulary] of the tokens `ids`, which follow those in `cache`.
+def hidden_states(config, weights, ids, cache=None):
+    """[T, W]: what the output matrix multiplies, for the tokens `ids`, which follow `cache`'s.
 
-    `rows` picks the positions that get logits. A given cache is extended in place.
+    A given cache is extended in place.
     """
     cache = Cache() if cache is None else cache
     past = cache.length
@@ -174,7 +174,12 @@ def forward(config, weights, ids, cache=None, rows=slice(None)):
         x = x + project(mixed.reshape(tokens, -1), layer.o, layer.o_bias)
         y = rms_norm(x, layer.feed_forward_norm, config.epsilon)
         x = x + (silu(y @ layer.gate.T) * (y @ layer.up.T)) @ layer.down.T
-    return rms_norm(x[rows], weights.final_norm, config.epsilon) @ weights.output.T
+    return rms_norm(x, weights.final_norm, config.epsilon)
+
+
+def forward(config, weights, ids, cache=None):
+    """Logits [T, vocabulary] of the tokens `ids`, which follow those in `cache`."""
+    return hidden_states(config, weights, ids, cache) @ weights.output.T
 
 
 def log_softmax(logits):
