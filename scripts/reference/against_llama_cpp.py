@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Compare the numpy reference with llama.cpp on GGUF files, token by token.
 
-    python3 scripts/reference/against_llama_cpp.py [--llama-lib DIR] [--tokens 80] MODEL...
+    python3 scripts/reference/against_llama_cpp.py MODEL... [--tokens 80] [--text FILE]
 
-Two implementations that share nothing agree on the same ids: prints the cosine of their logits
+Two implementations that share nothing agree on the same ids, random ones or the start of a text
+(then their mean negative log-likelihoods are printed too): prints the cosine of their logits
 (least over all positions), the largest difference, and where their winners differ. llama.cpp rounds
 activations to 8 bits before every quantised product and keeps an f16 cache, so agreement is close,
 not exact. Needs PyPI gguf and numpy.
@@ -23,16 +24,24 @@ import fetch_llama  # noqa: E402
 from llama import Llama  # noqa: E402
 
 
+def mean_nll(logits, ids):
+    log_p = decoder.log_softmax(logits[:-1])
+    return -log_p[np.arange(len(ids) - 1), ids[1:]].mean()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", 1)[0])
     parser.add_argument("models", type=Path, nargs="+")
     parser.add_argument("--llama-lib", type=Path)
     parser.add_argument("--tokens", type=int, default=80)
+    parser.add_argument("--text", type=Path)
     options = parser.parse_args()
     folder = options.llama_lib or fetch_llama.libraries()
     for path in options.models:
-        llama = Llama(folder, path, threads=1, context=512)
+        llama = Llama(folder, path, threads=1, context=max(512, options.tokens))
         ids = np.random.default_rng(1).integers(0, llama.vocabulary_size, options.tokens).tolist()
+        if options.text:
+            ids = llama.tokenize(options.text.read_text(), False, False)[: options.tokens]
         llama.evaluate(ids, every=True)
         theirs = np.stack([np.array(llama.logits(row), np.float64) for row in range(len(ids))])
         config, weights = weights_gguf.read(path)
@@ -47,6 +56,9 @@ def main():
             f"(spread of logits {ours.std():.2f}), winners differ at {differ.sum()} of {len(ids)}"
             + (f" (margins there at most {margin[differ].max():.3f})" if differ.any() else "")
         )
+        if options.text:
+            theirs, ours = (mean_nll(logits, ids) for logits in (theirs, ours))
+            print(f"  mean negative log-likelihood {ours:.6f}, llama.cpp {theirs:.6f}")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ makes, nothing else.
 
 import gguf
 import numpy as np
+from gguf import GGMLQuantizationType as Type
 
 import k_quants
-from gguf import GGMLQuantizationType as Type
 
 NAMES = {
     "input_layernorm.weight": "attn_norm.weight",

@@ -57,7 +57,9 @@ def q6_k(x):
     # Each half of 128 codes is four runs of 32.
     q = q.astype(np.uint8).reshape(-1, 2, 4, 32)
     low, high = q & 15, q >> 4
-    ql = np.concatenate([low[:, :, 0] | low[:, :, 2] << 4, low[:, :, 1] | low[:, :, 3] << 4], axis=2)
+    ql = np.concatenate(
+        [low[:, :, 0] | low[:, :, 2] << 4, low[:, :, 1] | low[:, :, 3] << 4], axis=2
+    )
     qh = high[:, :, 0] | high[:, :, 1] << 2 | high[:, :, 2] << 4 | high[:, :, 3] << 6
     blocks = np.concatenate(
         [ql.reshape(-1, 128), qh.reshape(-1, 64), scales.view(np.uint8), _f16_bytes(d)], axis=1

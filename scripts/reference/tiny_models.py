@@ -144,7 +144,9 @@ def main():
         if classic:
             classic_config(folder / "config.json")
         (out / f"{name}.json").write_text(
-            json.dumps(dict(prompt=ids[:PROMPT_TOKENS].tolist(), decode=ids[PROMPT_TOKENS:].tolist()))
+            json.dumps(
+                dict(prompt=ids[:PROMPT_TOKENS].tolist(), decode=ids[PROMPT_TOKENS:].tolist())
+            )
         )
         best, second = logits.topk(2, dim=-1).values.unbind(-1)
         margin = (best - second).numpy()

@@ -10,8 +10,9 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 SPACE = "\u2581"
 LETTERS = "etaoinshrdlucmfwypvbgkqjxz"
 WORD_STARTS = ["t", "a"]
-PAIRS = ["th", "he", "in", "er", "an", "re", "on", "at", "en", "nd", "ti", "es", "or", "te", "of",
-         "ed", "is", "it", "al", "ar", "st", "to", "nt", "ng", "se", "ha", "as", "ou", "io"]  # fmt: skip
+PAIRS = (
+    "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io"
+).split()
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 
