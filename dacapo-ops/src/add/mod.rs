@@ -1,0 +1,3 @@
+//! Elementwise sum: the residual connection.
+
+pub mod cpu;

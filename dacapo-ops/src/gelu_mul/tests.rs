@@ -1,0 +1,66 @@
+use super::cpu::{Form, gelu_mul};
+use crate::reference::{ODD_LENGTHS, assert_close, noise};
+use crate::simd::Isa;
+
+/// x, both forms of gelu(x), computed with mpmath at 30 digits.
+const KNOWN: [(f32, f64, f64); 5] = [
+    (-3.0, -0.003_637_392_081_773_018_8, -0.004_049_694_094_890_283_6),
+    (-1.0, -0.158_808_009_391_723_3, -0.158_655_253_931_457_05),
+    (0.0, 0.0, 0.0),
+    (0.5, 0.345_714_009_825_143_92, 0.345_731_230_637_006_55),
+    (2.0, 1.954_597_694_087_775, 1.954_499_736_103_641_6),
+];
+
+#[test]
+fn known_values_of_both_forms() {
+    for isa in Isa::available() {
+        let (mut tanh, mut erf) = (KNOWN.map(|k| k.0), KNOWN.map(|k| k.0));
+        gelu_mul(isa, Form::Tanh, &mut tanh, &[1.0; 5]);
+        gelu_mul(isa, Form::Erf, &mut erf, &[1.0; 5]);
+        assert_close(&tanh, &KNOWN.map(|k| k.1), 2e-6, 0.0);
+        assert_close(&erf, &KNOWN.map(|k| k.2), 2e-6, 0.0);
+    }
+}
+
+#[test]
+fn follows_the_tanh_formula_over_odd_lengths() {
+    for isa in Isa::available() {
+        for length in ODD_LENGTHS {
+            let gate: Vec<f32> = noise(3, length + 1).iter().map(|x| x * 5.0).collect();
+            let up = noise(4, length + 2);
+            let exact: Vec<f64> = gate[1..]
+                .iter()
+                .zip(&up[2..])
+                .map(|(&x, &u)| {
+                    let x = f64::from(x);
+                    let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+                    x / (1.0 + (-2.0 * inner).exp()) * f64::from(u)
+                })
+                .collect();
+            let mut found = gate[1..].to_vec();
+            gelu_mul(isa, Form::Tanh, &mut found, &up[2..]);
+            assert_close(&found, &exact, 1e-5, 0.0);
+        }
+    }
+}
+
+#[test]
+fn extreme_gates() {
+    for isa in Isa::available() {
+        for form in [Form::Tanh, Form::Erf] {
+            let mut gate = [
+                1e30,
+                -1e30,
+                0.0,
+                f32::NEG_INFINITY,
+                1e-40,
+                f32::INFINITY,
+                f32::NAN,
+            ];
+            gelu_mul(isa, form, &mut gate, &[1.0; 7]);
+            assert_close(&gate[..5], &[1e30, 0.0, 0.0, 0.0, 0.5e-40], 1e-6, 1e-44);
+            assert_eq!(gate[5], f32::INFINITY);
+            assert!(gate[6].is_nan());
+        }
+    }
+}

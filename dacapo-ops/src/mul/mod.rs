@@ -1,0 +1,3 @@
+//! Elementwise product.
+
+pub mod cpu;

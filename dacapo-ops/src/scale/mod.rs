@@ -1,0 +1,3 @@
+//! Product with a constant, as Gemma applies to embeddings.
+
+pub mod cpu;
