@@ -160,3 +160,42 @@ pub(crate) fn max_of<S: Simd>(s: S, xs: &[f32]) -> f32 {
     }
     tail.iter().copied().fold(s.max_lane(best), f32::max)
 }
+
+/// Sum of the elements: of sixteen strided lanes, then across.
+#[inline(always)]
+pub(crate) fn sum_of<S: Simd>(s: S, xs: &[f32]) -> f32 {
+    let (blocks, tail) = xs.as_chunks::<LANES>();
+    let mut sum = s.splat(0.0);
+    for block in blocks {
+        sum = s.add(sum, s.load(block));
+    }
+    s.sum(s.add(sum, s.load_part(tail, 0.0)))
+}
+
+/// [`exp`] of one value.
+#[inline(always)]
+pub(crate) fn exp_one<S: Simd>(s: S, x: f32) -> f32 {
+    let mut lanes = [0.0; LANES];
+    s.store(exp(s, s.splat(x)), &mut lanes);
+    lanes[0]
+}
+
+/// Writes `f` of each element of `xs` and its fellow in `ys` to `out`.
+#[inline(always)]
+pub(crate) fn zip_to<S: Simd>(
+    s: S,
+    xs: &[f32],
+    ys: &[f32],
+    out: &mut [f32],
+    f: impl Fn(S::F, S::F) -> S::F,
+) {
+    debug_assert_eq!([xs.len(), ys.len()], [out.len(); 2]);
+    let (blocks, tail) = out.as_chunks_mut::<LANES>();
+    let ((xs, x_tail), (ys, y_tail)) = (xs.as_chunks::<LANES>(), ys.as_chunks::<LANES>());
+    for (out, (x, y)) in blocks.iter_mut().zip(xs.iter().zip(ys)) {
+        s.store(f(s.load(x), s.load(y)), out);
+    }
+    if !tail.is_empty() {
+        s.store_part(f(s.load_part(x_tail, 0.0), s.load_part(y_tail, 0.0)), tail);
+    }
+}
