@@ -16,6 +16,7 @@ pub mod silu_mul;
 pub mod simd;
 pub mod softcap;
 pub mod softmax;
+pub mod tensor;
 pub mod top_k;
 mod vector;
 
