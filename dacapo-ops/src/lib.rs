@@ -2,7 +2,10 @@
 
 pub mod dtype;
 mod error;
+pub mod matvec;
 pub mod quant;
 pub mod simd;
+#[cfg(test)]
+mod testing;
 
 pub use error::Error;
