@@ -4,10 +4,15 @@ pub mod add;
 pub mod advance;
 pub mod argmax;
 pub mod attention;
+mod check;
 pub mod dtype;
+mod elementwise;
+mod error;
 pub mod gelu_mul;
 pub mod kv_append;
+pub mod matvec;
 pub mod mul;
+pub mod quant;
 pub mod rms_norm;
 pub mod rope;
 pub mod sample;
@@ -22,3 +27,7 @@ mod vector;
 
 #[cfg(test)]
 mod reference;
+#[cfg(test)]
+mod testing;
+
+pub use error::{Error, Result};
