@@ -1,5 +1,12 @@
 //! Inputs and comparisons that the tests of several operations share.
 
+use std::num::NonZeroUsize;
+
+use dacapo::{CommandEncoder, Device, DeviceOptions, MemoryKind};
+
+use crate::dtype::DType;
+use crate::tensor::Tensor;
+
 /// A fixed sequence of values in -1..1 (SplitMix64), the same on every machine.
 pub(crate) fn noise(seed: u64, length: usize) -> Vec<f32> {
     let mut state = seed;
@@ -29,3 +36,76 @@ pub(crate) fn assert_close(found: &[f32], exact: &[f64], relative: f64, absolute
 /// Lengths around the sizes of vectors and blocks.
 pub(crate) const ODD_LENGTHS: [usize; 14] =
     [1, 2, 7, 15, 16, 17, 31, 33, 63, 64, 65, 255, 576, 1537];
+
+/// A device, and tensors on it that lie at odd offsets of larger buffers.
+pub(crate) struct Bench {
+    pub(crate) device: Device,
+}
+
+/// Runs `test` on devices of 1, 2 and 4 threads.
+pub(crate) fn on_devices(test: impl Fn(&Bench)) {
+    for threads in [1, 2, 4] {
+        let threads = NonZeroUsize::new(threads);
+        let device = Device::open(&DeviceOptions {
+            threads,
+            ..DeviceOptions::default()
+        })
+        .unwrap();
+        test(&Bench { device });
+    }
+}
+
+impl Bench {
+    pub(crate) fn zeros(&self, dtype: DType, shape: &[usize]) -> Tensor {
+        let size = dtype.alignment() as u64;
+        let bytes = dtype.matrix_bytes(1, shape.iter().product()).unwrap() as u64;
+        let buffer = self
+            .device
+            .buffer(bytes + 8 * size, MemoryKind::DeviceLocal)
+            .unwrap();
+        let view = buffer.slice(3 * size..3 * size + bytes).unwrap();
+        Tensor::new(view, dtype, shape).unwrap()
+    }
+
+    pub(crate) fn f32(&self, shape: &[usize], values: &[f32]) -> Tensor {
+        let tensor = self.zeros(DType::F32, shape);
+        tensor.view().write(values).unwrap();
+        tensor
+    }
+
+    pub(crate) fn u32(&self, shape: &[usize], values: &[u32]) -> Tensor {
+        let tensor = self.zeros(DType::U32, shape);
+        tensor.view().write(values).unwrap();
+        tensor
+    }
+
+    pub(crate) fn read<T: bytemuck::Pod>(&self, tensor: &Tensor) -> Vec<T> {
+        tensor.view().read::<T>().unwrap()
+    }
+
+    /// Encodes, submits and waits.
+    pub(crate) fn run(
+        &self,
+        encode: impl FnOnce(&mut CommandEncoder) -> crate::Result<()>,
+    ) -> crate::Result<()> {
+        let mut encoder = self.device.encoder("test")?;
+        encode(&mut encoder)?;
+        Ok(encoder.commit()?.wait()?)
+    }
+
+    /// Checks that `encode` is refused with a message that holds `message`.
+    #[track_caller]
+    pub(crate) fn refuses(
+        &self,
+        encode: impl FnOnce(&mut CommandEncoder) -> crate::Result<()>,
+        message: &str,
+    ) {
+        match self.run(encode) {
+            Ok(()) => panic!("not refused: {message}"),
+            Err(error) => {
+                let found = error.to_string();
+                assert!(found.contains(message), "{found}, without {message}");
+            }
+        }
+    }
+}

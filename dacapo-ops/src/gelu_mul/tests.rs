@@ -1,6 +1,11 @@
-use super::cpu::{Form, gelu_mul};
-use crate::reference::{ODD_LENGTHS, assert_close, noise};
+use super::{Form, GeluMul, cpu};
+use crate::dtype::DType;
+use crate::reference::{ODD_LENGTHS, assert_close, noise, on_devices};
 use crate::simd::Isa;
+
+fn gelu_mul(isa: Isa, form: Form, gate: &mut [f32], up: &[f32]) {
+    cpu::gelu_mul(isa, form, &gate.to_vec(), up, gate);
+}
 
 /// x, both forms of gelu(x), computed with mpmath at 30 digits.
 const KNOWN: [(f32, f64, f64); 5] = [
@@ -67,4 +72,43 @@ fn extreme_gates() {
             assert!(gate[6].is_nan());
         }
     }
+}
+
+#[test]
+fn through_the_runtime() {
+    on_devices(|bench| {
+        let gelu_mul = GeluMul::new(&bench.device).unwrap();
+        for length in [1, 1536, 4097, 20_000] {
+            let (a, b) = (noise(3, length), noise(4, length));
+            let (gate, up) = (bench.f32(&[length], &a), bench.f32(&[length], &b));
+            let out = bench.zeros(DType::F32, &[length]);
+            bench
+                .run(|encoder| gelu_mul.encode(encoder, Form::Erf, &gate, &up, &out))
+                .unwrap();
+            // Checked against f64 above; here only the partition is in question.
+            let mut expected = vec![0.0; length];
+            cpu::gelu_mul(Isa::detect(), Form::Erf, &a, &b, &mut expected);
+            assert_eq!(bench.read::<f32>(&out), expected);
+        }
+        let good = bench.zeros(DType::F32, &[4, 6]);
+        let out = bench.zeros(DType::F32, &[4, 6]);
+        let short = bench.zeros(DType::F32, &[23]);
+        let f16 = bench.zeros(DType::F16, &[4, 6]);
+        bench.refuses(
+            |e| gelu_mul.encode(e, Form::Erf, &f16, &good, &out),
+            "gate is F16 [4, 6]",
+        );
+        bench.refuses(
+            |e| gelu_mul.encode(e, Form::Erf, &good, &short, &out),
+            "up is F32 [23]",
+        );
+        bench.refuses(
+            |e| gelu_mul.encode(e, Form::Erf, &good, &good, &short),
+            "out is F32 [23]",
+        );
+        bench.refuses(
+            |e| gelu_mul.encode(e, Form::Erf, &good, &good, &good),
+            "overlap",
+        );
+    });
 }

@@ -1,10 +1,23 @@
 //! On the CPU.
+#![allow(unsafe_code, reason = "kernels write their part of a buffer")]
 
+use dacapo::{KernelFault, Workgroup};
+
+use crate::elementwise;
 use crate::simd::Isa;
 use crate::vector::{self, Kernel, Simd};
 
+pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    let chunk = elementwise::chunk(group, 0);
+    let y = &group.read::<f32>(1)[chunk.clone()];
+    // SAFETY: chunks of different workgroups do not overlap.
+    let x = unsafe { group.write::<f32>(0, chunk) };
+    mul(Isa::detect(), x, y);
+    Ok(())
+}
+
 /// `x[i] *= y[i]`; both hold the same number of elements.
-pub fn mul(isa: Isa, x: &mut [f32], y: &[f32]) {
+pub(super) fn mul(isa: Isa, x: &mut [f32], y: &[f32]) {
     vector::dispatch(isa, Mul(x, y));
 }
 
@@ -15,26 +28,5 @@ impl Kernel for Mul<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         vector::zip_in_place(s, self.0, self.1, |x, y| s.mul(x, y));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::reference::{ODD_LENGTHS, noise};
-
-    #[test]
-    fn multiplies_over_odd_lengths_and_offsets() {
-        for isa in Isa::available() {
-            for length in ODD_LENGTHS {
-                let (x, y) = (noise(1, length + 1), noise(2, length + 2));
-                let mut found = x.clone();
-                mul(isa, &mut found[1..], &y[2..]);
-                assert_eq!(found[0], x[0]);
-                for i in 0..length {
-                    assert_eq!(found[i + 1], x[i + 1] * y[i + 2]);
-                }
-            }
-        }
     }
 }
