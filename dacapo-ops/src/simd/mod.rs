@@ -3,6 +3,10 @@
 //! An [`Isa`] can only be obtained for a level that the running processor has, so holding one is the
 //! proof that functions compiled for that level may be called. Kernels take it by value.
 
+mod run;
+
+pub(crate) use run::{Kernel, mul_add};
+
 /// A level of vector instructions that the kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {

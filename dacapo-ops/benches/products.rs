@@ -1,0 +1,145 @@
+//! How fast weights are multiplied: `cargo bench -p dacapo-ops --bench products [-- FILTER]`.
+//!
+//! Matrices are repeated until they exceed the caches, so that the figures are those of a model's weights streamed from
+//! memory, on one thread.
+#![allow(
+    clippy::print_stdout,
+    reason = "a benchmark reports on standard output"
+)]
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use bytemuck::Zeroable;
+use dacapo_ops::dtype::DType;
+use dacapo_ops::matvec;
+use dacapo_ops::quant::{Q8Group, WeightMatrix, quantize_row};
+use dacapo_ops::simd::Isa;
+
+/// Bytes of copies of a matrix that one measurement goes through.
+const WORKING_SET: usize = 128 << 20;
+
+/// Rows and columns of the matrices in one layer of SmolLM2-135M.
+const LAYER: [(usize, usize); 7] = [
+    (576, 576),
+    (192, 576),
+    (192, 576),
+    (576, 576),
+    (1536, 576),
+    (1536, 576),
+    (576, 1536),
+];
+
+fn main() {
+    let filter = std::env::args().skip(1).find(|a| !a.starts_with('-'));
+    let wanted = |name: &str| filter.as_ref().is_none_or(|f| name.contains(f.as_str()));
+    for isa in Isa::available() {
+        println!("{:?}", isa.level());
+        if wanted("decode") {
+            decode(isa);
+        }
+        for dtype in DType::WEIGHTS {
+            if wanted("matvec") {
+                for (rows, cols) in [(576, 576), (1536, 576), (576, 1536), (4096, 4096)] {
+                    if cols % dtype.block_len() == 0 {
+                        matvec_speed(isa, dtype, rows, cols);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Random bytes with small f16 numbers wherever a format may expect them.
+fn weights(dtype: DType, rows: usize, cols: usize) -> Vec<u8> {
+    let mut state = 1u32;
+    (0..dtype.matrix_bytes(rows, cols).unwrap_or(0))
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8 & 0x2f
+        })
+        .collect()
+}
+
+fn activations(count: usize) -> Vec<f32> {
+    (0..count).map(|i| (i as f32 * 0.37).sin()).collect()
+}
+
+/// Median seconds of `run`.
+fn median(mut run: impl FnMut()) -> f64 {
+    let mut times: Vec<f64> = (0..15)
+        .map(|_| {
+            let start = Instant::now();
+            run();
+            start.elapsed().as_secs_f64()
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+fn product(isa: Isa, w: &WeightMatrix<'_>, x: &[f32], groups: &mut [Q8Group], y: &mut [f32]) {
+    let done = if w.dtype().is_quantized() {
+        quantize_row(isa, x, groups)
+            .and_then(|()| matvec::quantized(isa, w, 0..w.rows(), groups, y))
+    } else {
+        matvec::exact(isa, w, 0..w.rows(), x, y)
+    };
+    if let Err(error) = done {
+        println!("{error}");
+    }
+    black_box(y);
+}
+
+fn matvec_speed(isa: Isa, dtype: DType, rows: usize, cols: usize) {
+    let bytes = weights(dtype, rows, cols);
+    let copies = WORKING_SET.div_ceil(bytes.len());
+    let all = bytes.repeat(copies);
+    let x = activations(cols);
+    let mut groups = vec![Q8Group::zeroed(); Q8Group::count(cols)];
+    let mut y = vec![0.0; rows];
+    let seconds = median(|| {
+        for bytes in all.chunks_exact(bytes.len()) {
+            if let Ok(w) = WeightMatrix::new(dtype, rows, cols, bytes) {
+                product(isa, &w, &x, &mut groups, &mut y);
+            }
+        }
+    }) / copies as f64;
+    println!(
+        "  matvec {:<5} {rows:>5} x {cols:<5} {:8.1} us {:6.1} GB/s {:7.1} GOP/s",
+        dtype.name(),
+        seconds * 1e6,
+        bytes.len() as f64 / seconds / 1e9,
+        2.0 * (rows * cols) as f64 / seconds / 1e9
+    );
+}
+
+/// All products of one token of SmolLM2-135M: thirty layers in Q4_1 and the output in Q8_0.
+fn decode(isa: Isa) {
+    let mut matrices = Vec::new();
+    for _ in 0..30 {
+        for (rows, cols) in LAYER {
+            matrices.push((DType::Q4_1, rows, cols, weights(DType::Q4_1, rows, cols)));
+        }
+    }
+    matrices.push((DType::Q8_0, 49152, 576, weights(DType::Q8_0, 49152, 576)));
+    let x = activations(1536);
+    let mut groups = vec![Q8Group::zeroed(); Q8Group::count(1536)];
+    let mut y = vec![0.0; 49152];
+    let mut token = |from: usize| {
+        for (dtype, rows, cols, bytes) in &matrices[from..] {
+            if let Ok(w) = WeightMatrix::new(*dtype, *rows, *cols, bytes) {
+                let groups = &mut groups[..Q8Group::count(*cols)];
+                product(isa, &w, &x[..*cols], groups, &mut y[..*rows]);
+            }
+        }
+    };
+    let seconds = median(|| token(0));
+    let bytes: usize = matrices.iter().map(|m| m.3.len()).sum();
+    println!(
+        "  decode, one token: {:.2} ms, {:.1} GB/s, of it the output {:.2} ms",
+        seconds * 1e3,
+        bytes as f64 / seconds / 1e9,
+        median(|| token(210)) * 1e3
+    );
+}

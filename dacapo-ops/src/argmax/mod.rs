@@ -1,0 +1,3 @@
+//! The index of the greatest logit.
+
+pub(crate) mod cpu;
