@@ -1,3 +1,4 @@
+use crate::config::RopeConfig;
 use crate::gguf::GgmlType;
 
 /// Why a model cannot be loaded, or a session cannot go on.
@@ -35,6 +36,12 @@ pub enum DecoderError {
     /// Sampling or reading logits before any token was pushed.
     #[error("the session has seen no token yet; push at least one first")]
     Empty,
+    /// The rotary frequencies cannot be computed.
+    #[error("{config:?} gives no rotary frequencies; parameters and factors must be finite and above 0, with a factor for each pair or none")]
+    Rope {
+        /// The model's rotary parameters.
+        config: RopeConfig,
+    },
     /// A session option is out of bounds.
     #[error("{option} is {found}; allowed: {allowed}")]
     Option {

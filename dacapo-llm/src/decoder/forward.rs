@@ -4,7 +4,7 @@ use dacapo::{CommandEncoder, Device};
 use dacapo_ops::attention::AttentionOptions;
 use dacapo_ops::dtype::DType;
 use dacapo_ops::linear::Epilogue;
-use dacapo_ops::rope::{self, Layout, Scaling};
+use dacapo_ops::rope::{self, Layout, Llama3, Scaling};
 use dacapo_ops::tensor::Tensor;
 
 use crate::config::{ModelConfig, RopeLayout, RopeScaling};
@@ -75,8 +75,8 @@ impl Shared {
             }
         }
         let layout = match config.rope.layout {
-            RopeLayout::AdjacentPairs => Layout::AdjacentPairs,
-            RopeLayout::SplitHalves => Layout::SplitHalves,
+            RopeLayout::AdjacentPairs => Layout::Pairs,
+            RopeLayout::SplitHalves => Layout::Halves,
         };
         for x in [&q, &k] {
             ops.rope.encode(encoder, x, &rows.positions, &self.weights.frequencies, layout)?;
@@ -100,13 +100,13 @@ impl Shared {
         let scratch = &rows.scratch;
         ops.linear.encode(encoder, &layer.ffn_gate, &rows.normed, Epilogue::None, scratch, &rows.gate)?;
         ops.linear.encode(encoder, &layer.ffn_up, &rows.normed, Epilogue::None, scratch, &rows.up)?;
-        ops.silu_mul.encode(encoder, &rows.gate, &rows.up)?;
-        ops.linear.encode(encoder, &layer.ffn_down, &rows.gate, Epilogue::None, scratch, &rows.update)?;
+        ops.silu_mul.encode(encoder, &rows.gate, &rows.up, &rows.activated)?;
+        ops.linear.encode(encoder, &layer.ffn_down, &rows.activated, Epilogue::None, scratch, &rows.update)?;
         Ok(())
     }
 }
 
-/// `[rope.dims / 2]`: radians per position of each rotated pair.
+/// The table that [`rope`] turns positions into angles with, `[rope.dims / 2, 2]`.
 pub(super) fn frequencies(
     device: &Device,
     config: &ModelConfig,
@@ -114,13 +114,20 @@ pub(super) fn frequencies(
 ) -> Result<Tensor, DecoderError> {
     let scaling = match config.rope.scaling {
         RopeScaling::None => Scaling::None,
-        RopeScaling::Linear { factor } => Scaling::Linear { factor },
+        RopeScaling::Linear { factor } => Scaling::Linear { factor: factor.into() },
         RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
-            Scaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context }
+            Scaling::Llama3(Llama3 {
+                factor: factor.into(),
+                low_freq_factor: low_freq_factor.into(),
+                high_freq_factor: high_freq_factor.into(),
+                original_context: u32::try_from(original_context).unwrap_or(u32::MAX),
+            })
         }
     };
-    let values = rope::frequencies(config.rope.dims, config.rope.theta, scaling, factors)?;
-    let tensor = Tensor::zeros(device, "rotary frequencies", DType::F32, &[values.len()])?;
-    tensor.view().write(&values)?;
+    let (dims, theta) = (config.rope.dims, config.rope.theta.into());
+    let rope = rope::Config { dims, theta, scaling, factors: factors.unwrap_or_default() };
+    let table = rope::frequencies(&rope).ok_or_else(|| DecoderError::Rope { config: config.rope })?;
+    let tensor = Tensor::zeros(device, "rotary frequencies", DType::U32, &[table.len(), 2])?;
+    tensor.view().write(&table)?;
     Ok(tensor)
 }

@@ -11,7 +11,7 @@ mod model;
 mod session;
 mod workspace;
 
-pub use dacapo_ops::sample::Sampling;
+pub use dacapo_ops::sample::SampleParams as Sampling;
 pub use error::DecoderError;
 pub use load::LoadProgress;
 pub use model::Model;

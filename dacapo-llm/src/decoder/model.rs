@@ -32,7 +32,7 @@ pub(super) struct DeviceWeights {
     pub(super) layers: Vec<DeviceLayer>,
     pub(super) output_norm: Tensor,
     pub(super) output: Tensor,
-    /// `[rope.dims / 2]`: radians per position of each rotated pair.
+    /// `[rope.dims / 2, 2]`: how far each pair turns in one position.
     pub(super) frequencies: Tensor,
 }
 

@@ -2,7 +2,7 @@ use std::fmt;
 
 use dacapo::Buffer;
 use dacapo_ops::dtype::DType;
-use dacapo_ops::sample::Sampling;
+use dacapo_ops::sample::SampleParams as Sampling;
 use dacapo_ops::tensor::Tensor;
 
 use crate::decoder::workspace::{Activations, LayerCache, SessionOptions, caches};
@@ -22,9 +22,11 @@ pub struct Session {
     caches: Vec<LayerCache>,
     /// Activations of a prompt chunk.
     chunk: Activations,
-    /// Activations of one row: the first of the chunk, with token and position of its own, which the device
-    /// advances.
+    /// Activations of one row: the first of the chunk, with a token and a position of its own. The position is that
+    /// of the last token, whether it was pushed or sampled; sampling advances both on the device.
     step: Activations,
+    /// `[1]`: the sampled token, on its way to the step's token.
+    sampled: Tensor,
     /// `[1, vocab_size]`: logits of the last position.
     logits: Tensor,
     /// Positions in the cache.
@@ -169,9 +171,15 @@ impl Session {
         encoder.commit()?.wait()?;
         self.position += tokens.len();
         if predict {
-            self.step.positions.view().write(&[self.position as u32])?;
-            self.state = State::Predicted;
+            self.predicted()?;
         }
+        Ok(())
+    }
+
+    /// Notes that the logits are those of the last position.
+    fn predicted(&mut self) -> Result<(), DecoderError> {
+        self.step.positions.view().write(&[self.position as u32 - 1])?;
+        self.state = State::Predicted;
         Ok(())
     }
 
@@ -194,8 +202,7 @@ impl Session {
                 each(self.position + row, logits);
             }
             self.position += chunk.len();
-            self.step.positions.view().write(&[self.position as u32])?;
-            self.state = State::Predicted;
+            self.predicted()?;
         }
         Ok(())
     }
@@ -221,17 +228,18 @@ impl Session {
                 true
             }
         };
-        let model = &self.model.shared;
-        let (token, position) = (&self.step.tokens, &self.step.positions);
-        let mut encoder = model.device.encoder("decode")?;
+        let ops = &self.model.shared.ops;
+        let mut encoder = self.model.device().encoder("decode")?;
         if forward {
             self.encode_step(&mut encoder)?;
         }
-        model.ops.sample.encode(&mut encoder, &self.logits, sampling, position, token)?;
+        let (token, position) = (&self.step.tokens, &self.step.positions);
+        ops.sample.encode(&mut encoder, &self.logits, sampling, position, &self.sampled)?;
+        ops.advance.encode(&mut encoder, &self.sampled, token, position)?;
         encoder.commit()?.wait()?;
         self.position += usize::from(forward);
         let mut id = [0];
-        token.view().read_into(&mut id)?;
+        self.sampled.view().read_into(&mut id)?;
         self.state = State::Sampled(id[0]);
         Ok(id[0])
     }
@@ -247,12 +255,11 @@ impl Session {
         Ok(())
     }
 
-    /// Encodes the forward pass of one token, which is on the device like its position, and advances the position.
+    /// Encodes the forward pass of one token, which is on the device like its position.
     fn encode_step(&self, encoder: &mut dacapo::CommandEncoder) -> Result<(), DecoderError> {
         let model = &self.model.shared;
         model.encode_layers(encoder, &self.step, &self.caches)?;
         model.encode_logits(encoder, &self.step.normed, &self.step, &self.logits)?;
-        model.ops.advance.encode(encoder, &self.step.positions)?;
         Ok(())
     }
 
@@ -295,6 +302,7 @@ fn open(model: &Model, options: &SessionOptions) -> Result<Session, DecoderError
         caches,
         chunk,
         step,
+        sampled: Tensor::zeros(device, "sampled", DType::U32, &[1])?,
         logits: Tensor::zeros(device, "logits", DType::F32, &[1, config.vocab_size])?,
         position: 0,
         state: State::Empty,

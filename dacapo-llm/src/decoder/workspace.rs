@@ -61,6 +61,8 @@ pub(super) struct Activations {
     pub(super) gate: Tensor,
     /// `[rows, feed_forward]`.
     pub(super) up: Tensor,
+    /// `[rows, feed_forward]`: the activation of `gate` times `up`.
+    pub(super) activated: Tensor,
     /// Scratch of the matrix products.
     pub(super) scratch: BufferView,
 }
@@ -89,6 +91,7 @@ impl Activations {
             update: f32s("update", config.width)?,
             gate: f32s("gate", config.feed_forward)?,
             up: f32s("up", config.feed_forward)?,
+            activated: f32s("activated", config.feed_forward)?,
             scratch: (*scratch).clone(),
         })
     }
@@ -108,6 +111,7 @@ impl Activations {
             update: first(&self.update)?,
             gate: first(&self.gate)?,
             up: first(&self.up)?,
+            activated: first(&self.activated)?,
             scratch: self.scratch.clone(),
         })
     }
