@@ -4,10 +4,47 @@
 //! workgroup takes [`PAIRS`] of them and streams the KV head once, [`TILE`] positions at a time, with an
 //! online softmax (Milakov and Gimelshein 2018; Dao et al. 2022) in f32. The order of every sum is a
 //! function of shapes and positions only.
+#![allow(unsafe_code, reason = "kernels write their part of a buffer")]
 
+use dacapo::{KernelFault, Workgroup};
+
+use super::Params;
 use super::tile::{self, Element};
 use crate::simd::Isa;
 use crate::vector::{self, Kernel, Simd};
+
+pub(super) fn entry<E: Element>(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    let shape = Shape::from(group.inline::<Params>());
+    let [block, kv_head, _] = group.id().map(|n| n as usize);
+    let head_len = shape.capacity * shape.head_dim;
+    let head = kv_head * head_len..(kv_head + 1) * head_len;
+    let (q, positions) = (group.read::<f32>(0), group.read::<u32>(3));
+    let cache = (&group.read::<E>(1)[head.clone()], &group.read::<E>(2)[head]);
+    let at = (kv_head, block);
+    let pairs = shape.pairs(positions.len(), block);
+    let mut outs: [&mut [f32]; PAIRS] = std::array::from_fn(|pair| {
+        let offset = shape.offset(at, pair);
+        let range = if pair < pairs {
+            offset..offset + shape.head_dim
+        } else {
+            0..0
+        };
+        // SAFETY: a pair belongs to one workgroup, and has these elements to itself.
+        unsafe { group.write::<f32>(4, range) }
+    });
+    let emit = |pair: usize, values: &[f32]| outs[pair].copy_from_slice(values);
+    attend(
+        Isa::detect(),
+        shape,
+        at,
+        q,
+        cache,
+        positions,
+        group.shared(),
+        emit,
+    );
+    Ok(())
+}
 
 /// (row, head) pairs of one workgroup.
 pub(super) const PAIRS: usize = 32;
@@ -30,6 +67,27 @@ pub(super) struct Shape {
     pub(super) softcap: f32,
 }
 
+impl From<Params> for Shape {
+    fn from(params: Params) -> Self {
+        let [heads, kv_heads, head_dim, capacity] = [
+            params.heads,
+            params.kv_heads,
+            params.head_dim,
+            params.capacity,
+        ]
+        .map(|n| n as usize);
+        let Params { scale, softcap, .. } = params;
+        Self {
+            heads,
+            kv_heads,
+            head_dim,
+            capacity,
+            scale,
+            softcap,
+        }
+    }
+}
+
 impl Shape {
     /// Query heads that share a KV head.
     fn group(&self) -> usize {
@@ -39,6 +97,23 @@ impl Shape {
     /// Workgroups for each KV head.
     pub(super) fn blocks(&self, rows: usize) -> usize {
         (rows * self.group()).div_ceil(PAIRS)
+    }
+
+    /// Pairs of one block.
+    pub(super) fn pairs(&self, rows: usize, block: usize) -> usize {
+        PAIRS.min((rows * self.group()).saturating_sub(block * PAIRS))
+    }
+
+    /// The row of a pair of a block.
+    fn row(&self, block: usize, pair: usize) -> usize {
+        (block * PAIRS + pair) / self.group()
+    }
+
+    /// Where a pair's elements begin in a tensor like q.
+    pub(super) fn offset(&self, (kv_head, block): (usize, usize), pair: usize) -> usize {
+        let group = self.group();
+        let head = kv_head * group + (block * PAIRS + pair) % group;
+        (self.row(block, pair) * self.heads + head) * self.head_dim
     }
 
     /// f32 elements of scratch that one workgroup needs.
@@ -57,7 +132,7 @@ impl Shape {
 ///
 /// `q` is [rows, heads, head_dim], `k` and `v` are the KV head's [capacity, head_dim], `positions` has
 /// one entry a row, `scratch` at least [`Shape::scratch`] elements. Gives each result to
-/// `emit(offset in elements of a tensor like q, head_dim values)`.
+/// `emit(pair, head_dim values)`.
 #[allow(
     clippy::too_many_arguments,
     reason = "an attention is this many tensors"
@@ -105,25 +180,16 @@ impl<E: Element, F: FnMut(usize, &[f32])> Kernel for Attend<'_, E, F> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         let Shape {
-            heads,
-            head_dim,
-            capacity,
-            ..
+            head_dim, capacity, ..
         } = self.shape;
-        let group = self.shape.group();
-        let first_pair = self.block * PAIRS;
-        let pairs = PAIRS.min((self.positions.len() * group).saturating_sub(first_pair));
-        let row_of = |pair: usize| (first_pair + pair) / group;
-        let offset_of = |pair: usize| {
-            let head = self.kv_head * group + (first_pair + pair) % group;
-            (row_of(pair) * heads + head) * head_dim
-        };
+        let (shape, at) = (self.shape, (self.kv_head, self.block));
+        let pairs = shape.pairs(self.positions.len(), self.block);
 
         let (q, rest) = self.scratch.split_at_mut(pairs * head_dim);
         let (sums, rest) = rest.split_at_mut(pairs * head_dim);
         let (weights, keys) = rest.split_at_mut(pairs * TILE);
         for (pair, scaled) in q.chunks_exact_mut(head_dim).enumerate() {
-            scaled.copy_from_slice(&self.q[offset_of(pair)..][..head_dim]);
+            scaled.copy_from_slice(&self.q[shape.offset(at, pair)..][..head_dim]);
             vector::map_in_place(s, scaled, |x| s.mul(x, s.splat(self.shape.scale)));
         }
         sums.fill(0.0);
@@ -134,7 +200,7 @@ impl<E: Element, F: FnMut(usize, &[f32])> Kernel for Attend<'_, E, F> {
         let oldest = (newest + 1).saturating_sub(capacity);
         let ends: [usize; PAIRS] = std::array::from_fn(|pair| {
             if pair < pairs {
-                self.positions[row_of(pair)] as usize + 1
+                self.positions[shape.row(self.block, pair)] as usize + 1
             } else {
                 0
             }
@@ -183,7 +249,7 @@ impl<E: Element, F: FnMut(usize, &[f32])> Kernel for Attend<'_, E, F> {
             if weight != 0.0 {
                 vector::map_in_place(s, sums, |x| s.div(x, s.splat(weight)));
             }
-            (self.emit)(offset_of(pair), sums);
+            (self.emit)(pair, sums);
         }
     }
 }

@@ -2,7 +2,9 @@ use half::f16;
 
 use super::cpu::{Shape, attend};
 use super::tile::Element;
-use crate::reference::{assert_close, noise};
+use super::{Attention, AttentionOptions};
+use crate::dtype::DType;
+use crate::reference::{assert_close, noise, on_devices};
 use crate::simd::Isa;
 
 /// A batch and its cache: positions 0..=last were appended, each at its slot.
@@ -41,8 +43,8 @@ impl<E: Element> Case<E> {
             let cache = (&self.k[head.clone()], &self.v[head]);
             for block in 0..self.shape.blocks(self.positions.len()) {
                 let at = (kv_head, block);
-                let emit = |offset: usize, values: &[f32]| {
-                    out[offset..][..head_dim].copy_from_slice(values);
+                let emit = |pair: usize, values: &[f32]| {
+                    out[self.shape.offset(at, pair)..][..head_dim].copy_from_slice(values);
                 };
                 attend(
                     isa,
@@ -204,4 +206,100 @@ fn extreme_scores() {
             assert!(case.run(isa).iter().all(|&x| x == 0.0));
         }
     }
+}
+
+#[test]
+fn through_the_runtime() {
+    on_devices(|bench| {
+        let op = Attention::new(&bench.device).unwrap();
+        for positions in [vec![0], vec![70], (0..23).collect(), (90..130).collect()] {
+            for (heads, kv_heads, head_dim) in [(9, 3, 64), (2, 2, 17)] {
+                let options = AttentionOptions {
+                    scale: 0.2,
+                    softcap: Some(20.0),
+                };
+                let shape = Shape {
+                    scale: 0.2,
+                    softcap: 20.0,
+                    ..shape(heads, kv_heads, head_dim, 100)
+                };
+                let case = Case::new(shape, &positions, 2.0, f16::from_f32);
+                let rows = positions.len();
+                let q = bench.f32(&[rows, heads, head_dim], &case.q);
+                let k = bench.zeros(DType::F16, &[kv_heads, 100, head_dim]);
+                let v = bench.zeros(DType::F16, &[kv_heads, 100, head_dim]);
+                k.view().write(&case.k).unwrap();
+                v.view().write(&case.v).unwrap();
+                let at = bench.u32(&[rows], &positions);
+                let out = bench.zeros(DType::F32, &[rows, heads, head_dim]);
+                bench
+                    .run(|e| op.encode(e, &q, &k, &v, &at, options, &out))
+                    .unwrap();
+                assert_close(&bench.read(&out), &case.exactly(), 0.0, 3e-6);
+                // The same bytes at any number of threads: those of a plain loop over workgroups.
+                assert_eq!(bench.read::<f32>(&out), case.run(Isa::detect()));
+            }
+        }
+    });
+}
+
+#[test]
+fn refusals() {
+    on_devices(|bench| {
+        let op = Attention::new(&bench.device).unwrap();
+        let options = AttentionOptions {
+            scale: 1.0,
+            softcap: None,
+        };
+        let f32 = |shape: &[usize]| bench.zeros(DType::F32, shape);
+        let (q, out, at) = (
+            f32(&[2, 6, 8]),
+            f32(&[2, 6, 8]),
+            bench.zeros(DType::U32, &[2]),
+        );
+        let (k, v) = (f32(&[3, 10, 8]), f32(&[3, 10, 8]));
+        let half = bench.zeros(DType::F16, &[3, 10, 8]);
+        bench
+            .run(|e| op.encode(e, &q, &k, &v, &at, options, &out))
+            .unwrap();
+        let odd = f32(&[4, 10, 8]);
+        bench.refuses(
+            |e| op.encode(e, &q, &odd, &odd, &at, options, &out),
+            "q is F32 [2, 6, 8]; it must be F32 [.., a multiple of 4, at most 1024]",
+        );
+        let wide = f32(&[3, 10, 16]);
+        bench.refuses(
+            |e| op.encode(e, &q, &wide, &v, &at, options, &out),
+            "k_cache is F32 [3, 10, 16]",
+        );
+        bench.refuses(
+            |e| op.encode(e, &q, &k, &half, &at, options, &out),
+            "v_cache is F16 [3, 10, 8]",
+        );
+        bench.refuses(
+            |e| op.encode(e, &q, &k, &v, &q, options, &out),
+            "positions is F32 [2, 6, 8]",
+        );
+        bench.refuses(
+            |e| op.encode(e, &q, &k, &v, &at, options, &k),
+            "out is F32 [3, 10, 8]",
+        );
+        bench.refuses(|e| op.encode(e, &q, &k, &v, &at, options, &q), "overlap");
+        let scale = AttentionOptions {
+            scale: f32::NAN,
+            ..options
+        };
+        bench.refuses(
+            |e| op.encode(e, &q, &k, &v, &at, scale, &out),
+            "scale is NaN",
+        );
+        let softcap = AttentionOptions {
+            softcap: Some(0.0),
+            ..options
+        };
+        bench.refuses(
+            |e| op.encode(e, &q, &k, &v, &at, softcap, &out),
+            "softcap is 0",
+        );
+    });
 }

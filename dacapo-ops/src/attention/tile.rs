@@ -9,7 +9,7 @@ use crate::vector::{LANES, Simd};
 pub(super) const BLOCK: usize = 4;
 
 /// What a cache stores.
-pub(crate) trait Element: Copy {
+pub(crate) trait Element: bytemuck::Pod {
     fn load<S: Simd>(s: S, from: &[Self; LANES]) -> S::F;
     fn to_f32(self) -> f32;
 }

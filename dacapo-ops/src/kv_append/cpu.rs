@@ -1,12 +1,16 @@
 //! On the CPU.
+#![allow(unsafe_code, reason = "kernels write their part of a buffer")]
 
+use bytemuck::Pod;
+use dacapo::{KernelFault, Workgroup};
 use half::f16;
 
+use super::Params;
 use crate::simd::Isa;
 use crate::vector::{self, Kernel, LANES, Simd};
 
 /// What a cache can store an f32 as.
-pub(super) trait Stored: Copy {
+pub(super) trait Stored: Pod {
     fn store<S: Simd>(s: S, v: S::F, to: &mut [Self; LANES]);
     fn from_f32(x: f32) -> Self;
 }
@@ -33,6 +37,21 @@ impl Stored for f16 {
     fn from_f32(x: f32) -> Self {
         f16::from_f32(x)
     }
+}
+
+/// Workgroup `n` has KV head `n` to itself, so that no positions, however odd, make two write one slot.
+pub(super) fn entry<E: Stored>(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    let Params { kv_heads, head_dim } = group.inline();
+    let (head, heads) = (group.id()[0] as usize, kv_heads as usize);
+    let at = (head, heads, head_dim as usize);
+    let positions = group.read::<u32>(2);
+    for (rows, cache) in [(0, 3), (1, 4)] {
+        let len = group.len::<E>(cache) / heads;
+        // SAFETY: workgroup `n` alone touches KV head `n`.
+        let cache = unsafe { group.write::<E>(cache, head * len..(head + 1) * len) };
+        append(Isa::detect(), group.read(rows), at, positions, cache);
+    }
+    Ok(())
 }
 
 /// Copies one head of each row to slot `position % capacity` of that head's `cache`, rows in order: of

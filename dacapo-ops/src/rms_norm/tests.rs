@@ -1,5 +1,7 @@
+use super::RmsNorm;
 use super::cpu::{add_rms_norm, rms_norm, rms_norm_in_place};
-use crate::reference::{ODD_LENGTHS, assert_close, noise};
+use crate::dtype::DType;
+use crate::reference::{ODD_LENGTHS, assert_close, noise, on_devices};
 use crate::simd::Isa;
 
 fn exactly(x: &[f32], weight: &[f32], eps: f32) -> Vec<f64> {
@@ -59,4 +61,75 @@ fn extreme_rows() {
             assert_close(&out, &exactly(&x, &[0.5; 67], 1e-5), 5e-7, 1e-44);
         }
     }
+}
+
+#[test]
+fn through_the_runtime() {
+    on_devices(|bench| {
+        let norm = RmsNorm::new(&bench.device).unwrap();
+        for (rows, width) in [(1, 576), (5, 576), (37, 64), (200, 33), (2, 5000), (65, 1)] {
+            let (a, b, w) = (
+                noise(1, rows * width),
+                noise(2, rows * width),
+                noise(3, width),
+            );
+            let (x, h) = (bench.f32(&[rows, width], &a), bench.f32(&[rows, width], &b));
+            let weight = bench.f32(&[width], &w);
+            let out = bench.zeros(DType::F32, &[rows, width]);
+            bench
+                .run(|encoder| norm.encode(encoder, &x, &weight, 1e-5, &out))
+                .unwrap();
+            assert_close(&bench.read(&out), &exactly(&a, &w, 1e-5), 5e-7, 0.0);
+
+            bench
+                .run(|encoder| norm.encode_residual(encoder, &h, &x, &weight, 1e-5, &out))
+                .unwrap();
+            let sum: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
+            assert_eq!(bench.read::<f32>(&h), sum);
+            assert_close(&bench.read(&out), &exactly(&sum, &w, 1e-5), 5e-7, 0.0);
+
+            bench
+                .run(|encoder| norm.encode_heads(encoder, &x, &weight, 1e-5))
+                .unwrap();
+            assert_close(&bench.read(&x), &exactly(&a, &w, 1e-5), 5e-7, 0.0);
+        }
+    });
+}
+
+#[test]
+fn refusals() {
+    on_devices(|bench| {
+        let norm = RmsNorm::new(&bench.device).unwrap();
+        let (x, weight) = (
+            bench.zeros(DType::F32, &[3, 8]),
+            bench.zeros(DType::F32, &[8]),
+        );
+        let (out, wide) = (
+            bench.zeros(DType::F32, &[3, 8]),
+            bench.zeros(DType::F32, &[9]),
+        );
+        bench.refuses(
+            |e| norm.encode(e, &x, &wide, 1e-5, &out),
+            "weight is F32 [9]; it must be F32 [8]",
+        );
+        bench.refuses(
+            |e| norm.encode(e, &x, &weight, 1e-5, &wide),
+            "out is F32 [9]",
+        );
+        bench.refuses(|e| norm.encode(e, &x, &weight, -1.0, &out), "eps is -1");
+        bench.refuses(
+            |e| norm.encode(e, &x, &weight, f32::NAN, &out),
+            "eps is NaN",
+        );
+        bench.refuses(|e| norm.encode(e, &x, &weight, 1e-5, &x), "overlap");
+        bench.refuses(
+            |e| norm.encode_residual(e, &wide, &x, &weight, 1e-5, &out),
+            "h is F32 [9]",
+        );
+        let ids = bench.zeros(DType::U32, &[3, 8]);
+        bench.refuses(
+            |e| norm.encode_heads(e, &ids, &weight, 1e-5),
+            "x is U32 [3, 8]",
+        );
+    });
 }

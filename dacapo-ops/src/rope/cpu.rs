@@ -1,8 +1,40 @@
 //! On the CPU.
+#![allow(unsafe_code, reason = "kernels write their part of a buffer")]
 
-use super::Layout;
+use dacapo::{KernelFault, Workgroup};
+
+use super::{Layout, Params};
 use crate::simd::Isa;
 use crate::vector::{self, Kernel, LANES, Simd};
+
+pub(super) fn entry_pairs(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    run(group, Layout::Pairs);
+    Ok(())
+}
+
+pub(super) fn entry_halves(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    run(group, Layout::Halves);
+    Ok(())
+}
+
+fn run(group: &mut Workgroup<'_>, layout: Layout) {
+    let Params { heads, head_dim } = group.inline();
+    let (token, head_dim) = (group.id()[0] as usize, head_dim as usize);
+    let width = heads as usize * head_dim;
+    let position = group.read::<u32>(1)[token];
+    let frequencies = group.read::<[u32; 2]>(2);
+    // SAFETY: workgroup `n` alone touches row `n`.
+    let row = unsafe { group.write::<f32>(0, token * width..(token + 1) * width) };
+    rotate(
+        Isa::detect(),
+        layout,
+        row,
+        head_dim,
+        position,
+        frequencies,
+        group.shared(),
+    );
+}
 
 /// Rotates every head of one row in place.
 ///

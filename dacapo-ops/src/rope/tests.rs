@@ -1,6 +1,6 @@
 use super::cpu::rotate;
 use super::*;
-use crate::reference::{assert_close, noise};
+use crate::reference::{assert_close, noise, on_devices};
 use crate::simd::Isa;
 
 /// The definition in f64, from radians a position.
@@ -181,4 +181,68 @@ fn senseless_configurations_have_no_table() {
     ] {
         assert!(frequencies(&bad).is_none(), "{bad:?}");
     }
+}
+
+#[test]
+fn through_the_runtime() {
+    on_devices(|bench| {
+        let rope = Rope::new(&bench.device).unwrap();
+        let config = Config {
+            dims: 48,
+            theta: 1e4,
+            scaling: Scaling::None,
+            factors: &[],
+        };
+        let table = frequencies(&config).unwrap();
+        let table = bench.u32(&[24, 2], table.as_flattened());
+        for layout in [Layout::Pairs, Layout::Halves] {
+            for heads in [1, 3] {
+                let values = noise(6, 5 * heads * 64);
+                let x = bench.f32(&[5, heads, 64], &values);
+                let positions = [0, 9, 4095, 7, 130_000];
+                let at = bench.u32(&[5], &positions);
+                bench
+                    .run(|encoder| rope.encode(encoder, &x, &at, &table, layout))
+                    .unwrap();
+                let exact: Vec<f64> = values
+                    .chunks(heads * 64)
+                    .zip(positions)
+                    .flat_map(|(row, p)| exactly(layout, row, 64, p, &radians(48, 1e4)))
+                    .collect();
+                assert_close(&bench.read(&x), &exact, 0.0, 5e-7);
+            }
+        }
+        let (x, at) = (
+            bench.zeros(DType::F32, &[5, 2, 64]),
+            bench.zeros(DType::U32, &[5]),
+        );
+        let flat = bench.zeros(DType::F32, &[5, 128]);
+        let narrow = bench.zeros(DType::F32, &[5, 2, 46]);
+        let short = bench.zeros(DType::U32, &[4]);
+        let refuses = |x: &Tensor, at: &Tensor, table: &Tensor, message| {
+            bench.refuses(
+                |encoder| rope.encode(encoder, x, at, table, Layout::Pairs),
+                message,
+            );
+        };
+        refuses(
+            &flat,
+            &at,
+            &table,
+            "x is F32 [5, 128]; it must be F32 of 3 dimensions",
+        );
+        refuses(
+            &x,
+            &short,
+            &table,
+            "positions is U32 [4]; it must be U32 [5]",
+        );
+        refuses(
+            &narrow,
+            &at,
+            &table,
+            "frequencies is U32 [24, 2]; it must be U32 [at most 23, 2]",
+        );
+        refuses(&x, &at, &at, "frequencies is U32 [5]");
+    });
 }

@@ -1,13 +1,44 @@
 //! On the CPU.
+#![allow(unsafe_code, reason = "kernels write their part of a buffer")]
 
-use super::SampleParams;
+use dacapo::{KernelFault, Workgroup};
+
 use super::philox::uniform;
 use super::select::{Cutoff, select};
-use crate::argmax::cpu::argmax;
+use super::{Inline, SampleParams};
+use crate::argmax::cpu::{argmax, nothing_but_nan};
 use crate::simd::Isa;
 use crate::softmax::cpu::exp_less;
 use crate::top_k::cpu::top_k;
 use crate::vector::{self, Kernel, Simd};
+
+pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    let Inline {
+        vocabulary,
+        temperature,
+        top_k,
+        top_p,
+        min_p,
+        seed: [low, high],
+    } = group.inline();
+    let seed = u64::from(high) << 32 | u64::from(low);
+    let params = SampleParams {
+        temperature,
+        top_k,
+        top_p,
+        min_p,
+        seed,
+    };
+    let (row, width) = (group.id()[0] as usize, vocabulary as usize);
+    let logits = &group.read::<f32>(0)[row * width..][..width];
+    let position = group.read::<u32>(1)[row];
+    let id = sample(Isa::detect(), logits, &params, position, group.shared())
+        .ok_or_else(|| nothing_but_nan(row, width))?;
+    // SAFETY: workgroup `n` alone writes element `n`.
+    let out = unsafe { group.write::<u32>(2, row..row + 1) };
+    out[0] = id;
+    Ok(())
+}
 
 /// Up to this `top_k` the kept logits are gathered in order; beyond, all are weighed.
 const GATHERED: usize = 1024;
@@ -25,7 +56,7 @@ pub(super) fn sample(
 ) -> Option<u32> {
     let best = argmax(isa, logits)?;
     let max = logits[best as usize];
-    if !(params.temperature > 0.0) || max == f32::NEG_INFINITY {
+    if params.temperature <= 0.0 || max == f32::NEG_INFINITY {
         return Some(best);
     }
     let random = uniform(params.seed, position);

@@ -1,6 +1,7 @@
-use super::SampleParams;
 use super::cpu::{sample, scratch};
-use crate::reference::noise;
+use super::{Sample, SampleParams};
+use crate::dtype::DType;
+use crate::reference::{noise, on_devices};
 use crate::simd::Isa;
 
 const PLAIN: SampleParams = SampleParams {
@@ -227,4 +228,79 @@ fn extreme_logits() {
             }
         }
     }
+}
+
+#[test]
+fn through_the_runtime() {
+    on_devices(|bench| {
+        let op = Sample::new(&bench.device).unwrap();
+        let rows = noise(16, 3 * 5000);
+        let logits = bench.f32(&[3, 5000], &rows);
+        let (positions, ids) = (bench.u32(&[3], &[0, 77, 77]), bench.zeros(DType::U32, &[3]));
+        let variants = [
+            PLAIN,
+            SampleParams { top_k: 40, ..PLAIN },
+            SampleParams::GREEDY,
+        ];
+        for params in variants {
+            bench
+                .run(|e| op.encode(e, &logits, &params, &positions, &ids))
+                .unwrap();
+            let found = bench.read::<u32>(&ids);
+            for (row, position) in [0, 77, 77].into_iter().enumerate() {
+                let expected = draw(
+                    Isa::detect(),
+                    &rows[row * 5000..][..5000],
+                    &params,
+                    position,
+                );
+                assert_eq!(Some(found[row]), expected);
+            }
+        }
+
+        let nan = bench.f32(&[1, 5], &[f32::NAN; 5]);
+        let (at, id) = (bench.zeros(DType::U32, &[1]), bench.zeros(DType::U32, &[1]));
+        bench.refuses(
+            |e| op.encode(e, &nan, &PLAIN, &at, &id),
+            "all 5 logits of row 0 are NaN",
+        );
+        bench.refuses(
+            |e| op.encode(e, &nan, &PLAIN, &ids, &id),
+            "positions is U32 [3]",
+        );
+        bench.refuses(|e| op.encode(e, &nan, &PLAIN, &at, &ids), "ids is U32 [3]");
+        bench.refuses(|e| op.encode(e, &at, &PLAIN, &at, &id), "logits is U32 [1]");
+        for (params, message) in [
+            (
+                SampleParams {
+                    temperature: -1.0,
+                    ..PLAIN
+                },
+                "temperature is -1; it must be 0 or above",
+            ),
+            (
+                SampleParams {
+                    temperature: f32::INFINITY,
+                    ..PLAIN
+                },
+                "temperature is inf",
+            ),
+            (
+                SampleParams {
+                    top_p: 1.5,
+                    ..PLAIN
+                },
+                "top_p is 1.5; it must be in 0..=1",
+            ),
+            (
+                SampleParams {
+                    min_p: f32::NAN,
+                    ..PLAIN
+                },
+                "min_p is NaN",
+            ),
+        ] {
+            bench.refuses(|e| op.encode(e, &nan, &params, &at, &id), message);
+        }
+    });
 }

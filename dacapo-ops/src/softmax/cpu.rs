@@ -1,13 +1,25 @@
 //! On the CPU.
+#![allow(unsafe_code, reason = "kernels write their part of a buffer")]
+
+use dacapo::{KernelFault, Workgroup};
 
 use crate::simd::Isa;
 use crate::vector::{self, Kernel, LANES, Simd};
+
+pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    let width = group.inline::<u32>() as usize;
+    let first = group.id()[0] as usize * width;
+    // SAFETY: workgroup `n` alone touches row `n`.
+    let row = unsafe { group.write::<f32>(0, first..first + width) };
+    softmax(Isa::detect(), row);
+    Ok(())
+}
 
 /// Replaces `row` by e^x over the sum of e^x, relative error below 2e-6 above 1e-30.
 ///
 /// Negative infinity becomes 0. Equal shares for several positive infinities; NaN anywhere, or nothing
 /// but negative infinity, makes the whole row NaN.
-pub fn softmax(isa: Isa, row: &mut [f32]) {
+pub(super) fn softmax(isa: Isa, row: &mut [f32]) {
     vector::dispatch(isa, Softmax(row));
 }
 

@@ -1,5 +1,7 @@
+use super::Softmax;
 use super::cpu::softmax;
-use crate::reference::{ODD_LENGTHS, assert_close, noise};
+use crate::dtype::DType;
+use crate::reference::{ODD_LENGTHS, assert_close, noise, on_devices};
 use crate::simd::Isa;
 
 fn exactly(row: &[f32]) -> Vec<f64> {
@@ -44,4 +46,23 @@ fn extreme_rows() {
             assert!(hopeless.iter().all(|x| x.is_nan()), "{hopeless:?}");
         }
     }
+}
+
+#[test]
+fn through_the_runtime() {
+    on_devices(|bench| {
+        let op = Softmax::new(&bench.device).unwrap();
+        for (rows, width) in [(1, 1000), (7, 33), (3, 1)] {
+            let row = noise(8, rows * width);
+            let x = bench.f32(&[rows, width], &row);
+            bench.run(|encoder| op.encode(encoder, &x)).unwrap();
+            let exact: Vec<f64> = row.chunks(width).flat_map(exactly).collect();
+            assert_close(&bench.read(&x), &exact, 5e-6, 0.0);
+        }
+        let f16 = bench.zeros(DType::F16, &[3, 8]);
+        bench.refuses(
+            |encoder| op.encode(encoder, &f16),
+            "x is F16 [3, 8]; it must be F32",
+        );
+    });
 }

@@ -1,7 +1,28 @@
 //! On the CPU: a heap of the best so far, and whole blocks passed over that hold nothing better.
+#![allow(unsafe_code, reason = "kernels write their part of a buffer")]
+
+use dacapo::{KernelFault, Workgroup};
 
 use crate::simd::Isa;
 use crate::vector::{self, Kernel, LANES, Simd};
+
+pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    let [width, k] = group.inline::<[u32; 2]>().map(|n| n as usize);
+    let row = group.id()[0] as usize;
+    let logits = &group.read::<f32>(0)[row * width..][..width];
+    let range = row * k..(row + 1) * k;
+    // SAFETY: workgroup `n` alone writes row `n`, and written bindings do not overlap.
+    let (values, ids) = unsafe {
+        (
+            group.write::<f32>(1, range.clone()),
+            group.write::<u32>(2, range),
+        )
+    };
+    let found = top_k(Isa::detect(), logits, values, ids);
+    values[found..].fill(f32::NEG_INFINITY);
+    ids[found..].fill(u32::MAX);
+    Ok(())
+}
 
 /// Elements that are compared with the worst of the best at once.
 const BLOCK: usize = 4 * LANES;

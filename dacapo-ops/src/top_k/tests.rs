@@ -1,5 +1,7 @@
+use super::TopK;
 use super::cpu::top_k;
-use crate::reference::noise;
+use crate::dtype::DType;
+use crate::reference::{noise, on_devices};
 use crate::simd::Isa;
 
 fn check(row: &[f32], k: usize) {
@@ -56,4 +58,31 @@ fn ties_order_and_nan() {
     }
     check(&[f32::NAN, 1.0, f32::NAN], 3);
     check(&[f32::NAN; 70], 3);
+}
+
+#[test]
+fn through_the_runtime() {
+    on_devices(|bench| {
+        let op = TopK::new(&bench.device).unwrap();
+        let rows = [1.0, 5.0, 3.0, 5.0, f32::NAN, 0.0, f32::NAN, f32::NAN];
+        let logits = bench.f32(&[2, 4], &rows);
+        let (values, ids) = (
+            bench.zeros(DType::F32, &[2, 3]),
+            bench.zeros(DType::U32, &[2, 3]),
+        );
+        bench
+            .run(|encoder| op.encode(encoder, &logits, &values, &ids))
+            .unwrap();
+        let none = f32::NEG_INFINITY;
+        assert_eq!(bench.read::<f32>(&values), [5.0, 5.0, 3.0, 0.0, none, none]);
+        assert_eq!(bench.read::<u32>(&ids), [1, 3, 2, 1, u32::MAX, u32::MAX]);
+
+        let flat = bench.zeros(DType::F32, &[8]);
+        bench.refuses(|e| op.encode(e, &flat, &values, &ids), "logits is F32 [8]");
+        bench.refuses(|e| op.encode(e, &logits, &flat, &ids), "values is F32 [8]");
+        bench.refuses(
+            |e| op.encode(e, &logits, &values, &values),
+            "ids is F32 [2, 3]",
+        );
+    });
 }
