@@ -1,7 +1,9 @@
 //! Tensors and transformer kernels on the dacapo runtime.
 
 pub mod dtype;
+pub mod embed;
 mod error;
+pub mod matmul;
 pub mod matvec;
 pub mod quant;
 pub mod simd;
