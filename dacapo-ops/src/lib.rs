@@ -7,6 +7,7 @@ pub mod matmul;
 pub mod matvec;
 pub mod quant;
 pub mod simd;
+pub mod tensor;
 #[cfg(test)]
 mod testing;
 

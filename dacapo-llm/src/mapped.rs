@@ -1,0 +1,99 @@
+//! Read-only memory maps of model files.
+#![allow(
+    unsafe_code,
+    reason = "a memory map is sound only while nobody else changes the file, which Rust cannot check"
+)]
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// A file mapped read-only into memory.
+///
+/// The map starts at a page boundary, so a tensor's address is as aligned as its offset in the
+/// file, up to the page size. It is shared through an [`Arc`](std::sync::Arc), so that a buffer
+/// that uses the bytes in place can keep them alive.
+///
+/// The file must not change while it is mapped: if another process shortens it, the operating
+/// system ends this process at the next access behind the new end (as for every program that maps
+/// files), and if one overwrites it, the contents change.
+#[derive(Debug)]
+pub struct MappedFile {
+    path: PathBuf,
+    map: memmap2::Mmap,
+}
+
+impl MappedFile {
+    /// Maps the regular file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InFile`] around [`Error::Io`] if the path is not a regular file (opening a pipe
+    /// could wait for ever) or cannot be opened or mapped.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let map = map(path).map_err(|error| Error::from(error).in_file(path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            map,
+        })
+    }
+
+    /// The path that was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The whole file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+impl AsRef<[u8]> for MappedFile {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
+fn map(path: &Path) -> io::Result<memmap2::Mmap> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "not a regular file",
+        ));
+    }
+    let file = File::open(path)?;
+    // SAFETY: the map is private to this type and only ever read. That nobody else changes the
+    // file meanwhile is the documented condition of `MappedFile`; no reader in this crate relies
+    // on two reads of the same bytes agreeing for its memory safety, since all are bounds-checked
+    // against the length of the map, which is fixed.
+    unsafe { memmap2::Mmap::map(&file) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_and_a_folder_are_errors_with_the_path() {
+        for path in [Path::new("no/such/file.gguf"), Path::new(".")] {
+            let error = MappedFile::open(path).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("{}: ", path.display())),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_empty_file_maps_to_no_bytes() {
+        let path = std::env::temp_dir().join(format!("dacapo-empty-{}", std::process::id()));
+        std::fs::write(&path, []).unwrap();
+        let mapped = MappedFile::open(&path);
+        std::fs::remove_file(&path).unwrap();
+        assert!(mapped.unwrap().bytes().is_empty());
+    }
+}

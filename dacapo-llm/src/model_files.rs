@@ -1,0 +1,112 @@
+//! A model as it lies on disk.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+use crate::gguf::{GgufFile, GgufHeader};
+use crate::mapped::MappedFile;
+use crate::safetensors::SafetensorsFolder;
+use crate::tensors::TensorIndex;
+use crate::weights::{Weight, Weights};
+
+/// A model's files, mapped, with its hyperparameters and the places of its weights.
+///
+/// ```no_run
+/// let model = dacapo_llm::ModelFiles::open("model.gguf")?;
+/// println!("{} layers", model.config().layers);
+/// let embedding = model.bytes(&model.weights().token_embd);
+/// # Ok::<(), dacapo_llm::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct ModelFiles {
+    path: PathBuf,
+    config: ModelConfig,
+    weights: Weights,
+    gguf: Option<GgufHeader>,
+    files: Vec<Arc<MappedFile>>,
+}
+
+impl ModelFiles {
+    /// Opens a GGUF file, or a folder with `config.json` and safetensors files.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InFile`] around what is wrong: with the file system, the file format, the
+    /// hyperparameters or the set of tensors.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let opened = if path.is_dir() {
+            Self::open_folder(path)
+        } else {
+            Self::open_gguf(path)
+        };
+        opened.map_err(|error| match error {
+            Error::InFile { .. } => error,
+            error => error.in_file(path),
+        })
+    }
+
+    fn open_gguf(path: &Path) -> Result<Self> {
+        let file = GgufFile::open(path)?;
+        let config = ModelConfig::from_gguf(file.header())?;
+        let weights = Weights::resolve(&config, &TensorIndex::from_gguf(file.header()))?;
+        let (file, header) = file.into_parts();
+        Ok(Self {
+            path: path.to_owned(),
+            config,
+            weights,
+            gguf: Some(header),
+            files: vec![file],
+        })
+    }
+
+    fn open_folder(path: &Path) -> Result<Self> {
+        let folder = SafetensorsFolder::open(path)?;
+        let config = ModelConfig::from_huggingface(folder.config_json())
+            .map_err(|error| Error::from(error).in_file(&path.join("config.json")))?;
+        let weights = Weights::resolve(&config, folder.tensors())?;
+        Ok(Self {
+            path: path.to_owned(),
+            config,
+            weights,
+            gguf: None,
+            files: folder.files().to_vec(),
+        })
+    }
+
+    /// The GGUF file or the folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The hyperparameters.
+    pub fn config(&self) -> &ModelConfig {
+        &self.config
+    }
+
+    /// The places of the weights.
+    pub fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    /// The header of the GGUF file, which also holds the tokenizer; `None` for a folder.
+    pub fn gguf(&self) -> Option<&GgufHeader> {
+        self.gguf.as_ref()
+    }
+
+    /// The mapped files, as [`Weight::file`] counts them.
+    pub fn files(&self) -> &[Arc<MappedFile>] {
+        &self.files
+    }
+
+    /// The data of one of this model's weights, as it lies in its file.
+    ///
+    /// # Panics
+    ///
+    /// If `weight` is of another model and lies outside this model's files.
+    pub fn bytes(&self, weight: &Weight) -> &[u8] {
+        &self.files[weight.file].bytes()[weight.range.clone()]
+    }
+}
