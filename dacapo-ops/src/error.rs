@@ -1,9 +1,13 @@
 //! What can be wrong with what an operation is given.
 
 use crate::dtype::DType;
+use crate::tensor::TensorError;
+
+/// The result of a fallible call of this crate.
+pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// Why an operation was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A row is no whole number of blocks, or a size overflows.
@@ -54,6 +58,36 @@ pub enum Error {
         /// Rows of the table.
         vocabulary: usize,
     },
+    /// A tensor of an operation has the wrong type, shape or layout.
+    #[error("{op}: {tensor} is {found}; it must be {wanted}")]
+    Operand {
+        /// The operation.
+        op: &'static str,
+        /// Which of its tensors.
+        tensor: &'static str,
+        /// Type, shape and layout of what was given.
+        found: Box<str>,
+        /// What is possible.
+        wanted: Box<str>,
+    },
+    /// A parameter of an operation is out of its range.
+    #[error("{op}: {what} is {found}; it must be {allowed}")]
+    Parameter {
+        /// The operation.
+        op: &'static str,
+        /// Which parameter.
+        what: &'static str,
+        /// What was given.
+        found: f64,
+        /// What is possible.
+        allowed: &'static str,
+    },
+    /// The runtime refused.
+    #[error(transparent)]
+    Runtime(#[from] dacapo::Error),
+    /// A tensor cannot be made.
+    #[error(transparent)]
+    Tensor(#[from] TensorError),
 }
 
 /// Checks that `what` holds exactly as many elements as the shapes require.

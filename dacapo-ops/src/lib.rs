@@ -1,8 +1,10 @@
 //! Tensors and transformer kernels on the dacapo runtime.
 
+mod check;
 pub mod dtype;
 pub mod embed;
 mod error;
+pub mod linear;
 pub mod matmul;
 pub mod matvec;
 pub mod quant;
@@ -11,4 +13,4 @@ pub mod tensor;
 #[cfg(test)]
 mod testing;
 
-pub use error::Error;
+pub use error::{Error, Result};

@@ -1,72 +1,72 @@
-//! Rows of a weight table chosen by token ids.
+//! Rows of a weight table chosen by token ids: the first step of a model.
 
-use crate::error::{Error, check_length};
-use crate::quant::{WeightMatrix, dequantize};
+mod cpu;
+mod gather;
+#[cfg(test)]
+mod tests;
+
+pub use gather::gather;
+
+use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource};
+
+use crate::check::Check;
+use crate::dtype::DType;
+use crate::error::Result;
 use crate::simd::Isa;
+use crate::tensor::Tensor;
 
-/// `out[t, ..] = table[ids[t], ..]` as f32; `out` is [ids.len(), table.cols()], row-major.
-///
-/// # Errors
-/// [`Error::TokenId`] for an id that the table has no row for, [`Error::Length`] if `out` does not fit.
-pub fn gather(
+/// `out[t] = table[ids[t]]` as f32.
+#[derive(Clone, Debug)]
+pub struct Embed {
+    kernel: Kernel,
     isa: Isa,
-    table: &WeightMatrix<'_>,
-    ids: &[u32],
-    out: &mut [f32],
-) -> Result<(), Error> {
-    check_length(
-        "embedding output (f32)",
-        out.len(),
-        ids.len().saturating_mul(table.cols()),
-    )?;
-    if table.cols() == 0 {
-        return Ok(());
-    }
-    for (&id, out) in ids.iter().zip(out.chunks_exact_mut(table.cols())) {
-        let row = usize::try_from(id).unwrap_or(usize::MAX);
-        if row >= table.rows() {
-            return Err(Error::TokenId {
-                id,
-                vocabulary: table.rows(),
-            });
-        }
-        dequantize(isa, table.dtype(), table.row_range(row..row + 1)?, out)?;
-    }
-    Ok(())
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dtype::DType;
-    use crate::testing::{Case, Random};
-
-    #[test]
-    fn rows_of_every_type() {
-        let mut random = Random::new(21);
-        for dtype in DType::WEIGHTS {
-            let cols = 3 * dtype.block_len();
-            let case = Case::new(&mut random, dtype, 7, cols);
-            for isa in Isa::available() {
-                let ids = [6, 0, 3, 3];
-                let mut out = vec![f32::NAN; ids.len() * cols];
-                gather(isa, &case.matrix(), &ids, &mut out).unwrap();
-                for (id, out) in ids.into_iter().zip(out.chunks_exact(cols)) {
-                    assert_eq!(case.row(id as usize), out, "{dtype} {isa:?}");
-                }
-            }
-        }
+impl Embed {
+    /// Compiles the operation for `device`.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
+    pub fn new(device: &Device) -> Result<Embed> {
+        let source = KernelSource::new("embed")
+            .binding::<u8>(0, Access::Read)
+            .binding::<u32>(1, Access::Read)
+            .binding::<f32>(2, Access::Write)
+            .inline::<cpu::Params>()
+            .cpu(cpu::entry);
+        Ok(Embed {
+            kernel: device.kernel(&source)?,
+            isa: Isa::detect(),
+        })
     }
 
-    #[test]
-    fn unknown_ids_are_named() {
-        let case = Case::new(&mut Random::new(22), DType::F32, 7, 2);
-        let mut out = [0.0; 4];
-        for id in [7, u32::MAX] {
-            let error = gather(Isa::detect(), &case.matrix(), &[0, id], &mut out).unwrap_err();
-            let message = format!("token id {id} is outside the vocabulary of 7");
-            assert_eq!(error.to_string(), message);
-        }
-        assert!(gather(Isa::detect(), &case.matrix(), &[0], &mut out).is_err());
+    /// Encodes `out[t, ..] = table[ids[t], ..]`.
+    ///
+    /// `table` is [vocabulary, width] of any type of [`DType::WEIGHTS`], `ids` [tokens] U32, `out` [tokens, width]
+    /// F32, all contiguous. An id outside the vocabulary fails the submission.
+    ///
+    /// # Errors
+    /// [`Error::Operand`](crate::Error::Operand) for a tensor that does not fit, and those of
+    /// [`CommandEncoder::dispatch`].
+    pub fn encode(
+        &self,
+        encoder: &mut CommandEncoder,
+        table: &Tensor,
+        ids: &Tensor,
+        out: &Tensor,
+    ) -> Result<()> {
+        let check = Check("embed");
+        let [rows, cols] = check.dims("table", table, &DType::WEIGHTS)?;
+        let [tokens] = check.dims("ids", ids, &[DType::U32])?;
+        check.tensor("out", out, &[DType::F32], &[tokens, cols])?;
+        let params = cpu::Params {
+            rows: check.size("rows of table", rows)?,
+            cols: check.size("columns of table", cols)?,
+            dtype: table.dtype() as u32,
+            level: self.isa.level() as u32,
+        };
+        let grid = Grid::groups([check.size("ids", tokens)?, 1, 1]);
+        let args = (table.view(), ids.view(), out.view(), Bytes(&params));
+        Ok(encoder.dispatch(&self.kernel, args, grid)?)
     }
 }

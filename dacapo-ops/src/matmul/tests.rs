@@ -1,5 +1,7 @@
 //! Against sums in f64, as for one vector.
 
+use std::ops::Range;
+
 use bytemuck::Zeroable;
 
 use super::*;
