@@ -71,17 +71,22 @@ fn activations(count: usize) -> Vec<f32> {
     (0..count).map(|i| (i as f32 * 0.37).sin()).collect()
 }
 
-/// Seconds of `run`: the lower quartile of 15, since other programs share the machine.
-fn seconds(mut run: impl FnMut()) -> f64 {
-    let mut times: Vec<f64> = (0..15)
-        .map(|_| {
+/// Seconds of the fastest of 15 runs, since other programs share the machine.
+fn seconds(run: impl FnMut()) -> f64 {
+    fastest(&mut [run], 15)
+}
+
+/// Seconds of the fastest runs of each of `runs`, which take turns, added up.
+fn fastest(runs: &mut [impl FnMut()], times: usize) -> f64 {
+    let mut best = vec![f64::INFINITY; runs.len()];
+    for _ in 0..times {
+        for (run, best) in runs.iter_mut().zip(&mut best) {
             let start = Instant::now();
             run();
-            start.elapsed().as_secs_f64()
-        })
-        .collect();
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 4]
+            *best = best.min(start.elapsed().as_secs_f64());
+        }
+    }
+    best.iter().sum()
 }
 
 fn product(isa: Isa, w: &WeightMatrix<'_>, x: &[f32], groups: &mut [Q8Group], y: &mut [f32]) {
@@ -104,13 +109,15 @@ fn matvec_speed(isa: Isa, dtype: DType, rows: usize, cols: usize) {
     let x = activations(cols);
     let mut groups = vec![Q8Group::zeroed(); Q8Group::count(cols)];
     let mut y = vec![0.0; rows];
-    let seconds = seconds(|| {
-        for bytes in all.chunks_exact(bytes.len()) {
-            if let Ok(w) = WeightMatrix::new(dtype, rows, cols, bytes) {
-                product(isa, &w, &x, &mut groups, &mut y);
-            }
+    let mut best = f64::INFINITY;
+    for bytes in all.chunks_exact(bytes.len()) {
+        if let Ok(w) = WeightMatrix::new(dtype, rows, cols, bytes) {
+            let start = Instant::now();
+            product(isa, &w, &x, &mut groups, &mut y);
+            best = best.min(start.elapsed().as_secs_f64());
         }
-    }) / copies as f64;
+    }
+    let seconds = best;
     println!(
         "  matvec {:<5} {rows:>5} x {cols:<5} {:8.1} us {:6.1} GB/s {:7.1} GOP/s",
         dtype.name(),
@@ -130,18 +137,21 @@ fn decode(isa: Isa) {
     }
     matrices.push((DType::Q8_0, 49152, 576, weights(DType::Q8_0, 49152, 576)));
     let x = activations(1536);
-    let mut groups = vec![Q8Group::zeroed(); Q8Group::count(1536)];
-    let mut y = vec![0.0; 49152];
-    let mut token = |from: usize| {
-        for (dtype, rows, cols, bytes) in &matrices[from..] {
-            if let Ok(w) = WeightMatrix::new(*dtype, *rows, *cols, bytes) {
-                let groups = &mut groups[..Q8Group::count(*cols)];
-                product(isa, &w, &x[..*cols], groups, &mut y[..*rows]);
+    let mut runs: Vec<_> = matrices
+        .iter()
+        .map(|(dtype, rows, cols, bytes)| {
+            let x = &x[..*cols];
+            let mut groups = vec![Q8Group::zeroed(); Q8Group::count(*cols)];
+            let mut y = vec![0.0; *rows];
+            move || {
+                if let Ok(w) = WeightMatrix::new(*dtype, *rows, *cols, bytes) {
+                    product(isa, &w, x, &mut groups, &mut y);
+                }
             }
-        }
-    };
-    let output = seconds(|| token(210));
-    let seconds = seconds(|| token(0));
+        })
+        .collect();
+    let seconds = fastest(&mut runs, 25);
+    let output = fastest(&mut runs[210..], 25);
     let bytes: usize = matrices.iter().map(|m| m.3.len()).sum();
     println!(
         "  decode, one token: {:.2} ms, {:.1} GB/s, of it the output {:.2} ms",

@@ -4,7 +4,7 @@ use crate::error::{Error, check_length};
 use crate::quant::{WeightMatrix, dequantize};
 use crate::simd::Isa;
 
-/// `out[t, ..] = table[ids[t], ..]` as f32; `out` is [ids.len(), table.cols()], row-major.
+/// `out[t, ..] = table[ids[t], ..]` as f32; `out` is `[ids.len(), table.cols()]`, row-major.
 ///
 /// # Errors
 /// [`Error::TokenId`] for an id that the table has no row for, [`Error::Length`] if `out` does not fit.

@@ -42,8 +42,8 @@ impl Embed {
 
     /// Encodes `out[t, ..] = table[ids[t], ..]`.
     ///
-    /// `table` is [vocabulary, width] of any type of [`DType::WEIGHTS`], `ids` [tokens] U32, `out` [tokens, width]
-    /// F32, all contiguous. An id outside the vocabulary fails the submission.
+    /// `table` is `[vocabulary, width]` of any type of [`DType::WEIGHTS`], `ids` `[tokens]` U32, `out`
+    /// `[tokens, width]` F32, all contiguous. An id outside the vocabulary fails the submission.
     ///
     /// # Errors
     /// [`Error::Operand`](crate::Error::Operand) for a tensor that does not fit, and those of

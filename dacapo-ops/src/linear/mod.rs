@@ -85,8 +85,8 @@ impl Linear {
 
     /// Encodes `out[t, i] = sum_j x[t, j] * w[i, j] + bias[i]`.
     ///
-    /// `w` is [rows, cols] of any type of [`DType::WEIGHTS`], `x` [tokens, cols] F32, `out` [tokens, rows] F32, all
-    /// contiguous; `out` and `scratch` overlap no other. `scratch` holds at least
+    /// `w` is `[rows, cols]` of any type of [`DType::WEIGHTS`], `x` `[tokens, cols]` F32, `out` `[tokens, rows]` F32,
+    /// all contiguous; `out` and `scratch` overlap no other. `scratch` holds at least
     /// [`Linear::scratch_bytes`]`(tokens, cols)` bytes, and starts at a multiple of 4; its contents mean nothing afterwards.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use crate::simd::Level;
 
 /// `y[t, i] = sum_j x[t, j] * W[rows.start + i, j]`, all in f32, each sum in the order of the columns.
 ///
-/// `x` is [tokens, cols], `y` is [tokens, rows.len()], both row-major; any number of rows and tokens will do.
+/// `x` is `[tokens, cols]`, `y` is `[tokens, rows.len()]`, both row-major; any number of rows and tokens will do.
 ///
 /// # Errors
 /// [`Error::Rows`] for a range outside the matrix, [`Error::Length`] for slices that do not fit.
