@@ -55,7 +55,7 @@ fn sessions_over_one_model_do_not_disturb_each_other() {
     let alone = |prompt: &[u32]| {
         let mut session = session(&model, 64, 8);
         session.push(prompt, &mut |_| {}).unwrap();
-        text(&mut session, 10, &Sampling::default())
+        text(&mut session, 10, &Sampling::GREEDY)
     };
     let prompts = [prompt(9), prompt(20)[3..].to_vec()];
     let expected = [alone(&prompts[0]), alone(&prompts[1])];
@@ -66,7 +66,7 @@ fn sessions_over_one_model_do_not_disturb_each_other() {
     let mut texts = [Vec::new(), Vec::new()];
     for _ in 0..10 {
         for (session, text) in sessions.iter_mut().zip(&mut texts) {
-            text.push(session.next_token(&Sampling::default()).unwrap());
+            text.push(session.next_token(&Sampling::GREEDY).unwrap());
         }
     }
     assert_eq!(texts, expected);
@@ -92,7 +92,7 @@ fn pushing_after_sampling_puts_the_sampled_token_first() {
     let model = load(&cpu(2), &tiny());
     let mut sampled = session(&model, 64, 8);
     sampled.push(&prompt(6), &mut |_| {}).unwrap();
-    let token = sampled.next_token(&Sampling::default()).unwrap();
+    let token = sampled.next_token(&Sampling::GREEDY).unwrap();
     sampled.push(&[5, 6], &mut |_| {}).unwrap();
     assert_eq!(sampled.position(), 9);
     let mut given = session(&model, 64, 8);
@@ -119,10 +119,10 @@ fn the_end_of_the_context_is_said_and_nothing_is_lost() {
     session.push(&prompt(10), &mut |_| {}).unwrap();
     // Positions 10 and 11 take two sampled tokens; the third is sampled and has no place.
     for _ in 0..3 {
-        session.next_token(&Sampling::default()).unwrap();
+        session.next_token(&Sampling::GREEDY).unwrap();
     }
     for _ in 0..2 {
-        let error = session.next_token(&Sampling::default()).unwrap_err();
+        let error = session.next_token(&Sampling::GREEDY).unwrap_err();
         assert!(matches!(error, Error::Decoder(DecoderError::ContextFull { position: 12, capacity: 12, asked: 1 })));
     }
     session.clear();

@@ -1,7 +1,7 @@
 //! The memory of one session: what a forward pass computes in, and the key-value cache.
 
 use dacapo::{Buffer, BufferView, Device, MemoryKind};
-use dacapo_ops::Ops;
+use dacapo_ops::linear::Linear;
 use dacapo_ops::dtype::DType;
 use dacapo_ops::tensor::Tensor;
 
@@ -78,7 +78,7 @@ impl Activations {
         let f32s = |label, cols| Tensor::zeros(device, label, DType::F32, &[rows, cols]);
         let u32s = |label| Tensor::zeros(device, label, DType::U32, &[rows]);
         let widest = config.q_width().max(config.feed_forward).max(config.width);
-        let scratch: Buffer = device.buffer(Ops::linear_scratch_bytes(rows, widest), MemoryKind::DeviceLocal)?;
+        let scratch: Buffer = device.buffer(Linear::scratch_bytes(rows, widest), MemoryKind::DeviceLocal)?;
         Ok(Activations {
             tokens: u32s("tokens")?,
             positions: u32s("positions")?,
