@@ -3,12 +3,16 @@
 //! An [`Isa`] can only be obtained for a level that the running processor has, so holding one is the
 //! proof that functions compiled for that level may be called. Kernels take it by value.
 
+mod run;
+
+pub(crate) use run::{Kernel, mul_add};
+
 /// A level of vector instructions that the kernels are written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Level {
     /// Plain Rust, left to the compiler's baseline for the target.
     Portable,
-    /// ARM Advanced SIMD, 128 bits wide.
+    /// ARM Advanced SIMD, 128 bits wide, as the compiler makes use of it.
     Neon,
     /// x86-64 with AVX2, FMA and F16C, 256 bits wide.
     Avx2,
@@ -78,6 +82,13 @@ impl Isa {
     /// Every level of this processor, from the least to the most capable.
     pub fn available() -> impl Iterator<Item = Self> {
         Level::ALL.into_iter().filter_map(Self::new)
+    }
+
+    /// The level with this number if this processor has it, the inverse of `level() as u32`; how a kernel receives it
+    /// as inline bytes.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Level::ALL.get(number as usize).copied().and_then(Self::new)
     }
 
     /// The level that was found present.

@@ -1,0 +1,96 @@
+//! Integer dot products with AVX-512 and its dot-product instruction.
+//!
+//! `vpdpbusd` multiplies unsigned with signed bytes and adds each four products to a 32-bit lane. Weights are made
+//! unsigned; where the format subtracts a constant from them, the lanes start at minus that constant times the sums of
+//! the activations. Several rows go through at once: they share what is derived from the activations, and their scales
+//! are converted together.
+#![allow(
+    unsafe_code,
+    reason = "unaligned loads, and calls that need the processor to have these instructions"
+)]
+
+mod blocks256;
+mod blocks32;
+
+use std::arch::x86_64::*;
+
+use crate::dtype::DType;
+use crate::quant::Q8Group;
+use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0};
+use crate::simd::{Isa, Level};
+
+/// Rows that go through together.
+const ROWS: usize = 4;
+
+pub(super) fn rows(
+    isa: Isa,
+    dtype: DType,
+    row_bytes: usize,
+    bytes: &[u8],
+    x: &[Q8Group],
+    y: &mut [f32],
+) {
+    assert_eq!(isa.level(), Level::Avx512, "the caller chose this kernel");
+    // SAFETY: an `Isa` of this level is proof that the processor has these features.
+    unsafe {
+        match dtype {
+            DType::Q8_0 => each::<Q8_0>(row_bytes, bytes, x, y),
+            DType::Q4_0 => each::<Q4_0>(row_bytes, bytes, x, y),
+            DType::Q4_1 => each::<Q4_1>(row_bytes, bytes, x, y),
+            DType::Q4K => each::<Q4K>(row_bytes, bytes, x, y),
+            DType::Q6K => each::<Q6K>(row_bytes, bytes, x, y),
+            DType::F32 | DType::F16 | DType::BF16 | DType::U32 => {}
+        }
+    }
+}
+
+/// The products of [`ROWS`] rows with one vector.
+trait Dot: Block {
+    /// # Safety
+    /// The processor must have the features of [`Level::Avx512`].
+    unsafe fn dot(rows: [&[Self]; ROWS], x: &[Q8Group]) -> [f32; ROWS];
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
+fn each<B: Dot>(row_bytes: usize, bytes: &[u8], x: &[Q8Group], y: &mut [f32]) {
+    let blocks: &[B] = bytemuck::cast_slice(bytes);
+    let per_row = row_bytes / size_of::<B>();
+    for (y, rows) in y.chunks_mut(ROWS).zip(blocks.chunks(ROWS * per_row)) {
+        // The last rows go through several times rather than in code of their own.
+        let last = y.len() - 1;
+        let rows = std::array::from_fn(|i| &rows[i.min(last) * per_row..][..per_row]);
+        // SAFETY: this function is compiled for these features.
+        let sums = unsafe { B::dot(rows, x) };
+        y.copy_from_slice(&sums[..y.len()]);
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(bytes: &[u8; 64]) -> __m512i {
+    // SAFETY: 64 bytes are readable; the load needs no alignment.
+    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_values(x: &Q8Group, quarter: usize) -> __m512i {
+    let values: &[[i8; 64]; 4] = bytemuck::cast_ref(&x.values);
+    load(bytemuck::cast_ref(&values[quarter]))
+}
+
+/// Unsigned 32-bit lanes from the bytes of a constant.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn lanes(of: [u32; 16]) -> __m512i {
+    load(bytemuck::cast_ref(&of))
+}
+
+/// Minus `offset` times the sums of each four activations.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+fn minus_sums(offset: i8, x: __m512i) -> __m512i {
+    let zero = _mm512_setzero_si512();
+    // The offset may be 128, which is a valid unsigned byte.
+    _mm512_sub_epi32(zero, _mm512_dpbusd_epi32(zero, _mm512_set1_epi8(offset), x))
+}

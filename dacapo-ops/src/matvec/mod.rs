@@ -1,0 +1,111 @@
+//! One vector times a weight matrix: `y = W x`, the work of a decode step.
+//!
+//! Two ways: [`exact`] multiplies f32 activations with dequantised weights; [`quantized`] multiplies activations
+//! quantised to bytes with the integers of quantised weights, several times as fast, with an error of up to 1/254 of
+//! the largest activation in each 32. Both sum in an order that depends on the width and the level alone.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod cpu;
+mod exact;
+mod integer;
+mod product;
+#[cfg(test)]
+mod tests;
+
+pub use product::{exact, quantized};
+
+use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory};
+
+use crate::error::Result;
+use crate::linear::{Epilogue, Operands, Precision};
+use crate::quant::Q8Group;
+use crate::simd::Isa;
+
+/// The product of few vectors with a weight matrix, each on its own; [`crate::linear::Linear`] chooses when.
+#[derive(Clone, Debug)]
+pub(crate) struct MatVec {
+    plain: Kernel,
+    bias: Kernel,
+    isa: Isa,
+    precision: Precision,
+}
+
+/// Widest input whose bytes fit into the shared memory that is asked for.
+const MAX_QUANTIZED_COLS: usize = 48 * 1024;
+
+impl MatVec {
+    pub(crate) fn new(device: &Device, isa: Isa, precision: Precision) -> Result<MatVec> {
+        let max = (Q8Group::count(MAX_QUANTIZED_COLS) * size_of::<Q8Group>()) as u32;
+        let source = |name| {
+            KernelSource::new(name)
+                .op("matvec")
+                .binding::<u8>(0, Access::Read)
+                .binding::<f32>(1, Access::Read)
+                .inline::<cpu::Params>()
+                .shared_memory(SharedMemory::Dynamic { max })
+        };
+        let plain = source("matvec")
+            .binding::<f32>(2, Access::Write)
+            .cpu(cpu::entry::<false>);
+        let bias = source("matvec_bias")
+            .binding::<f32>(2, Access::Read)
+            .binding::<f32>(3, Access::Write)
+            .cpu(cpu::entry::<true>);
+        Ok(MatVec {
+            plain: device.kernel(&plain)?,
+            bias: device.kernel(&bias)?,
+            isa,
+            precision,
+        })
+    }
+
+    /// `operands` have been checked.
+    pub(crate) fn encode(
+        &self,
+        encoder: &mut CommandEncoder,
+        operands: &Operands<'_>,
+    ) -> Result<()> {
+        let &Operands {
+            w,
+            x,
+            out,
+            rows,
+            cols,
+            tokens,
+            ..
+        } = operands;
+        let bytes = w.dtype().is_quantized()
+            && self.precision == Precision::Bytes
+            && w.cols() <= MAX_QUANTIZED_COLS;
+        let per_group = rows_per_group(rows, cols);
+        let params = cpu::Params {
+            rows,
+            cols,
+            dtype: w.dtype() as u32,
+            per_group,
+            level: self.isa.level() as u32,
+            bytes: u32::from(bytes),
+        };
+        let groups = if bytes { Q8Group::count(w.cols()) } else { 0 };
+        let grid = Grid::groups([rows.div_ceil(per_group), tokens, 1])
+            .with_shared_memory((groups * size_of::<Q8Group>()) as u32);
+        let (w, x, out, params) = (w.view(), x.view(), out.view(), Bytes(&params));
+        match operands.epilogue {
+            Epilogue::None => encoder.dispatch(&self.plain, (w, x, out, params), grid)?,
+            Epilogue::Bias(bias) => {
+                encoder.dispatch(&self.bias, (w, x, bias.view(), out, params), grid)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Rows that one workgroup computes: enough work to be worth a hand-over between threads and quantising the vector
+/// again, few enough that small matrices feed several threads.
+fn rows_per_group(rows: u32, cols: u32) -> u32 {
+    (65_536 / cols.max(1))
+        .max(rows / 128)
+        .max(1)
+        .next_multiple_of(8)
+}

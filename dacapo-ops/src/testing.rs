@@ -1,0 +1,150 @@
+//! Random weights and their products in f64, for the tests of several operations.
+
+use std::num::NonZeroUsize;
+
+use bytemuck::Pod;
+use dacapo::{Device, DeviceOptions, MemoryKind};
+use half::{bf16, f16};
+
+use crate::dtype::DType;
+use crate::quant::{WeightMatrix, dequantize};
+use crate::simd::Isa;
+use crate::tensor::Tensor;
+
+/// A small generator (xorshift64*, Vigna 2016): tests must not change from run to run.
+pub(crate) struct Random(u64);
+
+impl Random {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn bits(&mut self) -> u32 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
+    }
+
+    /// Evenly between -1 and 1.
+    pub(crate) fn even(&mut self) -> f32 {
+        self.bits() as f32 / 2f32.powi(31) - 1.0
+    }
+
+    /// Roughly normal: the sum of several even ones.
+    pub(crate) fn normal(&mut self, count: usize) -> Vec<f32> {
+        (0..count)
+            .map(|_| (0..4).map(|_| self.even()).sum())
+            .collect()
+    }
+}
+
+/// A weight matrix of random blocks, at an odd address.
+pub(crate) struct Case {
+    dtype: DType,
+    rows: usize,
+    cols: usize,
+    bytes: Vec<u8>,
+}
+
+impl Case {
+    pub(crate) fn new(random: &mut Random, dtype: DType, rows: usize, cols: usize) -> Self {
+        let mut bytes = vec![0xAA];
+        for _ in 0..rows * cols / dtype.block_len() {
+            let mut block: Vec<u8> = (0..dtype.block_bytes())
+                .map(|_| random.bits() as u8)
+                .collect();
+            let mut half = |at: usize| {
+                let value = f16::from_f32(random.even() * 0.05).to_le_bytes();
+                block[at..at + 2].copy_from_slice(&value);
+            };
+            match dtype {
+                DType::Q8_0 | DType::Q4_0 | DType::F16 => half(0),
+                DType::Q4_1 | DType::Q4K => (half(0), half(2)).0,
+                DType::Q6K => half(208),
+                DType::F32 => block.copy_from_slice(&random.even().to_le_bytes()),
+                DType::BF16 => {
+                    block.copy_from_slice(&bf16::from_f32(random.even()).to_le_bytes());
+                }
+                DType::U32 => {}
+            }
+            bytes.extend(block);
+        }
+        Self {
+            dtype,
+            rows,
+            cols,
+            bytes,
+        }
+    }
+
+    pub(crate) fn matrix(&self) -> WeightMatrix<'_> {
+        WeightMatrix::new(self.dtype, self.rows, self.cols, &self.bytes[1..]).unwrap()
+    }
+
+    /// The matrix as a tensor, which starts at byte `at` of its buffer.
+    pub(crate) fn tensor(&self, device: &Device, at: usize) -> Tensor {
+        let mut bytes = vec![0xAA; at];
+        bytes.extend(&self.bytes[1..]);
+        let buffer = device.buffer(bytes.len() as u64, MemoryKind::DeviceLocal);
+        let buffer = buffer.unwrap();
+        buffer.write(&bytes).unwrap();
+        let view = buffer.slice(at as u64..).unwrap();
+        Tensor::new(view, self.dtype, &[self.rows, self.cols]).unwrap()
+    }
+
+    pub(crate) fn row(&self, row: usize) -> Vec<f32> {
+        let mut weights = vec![0.0; self.cols];
+        let bytes = self.matrix().row_range(row..row + 1).unwrap();
+        dequantize(Isa::PORTABLE, self.dtype, bytes, &mut weights).unwrap();
+        weights
+    }
+
+    /// The product of a row with `x`, and the sum of the magnitudes of its terms.
+    pub(crate) fn dot(&self, row: usize, x: &[f32]) -> (f64, f64) {
+        let terms = self.row(row).into_iter().zip(x);
+        let terms = terms.map(|(w, &x)| f64::from(w) * f64::from(x));
+        terms.fold((0.0, 0.0), |(sum, size), t| (sum + t, size + t.abs()))
+    }
+
+    /// The product of a row with `x`, and how far a result with `x` rounded to bytes may be from it.
+    pub(crate) fn rounded_dot(&self, row: usize, x: &[f32]) -> (f64, f64) {
+        let (want, _) = self.dot(row, x);
+        let weights = self.row(row);
+        let mut bound = 0.0;
+        for (w, x) in weights.chunks(32).zip(x.chunks(32)) {
+            let largest = x.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+            let weight: f64 = w.iter().map(|w| f64::from(w.abs())).sum();
+            // Half a step for each activation. Where a format has an offset, value and offset may cancel in the
+            // weight but round apart: 0.05 bounds every scale of `Case::new`, 255 what it multiplies.
+            let cancelled = 32.0 * 0.05 * 63.0 * 63.0 * 2f64.powi(-22);
+            bound += f64::from(largest) * (weight / 254.0 * 1.001 + cancelled);
+        }
+        (want, bound)
+    }
+}
+
+/// Devices with 1, 2 and 4 threads.
+pub(crate) fn devices() -> impl Iterator<Item = Device> {
+    [1, 2, 4].into_iter().map(|threads| {
+        let options = DeviceOptions {
+            threads: NonZeroUsize::new(threads),
+            ..DeviceOptions::default()
+        };
+        Device::open(&options).unwrap()
+    })
+}
+
+/// A tensor of these values, 12 bytes into a buffer.
+pub(crate) fn tensor<T: Pod>(
+    device: &Device,
+    dtype: DType,
+    shape: &[usize],
+    values: &[T],
+) -> Tensor {
+    let len = 12 + size_of_val(values) as u64;
+    let buffer = device.buffer(len, MemoryKind::DeviceLocal).unwrap();
+    let view = buffer.slice(12..).unwrap();
+    view.write(values).unwrap();
+    Tensor::new(view, dtype, shape).unwrap()
+}
