@@ -54,10 +54,16 @@ impl Command {
     }
 }
 
-/// Reports wrong usage that only shows after parsing, in clap's own form.
-pub(crate) fn usage_error(message: &str) {
+/// Reports wrong usage of a subcommand that only shows after parsing, in clap's own form.
+pub(crate) fn usage_error(subcommand: &str, message: &str) {
+    let mut cli = Cli::command();
+    cli.build();
+    let command = match cli.find_subcommand_mut(subcommand) {
+        Some(command) => command,
+        None => &mut cli,
+    };
     // Nothing is left to do when standard error is gone.
-    let _ = Cli::command()
+    let _ = command
         .error(ErrorKind::WrongNumberOfValues, message)
         .print();
 }

@@ -1,6 +1,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use dacapo_llm::chat::ChatError;
+use dacapo_llm::tokenizer::TokenizerError;
+
 /// The result of a fallible function of this crate.
 pub(crate) type Result<T, E = Error> = core::result::Result<T, E>;
 
@@ -10,9 +13,24 @@ pub(crate) enum Error {
     /// The runtime refused or failed.
     #[error(transparent)]
     Runtime(#[from] dacapo::Error),
-    /// The model's files, tokenizer, template or decoder refused or failed.
+    /// The model's files or decoder refused or failed.
     #[error(transparent)]
     Model(#[from] dacapo_llm::Error),
+    /// A text cannot be encoded, or a token not decoded.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// The model's chat template refused the messages.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    /// A chat was asked for and the model has no template for one.
+    #[error("{}: the model has no chat template; --raw passes the prompt as it is", path.display())]
+    NoChatTemplate { path: PathBuf },
+    /// There is nothing to continue.
+    #[error("the prompt is empty, and this model's tokenizer adds no start token")]
+    EmptyPrompt,
+    /// There is nothing to measure.
+    #[error("{name}: the text has {tokens} token(s); at least two are needed to score one")]
+    TextTooShort { name: String, tokens: usize },
     /// No model was named and the default one is not there.
     #[error("no model was named and the default one, {}, is missing; `python3 scripts/fetch-model` gets it", path.display())]
     NoDefaultModel { path: PathBuf },
@@ -48,8 +66,11 @@ pub(crate) enum Error {
     #[error("catching Ctrl-C: {0}")]
     Signal(io::Error),
     /// Arguments that do not fit together; reported like clap's own complaints.
-    #[error("{0}")]
-    Usage(String),
+    #[error("{message}")]
+    Usage {
+        command: &'static str,
+        message: String,
+    },
 }
 
 impl Error {

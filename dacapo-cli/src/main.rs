@@ -5,9 +5,12 @@ mod cli;
 mod commands;
 mod error;
 mod interrupt;
+mod model;
 mod options;
 mod output;
 mod progress;
+mod prompt;
+mod stats;
 mod table;
 mod text;
 
@@ -30,8 +33,8 @@ fn main() -> ExitCode {
         Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
         // Whoever reads the output has read enough.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
-        Err(Error::Usage(message)) => {
-            cli::usage_error(&message);
+        Err(Error::Usage { command, message }) => {
+            cli::usage_error(command, &message);
             ExitCode::from(2)
         }
         Err(error) => {

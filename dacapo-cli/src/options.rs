@@ -40,6 +40,25 @@ pub(crate) fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..)
 }
 
+/// A temperature: finite and not below 0.
+pub(crate) fn temperature(text: &str) -> Result<f32, String> {
+    number(text, "a number from 0", |value| {
+        value.is_finite() && value >= 0.0
+    })
+}
+
+/// A share of a whole.
+pub(crate) fn share(text: &str) -> Result<f32, String> {
+    number(text, "a number from 0 to 1", |value| {
+        (0.0..=1.0).contains(&value)
+    })
+}
+
+fn number(text: &str, allowed: &str, fits: impl Fn(f32) -> bool) -> Result<f32, String> {
+    let value = text.parse().ok().filter(|value| fits(*value));
+    value.ok_or_else(|| format!("allowed: {allowed}"))
+}
+
 /// Lets events of the libraries of at least the level in `DACAPO_LOG` through to standard error.
 pub(crate) fn init_log() -> Result<()> {
     let level = log_level(std::env::var_os("DACAPO_LOG"))?;
@@ -89,6 +108,16 @@ fn device_selector(text: &str) -> Result<DeviceSelector, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_stay_within_what_they_mean() {
+        assert_eq!(temperature("0.8"), Ok(0.8));
+        assert_eq!(share("1"), Ok(1.0));
+        for bad in ["-0.1", "nan", "inf", "", "1,5"] {
+            assert!(temperature(bad).is_err() && share(bad).is_err(), "{bad}");
+        }
+        assert!(share("1.1").is_err());
+    }
 
     #[test]
     fn log_levels_have_names() {

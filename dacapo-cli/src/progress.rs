@@ -9,10 +9,10 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// A bar that counts bytes.
-    pub(crate) fn bytes(what: &'static str, total: u64) -> Progress {
+    pub(crate) fn bytes(what: &'static str) -> Progress {
         Progress::new(
             what,
-            total,
+            0,
             "{msg} [{bar:30}] {binary_bytes} of {binary_total_bytes}",
         )
     }
@@ -32,7 +32,12 @@ impl Progress {
         Progress { bar }
     }
 
-    pub(crate) fn set(&self, done: u64, total: u64) {
+    pub(crate) fn set(&self, done: usize) {
+        self.bar.set_position(done as u64);
+    }
+
+    /// For bars whose total is only known on the way.
+    pub(crate) fn set_bytes(&self, done: u64, total: u64) {
         self.bar.set_length(total);
         self.bar.set_position(done);
     }

@@ -12,6 +12,7 @@ pub mod gguf;
 mod mapped;
 mod model_files;
 mod model_text;
+pub mod perplexity;
 pub mod safetensors;
 pub mod tensors;
 pub mod tokenizer;
