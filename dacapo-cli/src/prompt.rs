@@ -13,13 +13,13 @@ pub(crate) struct PromptFlags {
     /// What to say to the model [default: standard input, less one line end]
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// Put the prompt into the model's chat template; without one, fail instead of passing it as it is
+    /// Put the prompt into the model's chat template; fail if it has none
     #[arg(long, conflicts_with = "raw")]
     chat: bool,
     /// Pass the prompt as it is, for the model to continue
     #[arg(long)]
     raw: bool,
-    /// Message that the chat template puts before the prompt
+    /// System message, which the chat template puts before the prompt
     #[arg(long, value_name = "TEXT", conflicts_with = "raw")]
     system: Option<String>,
 }

@@ -17,13 +17,13 @@ use crate::progress::Progress;
 use crate::table::{Align, Table, visible};
 
 const AFTER_HELP: &str = "\
-Each repeat puts a fixed prompt into an empty cache (prefill), then decodes greedily token by token. One
-repeat before them warms up and does not count. The median is that of the repeats, the interval goes from
-the slowest to the fastest of them; with six repeats or more it covers the median of all possible repeats
-with at least 95 % confidence.
+Each repeat puts a fixed prompt into an empty cache (prefill), then decodes \
+greedily token by token. One repeat before them warms up and does not count. The \
+interval goes from the slowest repeat to the fastest: of six repeats or more, it \
+holds the true median with at least 95 % confidence.
 
-JSON: prefill_tok_s and decode_tok_s, each with median, interval and the figures of all repeats, besides
-model, device and sizes.";
+JSON: prefill_tok_s and decode_tok_s, each with median, interval and the figures \
+of all repeats, besides model, device and sizes.";
 
 /// Measure prefill and decode speed
 #[derive(Debug, clap::Args)]

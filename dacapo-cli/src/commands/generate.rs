@@ -22,18 +22,20 @@ use crate::stats::{self, Meter, Phase};
 use crate::table::visible;
 
 const AFTER_HELP: &str = "\
-The text goes to standard output as it is generated. It ends where the model ends it, after --max-tokens, or
-when the context is full. Ctrl-C ends it early: the text so far and --stats are still printed, and the exit
-code is 130; a second Ctrl-C ends the program at once.
+The prompt goes through the model's chat template where it has one, and as it is \
+where it has none, unless --chat or --raw says which.
+
+The text goes to standard output as it is generated. It ends where the model \
+ends it, after --max-tokens, or when the context is full. Ctrl-C ends it early: \
+the text so far and --stats are still printed, and the exit code is 130; a \
+second Ctrl-C ends the program at once.
 
 Examples:
   dacapo generate --prompt 'Why is the sky blue?'
-  dacapo generate --prompt 'A poem, please' --temperature 0.8 --top-p 0.95 --seed 7
+  dacapo generate --prompt 'A poem, please' --temperature 0.8 --top-p 0.95
   echo 'Once upon a time' | dacapo generate --raw --max-tokens 100 --stats";
 
 /// Generate text: an answer to the prompt, or its continuation
-///
-/// The prompt goes through the model's chat template where it has one, and as it is where it has none.
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Generate {
@@ -46,25 +48,26 @@ pub(crate) struct Generate {
     #[arg(long, value_name = "N", default_value_t = 512, value_parser = count())]
     max_tokens: usize,
     #[command(flatten)]
-    sampling: SamplingFlags,
-    #[command(flatten)]
     device: DeviceFlags,
     /// Tokens that prompt and answer together may have [default: the model's own, at most 4096]
     #[arg(long, value_name = "N", value_parser = count())]
     context: Option<usize>,
-    /// End with a table of tokens, seconds, dispatches and barriers, on standard error
+    /// End with a table of tokens, times and device counters on standard error
     #[arg(long)]
     stats: bool,
-    /// Print one JSON object with text, tokens and statistics at the end, and no text before
+    /// Print one JSON object with text, tokens and stats instead of the text
     #[arg(long)]
     json: bool,
+    // Last, since flags after it would be listed under its heading.
+    #[command(flatten)]
+    sampling: SamplingFlags,
 }
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Sampling")]
 struct SamplingFlags {
     /// How far to stray from the likeliest token, which 0 always takes
-    #[arg(long, value_name = "T", default_value_t = 0.0, value_parser = temperature)]
+    #[arg(long, value_name = "T", default_value_t = 0.0, value_parser = temperature, allow_negative_numbers = true)]
     temperature: f32,
     /// Sample from the K likeliest tokens only; 0 for all
     #[arg(long, value_name = "K", default_value_t = 0)]

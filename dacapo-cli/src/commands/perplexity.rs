@@ -17,12 +17,13 @@ use crate::progress::Progress;
 use crate::{model, text};
 
 const AFTER_HELP: &str = "\
-The text is cut into windows of the model's context length, or of --context tokens, which do not overlap. Each
-begins with a start token where the model was trained with one. Every token that has another before it in its
-window is scored. Names of control tokens in the text are text.
+The text is cut into windows of the model's context length, or of --context \
+tokens, which do not overlap. Each begins with a start token where the model was \
+trained with one. Every token that has another before it in its window is scored. \
+Names of control tokens in the text are text.
 
-JSON: tokens (scored), mean_nll (negative log-likelihood of a token in nats, on average) and
-perplexity (its exponential).";
+JSON: tokens (scored), mean_nll (negative log-likelihood of a token in nats, on \
+average) and perplexity (its exponential).";
 
 /// Measure how well a model predicts a text
 #[derive(Debug, clap::Args)]

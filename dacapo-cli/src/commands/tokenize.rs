@@ -13,8 +13,8 @@ use crate::output::{self, Output};
 use crate::text;
 
 const AFTER_HELP: &str = "\
-Names of control tokens in the text, such as <|im_end|>, stand for the tokens. A start or end token is added
-where the model was trained with one.
+Names of control tokens in the text, such as <|im_end|>, stand for the tokens. \
+A start or end token is added where the model was trained with one.
 
 Examples:
   dacapo tokenize 'Hello, world'

@@ -15,8 +15,9 @@ use crate::table::{Align, Table, visible};
 use report::Report;
 
 const AFTER_HELP: &str = "\
-The tables shorten long values; --json has strings whole, and of each array its length and first elements.
-Files of architectures that dacapo cannot run are shown too.";
+The tables shorten long values; --json has strings whole, and of each array its \
+length and first elements. Files of architectures that dacapo cannot run are \
+shown too.";
 
 /// Show a model's metadata, tensors and sizes
 #[derive(Debug, clap::Args)]
