@@ -1,0 +1,110 @@
+use crate::run::{output, run};
+
+const COMMANDS: [(&str, &[&str]); 6] = [
+    ("devices", &["--json"]),
+    (
+        "generate",
+        &[
+            "--model",
+            "--prompt",
+            "--chat",
+            "--raw",
+            "--system",
+            "--max-tokens",
+            "--temperature",
+            "--top-k",
+            "--top-p",
+            "--min-p",
+            "--seed",
+            "--device",
+            "--threads",
+            "--context",
+            "--stats",
+            "--json",
+        ],
+    ),
+    ("inspect", &["[MODEL]", "--json"]),
+    ("tokenize", &["[MODEL]", "<TEXT>", "--file", "--json"]),
+    (
+        "perplexity",
+        &[
+            "[MODEL]",
+            "<TEXTFILE>",
+            "--context",
+            "--device",
+            "--threads",
+            "--json",
+        ],
+    ),
+    (
+        "bench",
+        &[
+            "[MODEL]",
+            "--prompt-tokens",
+            "--gen-tokens",
+            "--repeat",
+            "--device",
+            "--threads",
+            "--json",
+        ],
+    ),
+];
+
+#[test]
+fn every_command_explains_its_flags() {
+    let overview = output(["--help"]);
+    for (command, flags) in COMMANDS {
+        let help = output([command, "--help"]);
+        let about = help.lines().next().unwrap_or_default();
+        assert!(overview.contains(about), "{about}");
+        for flag in flags {
+            assert!(help.contains(flag), "{command}: {flag}");
+        }
+    }
+}
+
+#[test]
+fn help_fits_into_80_columns() {
+    for arguments in [vec!["--help"]]
+        .into_iter()
+        .chain(COMMANDS.map(|(name, _)| vec![name, "--help"]))
+    {
+        for line in output(&arguments).lines() {
+            assert!(line.chars().count() <= 80, "{arguments:?}: {line}");
+        }
+    }
+}
+
+#[test]
+fn the_overview_lists_environment_and_exit_codes() {
+    let overview = output(["--help"]);
+    for word in [
+        "DACAPO_DEVICE",
+        "DACAPO_THREADS",
+        "DACAPO_HAZARDS",
+        "DACAPO_MEMORY_LIMIT",
+        "DACAPO_LOG",
+        "130",
+    ] {
+        assert!(overview.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    assert_eq!(
+        output(["--version"]),
+        format!("dacapo {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn without_a_command_the_overview_is_an_error() {
+    let ended = run::<&str>([]);
+    assert_eq!(ended.code, Some(2));
+    assert!(
+        ended.stderr.contains("Usage: dacapo <COMMAND>"),
+        "{}",
+        ended.stderr
+    );
+}

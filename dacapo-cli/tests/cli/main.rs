@@ -1,0 +1,10 @@
+//! The `dacapo` program as a user runs it, on the tiny models of `dacapo-llm/tests/data`.
+
+mod errors;
+mod generate;
+mod help;
+#[cfg(unix)]
+mod interrupt;
+mod measure;
+mod run;
+mod show;
