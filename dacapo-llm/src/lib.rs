@@ -4,13 +4,16 @@
 //! Hugging Face, and yields a checked [`ModelConfig`] and checked [`Weights`] that point into the
 //! mapped file. Nothing is copied or decoded there.
 
+pub mod chat;
 pub mod config;
 mod error;
 pub mod gguf;
 mod mapped;
 mod model_files;
+mod model_text;
 pub mod safetensors;
 pub mod tensors;
+pub mod tokenizer;
 mod unique_map;
 pub mod weights;
 

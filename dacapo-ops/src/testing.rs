@@ -1,10 +1,15 @@
 //! Random weights and their products in f64, for the tests of several operations.
 
+use std::num::NonZeroUsize;
+
+use bytemuck::Pod;
+use dacapo::{Device, DeviceOptions, MemoryKind};
 use half::{bf16, f16};
 
 use crate::dtype::DType;
 use crate::quant::{WeightMatrix, dequantize};
 use crate::simd::Isa;
+use crate::tensor::Tensor;
 
 /// A small generator (xorshift64*, Vigna 2016): tests must not change from run to run.
 pub(crate) struct Random(u64);
@@ -77,6 +82,17 @@ impl Case {
         WeightMatrix::new(self.dtype, self.rows, self.cols, &self.bytes[1..]).unwrap()
     }
 
+    /// The matrix as a tensor, which starts at byte `at` of its buffer.
+    pub(crate) fn tensor(&self, device: &Device, at: usize) -> Tensor {
+        let mut bytes = vec![0xAA; at];
+        bytes.extend(&self.bytes[1..]);
+        let buffer = device.buffer(bytes.len() as u64, MemoryKind::DeviceLocal);
+        let buffer = buffer.unwrap();
+        buffer.write(&bytes).unwrap();
+        let view = buffer.slice(at as u64..).unwrap();
+        Tensor::new(view, self.dtype, &[self.rows, self.cols]).unwrap()
+    }
+
     pub(crate) fn row(&self, row: usize) -> Vec<f32> {
         let mut weights = vec![0.0; self.cols];
         let bytes = self.matrix().row_range(row..row + 1).unwrap();
@@ -106,4 +122,29 @@ impl Case {
         }
         (want, bound)
     }
+}
+
+/// Devices with 1, 2 and 4 threads.
+pub(crate) fn devices() -> impl Iterator<Item = Device> {
+    [1, 2, 4].into_iter().map(|threads| {
+        let options = DeviceOptions {
+            threads: NonZeroUsize::new(threads),
+            ..DeviceOptions::default()
+        };
+        Device::open(&options).unwrap()
+    })
+}
+
+/// A tensor of these values, 12 bytes into a buffer.
+pub(crate) fn tensor<T: Pod>(
+    device: &Device,
+    dtype: DType,
+    shape: &[usize],
+    values: &[T],
+) -> Tensor {
+    let len = 12 + size_of_val(values) as u64;
+    let buffer = device.buffer(len, MemoryKind::DeviceLocal).unwrap();
+    let view = buffer.slice(12..).unwrap();
+    view.write(values).unwrap();
+    Tensor::new(view, dtype, shape).unwrap()
 }

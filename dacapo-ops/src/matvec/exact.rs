@@ -3,8 +3,7 @@
 use half::bf16;
 
 use crate::dtype::DType;
-use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0};
-use crate::quant::half_from_le;
+use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, half_to_f32};
 use crate::simd::{Isa, Kernel, mul_add};
 
 /// Partial sums: four registers of 512 bits, so that additions need not wait for each other.
@@ -42,7 +41,7 @@ impl Kernel for Rows<'_> {
     fn run<const FMA: bool>(self) {
         match self.dtype {
             DType::F32 => self.elements::<4, FMA>(f32::from_le_bytes),
-            DType::F16 => self.elements::<2, FMA>(half_from_le),
+            DType::F16 => self.elements::<2, FMA>(half_to_f32),
             DType::BF16 => self.elements::<2, FMA>(|b| bf16::from_le_bytes(b).to_f32()),
             DType::Q8_0 => self.blocks::<Q8_0, 32, FMA>(),
             DType::Q4_0 => self.blocks::<Q4_0, 32, FMA>(),

@@ -6,90 +6,106 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod cpu;
 mod exact;
 mod integer;
+mod product;
 #[cfg(test)]
 mod tests;
 
-use std::ops::Range;
+pub use product::{exact, quantized};
 
-use crate::dtype::DType;
-use crate::error::{Error, check_length};
-use crate::quant::{Q8Group, WeightMatrix};
+use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory};
+
+use crate::error::Result;
+use crate::linear::{Epilogue, Operands, Precision};
+use crate::quant::Q8Group;
 use crate::simd::Isa;
-#[cfg(target_arch = "x86_64")]
-use crate::simd::Level;
 
-/// Rows of `W` that one workgroup computes: enough work to be worth a hand-over between threads, few enough that
-/// small matrices feed several threads.
-#[must_use]
-pub fn rows_per_group(cols: usize) -> usize {
-    (65_536 / cols.max(1)).clamp(8, 256).next_multiple_of(8)
+/// The product of few vectors with a weight matrix, each on its own; [`crate::linear::Linear`] chooses when.
+#[derive(Clone, Debug)]
+pub(crate) struct MatVec {
+    plain: Kernel,
+    bias: Kernel,
+    isa: Isa,
+    precision: Precision,
 }
 
-/// `y[i] = sum_j W[rows.start + i, j] * x[j]` with weights and activations as f32; `x` holds `cols`, `y` one element
-/// for each row of the range.
-///
-/// # Errors
-/// [`Error::Rows`] for a range outside the matrix, [`Error::Length`] for slices of another length.
-pub fn exact(
-    isa: Isa,
-    w: &WeightMatrix<'_>,
-    rows: Range<usize>,
-    x: &[f32],
-    y: &mut [f32],
-) -> Result<(), Error> {
-    let bytes = w.row_range(rows.clone())?;
-    check_length("matvec input (f32)", x.len(), w.cols())?;
-    check_length("matvec output (f32)", y.len(), rows.len())?;
-    if w.cols() == 0 {
-        y.fill(0.0);
-        return Ok(());
+/// Widest input whose bytes fit into the shared memory that is asked for.
+const MAX_QUANTIZED_COLS: usize = 48 * 1024;
+
+impl MatVec {
+    pub(crate) fn new(device: &Device, isa: Isa, precision: Precision) -> Result<MatVec> {
+        let max = (Q8Group::count(MAX_QUANTIZED_COLS) * size_of::<Q8Group>()) as u32;
+        let source = |name| {
+            KernelSource::new(name)
+                .op("matvec")
+                .binding::<u8>(0, Access::Read)
+                .binding::<f32>(1, Access::Read)
+                .inline::<cpu::Params>()
+                .shared_memory(SharedMemory::Dynamic { max })
+        };
+        let plain = source("matvec")
+            .binding::<f32>(2, Access::Write)
+            .cpu(cpu::entry::<false>);
+        let bias = source("matvec_bias")
+            .binding::<f32>(2, Access::Read)
+            .binding::<f32>(3, Access::Write)
+            .cpu(cpu::entry::<true>);
+        Ok(MatVec {
+            plain: device.kernel(&plain)?,
+            bias: device.kernel(&bias)?,
+            isa,
+            precision,
+        })
     }
-    exact::rows(isa, w.dtype(), w.row_bytes(), bytes, x, y);
-    Ok(())
+
+    /// `operands` have been checked.
+    pub(crate) fn encode(
+        &self,
+        encoder: &mut CommandEncoder,
+        operands: &Operands<'_>,
+    ) -> Result<()> {
+        let &Operands {
+            w,
+            x,
+            out,
+            rows,
+            cols,
+            tokens,
+            ..
+        } = operands;
+        let bytes = w.dtype().is_quantized()
+            && self.precision == Precision::Bytes
+            && w.cols() <= MAX_QUANTIZED_COLS;
+        let per_group = rows_per_group(rows, cols);
+        let params = cpu::Params {
+            rows,
+            cols,
+            dtype: w.dtype() as u32,
+            per_group,
+            level: self.isa.level() as u32,
+            bytes: u32::from(bytes),
+        };
+        let groups = if bytes { Q8Group::count(w.cols()) } else { 0 };
+        let grid = Grid::groups([rows.div_ceil(per_group), tokens, 1])
+            .with_shared_memory((groups * size_of::<Q8Group>()) as u32);
+        let (w, x, out, params) = (w.view(), x.view(), out.view(), Bytes(&params));
+        match operands.epilogue {
+            Epilogue::None => encoder.dispatch(&self.plain, (w, x, out, params), grid)?,
+            Epilogue::Bias(bias) => {
+                encoder.dispatch(&self.bias, (w, x, bias.view(), out, params), grid)?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// As [`exact`] for a quantised `W`, with activations from [`crate::quant::quantize_row`].
-///
-/// # Errors
-/// As [`exact`]; [`Error::Type`] if `W` is not quantised.
-pub fn quantized(
-    isa: Isa,
-    w: &WeightMatrix<'_>,
-    rows: Range<usize>,
-    x: &[Q8Group],
-    y: &mut [f32],
-) -> Result<(), Error> {
-    let bytes = w.row_range(rows.clone())?;
-    if !w.dtype().is_quantized() {
-        return Err(Error::Type {
-            what: "the weight of an integer product",
-            found: w.dtype(),
-            allowed: "Q8_0, Q4_0, Q4_1, Q4_K, Q6_K",
-        });
-    }
-    check_length("matvec input (groups)", x.len(), Q8Group::count(w.cols()))?;
-    check_length("matvec output (f32)", y.len(), rows.len())?;
-    if w.cols() == 0 {
-        y.fill(0.0);
-        return Ok(());
-    }
-    integer_rows(isa, w.dtype(), w.row_bytes(), bytes, x, y);
-    Ok(())
-}
-
-fn integer_rows(
-    isa: Isa,
-    dtype: DType,
-    row_bytes: usize,
-    bytes: &[u8],
-    x: &[Q8Group],
-    y: &mut [f32],
-) {
-    #[cfg(target_arch = "x86_64")]
-    if isa.level() == Level::Avx512 {
-        return avx512::rows(isa, dtype, row_bytes, bytes, x, y);
-    }
-    integer::rows(isa, dtype, row_bytes, bytes, x, y);
+/// Rows that one workgroup computes: enough work to be worth a hand-over between threads and quantising the vector
+/// again, few enough that small matrices feed several threads.
+fn rows_per_group(rows: u32, cols: u32) -> u32 {
+    (65_536 / cols.max(1))
+        .max(rows / 128)
+        .max(1)
+        .next_multiple_of(8)
 }

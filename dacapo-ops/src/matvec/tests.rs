@@ -1,8 +1,11 @@
 //! Against sums in f64 over weights dequantised by the code that is itself checked against the package `gguf`.
 
+use std::ops::Range;
+
 use bytemuck::Zeroable;
 
 use super::*;
+use crate::dtype::DType;
 use crate::quant::quantize_row;
 use crate::testing::{Case, Random};
 

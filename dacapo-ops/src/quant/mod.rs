@@ -9,7 +9,7 @@ mod matrix;
 #[cfg(test)]
 mod tests;
 
-use half::{bf16, f16};
+use half::bf16;
 
 pub use activations::{Q8Group, quantize_row};
 pub use load_only::LoadOnly;
@@ -18,7 +18,7 @@ pub use matrix::WeightMatrix;
 use crate::dtype::DType;
 use crate::error::{Error, check_length};
 use crate::simd::{Isa, Kernel};
-use blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0};
+use blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, half_to_f32};
 
 /// Writes the elements of consecutive rows of `dtype` to `out` as f32, exactly as the format defines them.
 ///
@@ -65,7 +65,7 @@ impl Kernel for Dequantize<'_> {
 pub(crate) fn convert(dtype: DType, bytes: &[u8], out: &mut [f32]) {
     match dtype {
         DType::F32 => elements(bytes, out, f32::from_le_bytes),
-        DType::F16 => elements(bytes, out, half_from_le),
+        DType::F16 => elements(bytes, out, half_to_f32),
         DType::BF16 => elements(bytes, out, |b| bf16::from_le_bytes(b).to_f32()),
         DType::Q8_0 => whole_blocks::<Q8_0>(bytes, out),
         DType::Q4_0 => whole_blocks::<Q4_0>(bytes, out),
@@ -89,19 +89,4 @@ fn whole_blocks<B: Block>(bytes: &[u8], out: &mut [f32]) {
     for (block, y) in blocks.iter().zip(out.chunks_exact_mut(B::LEN)) {
         block.dequantize(y);
     }
-}
-
-/// f16 to f32 without branches, so that compilers turn loops of it into vector code.
-#[inline(always)]
-pub(crate) fn half_from_le(bytes: [u8; 2]) -> f32 {
-    let bits = u32::from(f16::from_le_bytes(bytes).to_bits());
-    let shifted = (bits & 0x7fff) << 13;
-    // 2^112 moves the exponent from bias 15 to bias 127, and makes subnormals normal.
-    let finite = (f32::from_bits(shifted) * f32::from_bits(0x7780_0000)).to_bits();
-    let magnitude = if shifted >= 0x0f80_0000 {
-        shifted | 0x7f80_0000
-    } else {
-        finite
-    };
-    f32::from_bits(magnitude | (bits & 0x8000) << 16)
 }

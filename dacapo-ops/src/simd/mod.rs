@@ -12,7 +12,7 @@ pub(crate) use run::{Kernel, mul_add};
 pub enum Level {
     /// Plain Rust, left to the compiler's baseline for the target.
     Portable,
-    /// ARM Advanced SIMD, 128 bits wide.
+    /// ARM Advanced SIMD, 128 bits wide, as the compiler makes use of it.
     Neon,
     /// x86-64 with AVX2, FMA and F16C, 256 bits wide.
     Avx2,
@@ -82,6 +82,13 @@ impl Isa {
     /// Every level of this processor, from the least to the most capable.
     pub fn available() -> impl Iterator<Item = Self> {
         Level::ALL.into_iter().filter_map(Self::new)
+    }
+
+    /// The level with this number if this processor has it, the inverse of `level() as u32`; how a kernel receives it
+    /// as inline bytes.
+    #[must_use]
+    pub fn from_number(number: u32) -> Option<Self> {
+        Level::ALL.get(number as usize).copied().and_then(Self::new)
     }
 
     /// The level that was found present.

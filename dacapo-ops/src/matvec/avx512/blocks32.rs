@@ -19,9 +19,11 @@ trait Quad: Block {
     /// What the format subtracts from every value.
     const MINUS: Option<u8>;
 
+    /// Splits up to four blocks, or exactly four if they are `WHOLE`; those that are missing are zero.
+    ///
     /// # Safety
     /// The processor must have the features of [`crate::simd::Level::Avx512`].
-    unsafe fn split(blocks: &[Self; 4]) -> Four;
+    unsafe fn split<const WHOLE: bool>(blocks: &[Self]) -> Four;
 }
 
 impl Quad for Q4_1 {
@@ -29,9 +31,9 @@ impl Quad for Q4_1 {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    unsafe fn split(blocks: &[Self; 4]) -> Four {
-        let bytes: &[u8; 80] = bytemuck::cast_ref(blocks);
-        let (first, last) = (load_at::<80, 0>(bytes), load_at::<80, 16>(bytes));
+    unsafe fn split<const WHOLE: bool>(blocks: &[Self]) -> Four {
+        let bytes = bytemuck::cast_slice(blocks);
+        let (first, last) = (load_at::<WHOLE>(bytes, 0), load_at::<WHOLE>(bytes, 16));
         // A block is five dwords: d and m, then four of nibbles.
         let low = lanes([1, 2, 3, 4, 1, 2, 3, 4, 6, 7, 8, 9, 6, 7, 8, 9]);
         let high = lanes([7, 8, 9, 10, 7, 8, 9, 10, 12, 13, 14, 15, 12, 13, 14, 15]);
@@ -53,9 +55,9 @@ impl Quad for Q4_0 {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    unsafe fn split(blocks: &[Self; 4]) -> Four {
-        let bytes: &[u8; 72] = bytemuck::cast_ref(blocks);
-        let (first, last) = (load_at::<72, 0>(bytes), load_at::<72, 8>(bytes));
+    unsafe fn split<const WHOLE: bool>(blocks: &[Self]) -> Four {
+        let bytes = bytemuck::cast_slice(blocks);
+        let (first, last) = (load_at::<WHOLE>(bytes, 0), load_at::<WHOLE>(bytes, 8));
         // A block is nine 16-bit words: d, then eight of nibbles; each block's eight appear twice.
         const LOW: [u16; 32] = twice(1, 10);
         const HIGH: [u16; 32] = twice(15, 24);
@@ -83,22 +85,30 @@ impl Quad for Q8_0 {
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    unsafe fn split(blocks: &[Self; 4]) -> Four {
-        let bytes: &[u8; 136] = bytemuck::cast_ref(blocks);
-        let (first, last) = (load_at::<136, 0>(bytes), load_at::<136, 68>(bytes));
+    unsafe fn split<const WHOLE: bool>(blocks: &[Self]) -> Four {
+        let bytes = bytemuck::cast_slice(blocks);
+        // A block is 17 words: d, then 16 of values. The loads begin at words 0, 32 and 36.
+        let parts = [
+            load_at::<WHOLE>(bytes, 0),
+            load_at::<WHOLE>(bytes, 64),
+            load_at::<WHOLE>(bytes, 72),
+        ];
+        const LOW: [u16; 32] = two_runs(1, 18);
+        const HIGH: [u16; 32] = two_runs(3, 48);
         let unsigned = _mm512_set1_epi8(-128);
-        let pair = |a: &Q8_0, b: &Q8_0| {
-            let (a, b) = (load32(&a.qs), load32(&b.qs));
-            let both = _mm512_inserti64x4::<1>(_mm512_castsi256_si512(a), b);
-            _mm512_xor_si512(both, unsigned)
-        };
+        let low = load(bytemuck::cast_ref(&LOW));
+        let high = load(bytemuck::cast_ref(&HIGH));
+        let low = _mm512_permutex2var_epi16(parts[0], low, parts[1]);
+        let high = _mm512_permutex2var_epi16(parts[1], high, parts[2]);
         Four {
-            values: [pair(&blocks[0], &blocks[1]), pair(&blocks[2], &blocks[3])],
-            // A block is 17 words, and the second load begins with the third block.
+            values: [
+                _mm512_xor_si512(low, unsigned),
+                _mm512_xor_si512(high, unsigned),
+            ],
             heads: _mm512_castsi512_si128(_mm512_permutex2var_epi16(
-                first,
-                words([0, 17, 32, 49, 0, 0, 0, 0]),
-                last,
+                parts[0],
+                words([0, 17, 34, 51, 0, 0, 0, 0]),
+                parts[1],
             )),
         }
     }
@@ -125,16 +135,12 @@ fn dot<B: Quad>(rows: [&[B]; ROWS], x: &[Q8Group]) -> [f32; ROWS] {
     };
     let whole = rows[0].len() / 4;
     for i in 0..whole {
-        let four = rows.map(|row| &row.as_chunks::<4>().0[i]);
-        sums.add(four, &x[i / 2], i % 2);
+        let fours = rows.map(|row| &row[4 * i..4 * i + 4]);
+        sums.add::<B, true>(fours, &x[i / 2], i % 2);
     }
     if !rows[0].len().is_multiple_of(4) {
-        let mut last = [[B::zeroed(); 4]; ROWS];
-        for (last, row) in last.iter_mut().zip(rows) {
-            let rest = row.as_chunks::<4>().1;
-            last[..rest.len()].copy_from_slice(rest);
-        }
-        sums.add(last.each_ref(), &x[whole / 2], whole % 2);
+        let rest = rows.map(|row| &row[4 * whole..]);
+        sums.add::<B, false>(rest, &x[whole / 2], whole % 2);
     }
     sums.finish::<B>()
 }
@@ -149,14 +155,14 @@ struct Sums {
 impl Sums {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    fn add<B: Quad>(&mut self, rows: [&[B; 4]; ROWS], x: &Q8Group, half: usize) {
+    fn add<B: Quad, const WHOLE: bool>(&mut self, rows: [&[B]; ROWS], x: &Q8Group, half: usize) {
         // SAFETY: this function is compiled for these features.
         let rows = unsafe {
             [
-                B::split(rows[0]),
-                B::split(rows[1]),
-                B::split(rows[2]),
-                B::split(rows[3]),
+                B::split::<WHOLE>(rows[0]),
+                B::split::<WHOLE>(rows[1]),
+                B::split::<WHOLE>(rows[2]),
+                B::split::<WHOLE>(rows[3]),
             ]
         };
         let values = [load_values(x, 2 * half), load_values(x, 2 * half + 1)];
@@ -232,6 +238,22 @@ fn nibbles(bytes: __m512i) -> __m512i {
     _mm512_and_si512(_mm512_srlv_epi32(bytes, shift), _mm512_set1_epi8(15))
 }
 
+/// 16 words from `first` on, then 16 from `second` on.
+const fn two_runs(first: u16, second: u16) -> [u16; 32] {
+    let mut of = [0; 32];
+    let mut i = 0;
+    while i < 32 {
+        of[i] = if i < 16 {
+            first + i as u16
+        } else {
+            second + i as u16 - 16
+        };
+        i += 1;
+    }
+    of
+}
+
+/// Eight words from `first` on, twice, then eight from `second` on, twice.
 const fn twice(first: u16, second: u16) -> [u16; 32] {
     let mut of = [0; 32];
     let mut i = 0;
@@ -250,19 +272,20 @@ fn words(of: [u16; 8]) -> __m512i {
     _mm512_castsi128_si512(load128(bytemuck::cast_ref(&of)))
 }
 
+/// 64 bytes from `at` on, or what there is of them and then zeros if not `WHOLE`.
 #[inline]
-#[target_feature(enable = "avx512f")]
-fn load_at<const N: usize, const AT: usize>(bytes: &[u8; N]) -> __m512i {
-    const { assert!(AT + 64 <= N) };
-    // SAFETY: `AT + 64` is within the array; the load needs no alignment.
-    unsafe { _mm512_loadu_si512(bytes.as_ptr().add(AT).cast()) }
-}
-
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load32(values: &[i8; 32]) -> __m256i {
-    // SAFETY: 32 bytes are readable; the load needs no alignment.
-    unsafe { _mm256_loadu_si256(values.as_ptr().cast()) }
+#[target_feature(enable = "avx512f,avx512bw")]
+fn load_at<const WHOLE: bool>(bytes: &[u8], at: usize) -> __m512i {
+    let start = bytes.as_ptr().wrapping_add(at);
+    if WHOLE {
+        assert!(at + 64 <= bytes.len());
+        // SAFETY: `at + 64` is within the slice; the load needs no alignment.
+        return unsafe { _mm512_loadu_si512(start.cast()) };
+    }
+    let there = bytes.len().saturating_sub(at).min(64) as u32;
+    let mask = u64::MAX.checked_shr(64 - there).unwrap_or(0);
+    // SAFETY: bytes whose bit is off are not read, and the others are within the slice.
+    unsafe { _mm512_maskz_loadu_epi8(mask, start.cast()) }
 }
 
 #[inline]

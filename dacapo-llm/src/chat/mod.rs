@@ -1,0 +1,197 @@
+//! Chat templates: from a list of messages to the one prompt that a model was trained on.
+//!
+//! A model file carries its template as Jinja source (`tokenizer.chat_template` in a GGUF,
+//! `chat_template` in a `tokenizer_config.json`). Hugging Face transformers defines what such a
+//! template may use; this module gives the same names on top of [minijinja]: `trim_blocks` and
+//! `lstrip_blocks`, loop controls, Python's string and dictionary methods, `raise_exception`,
+//! `strftime_now` and a `tojson` that writes like Python's `json.dumps`.
+//!
+//! A template comes from outside, so a render is bounded: steps and memory by
+//! [`RENDER_FUEL`], nesting by [`MAX_RECURSION`], the result by [`MAX_OUTPUT_BYTES`] and the
+//! source by [`MAX_SOURCE_BYTES`].
+//!
+//! One hole is left in that: minijinja 3.1 does not charge fuel for `+` between two lists, so that
+//! a template which doubles a list more than 32 times exhausts memory.
+//!
+//! What it does not do: `{% include %}`, `{% import %}` and `{% extends %}`, which no template
+//! inside a model file can use.
+
+mod clock;
+mod environment;
+mod output;
+mod tojson;
+
+use std::collections::BTreeMap;
+
+use minijinja::value::Serde;
+use minijinja::{Environment, Value};
+use serde::{Deserialize, Serialize};
+
+pub use clock::Clock;
+
+/// Longest template source taken, in bytes. The longest published ones are near 20 KB.
+pub const MAX_SOURCE_BYTES: usize = 64 << 10;
+
+/// Longest prompt that a render may produce, in bytes.
+pub const MAX_OUTPUT_BYTES: usize = 16 << 20;
+
+/// Fuel for one render: about one unit per template instruction and per 64 bytes handled, so
+/// this also bounds what a template can allocate to about 128 MB.
+pub const RENDER_FUEL: u64 = 2_000_000;
+
+/// How deep macros and loops of a template may call themselves.
+pub const MAX_RECURSION: usize = 100;
+
+/// The parser takes one stack frame or more for each operator of a chain such as `not not not`,
+/// which it does not limit; this is room for [`MAX_SOURCE_BYTES`] of them. Only what is used
+/// becomes memory.
+const PARSER_STACK_BYTES: usize = 256 << 20;
+
+const NAME: &str = "chat_template";
+
+/// Why a chat template could not be parsed or rendered.
+#[derive(Debug, thiserror::Error)]
+pub enum ChatError {
+    /// The source is longer than [`MAX_SOURCE_BYTES`].
+    #[error("chat template of {bytes} bytes; at most {MAX_SOURCE_BYTES} are allowed")]
+    SourceTooLong {
+        /// Length of the source.
+        bytes: usize,
+    },
+    /// The source is not a Jinja template.
+    #[error("chat template does not parse: {0}")]
+    Syntax(String),
+    /// The template called `raise_exception`, usually because the roles of the messages are not
+    /// in an order that the model was trained on.
+    #[error("the chat template refuses these messages: {0}")]
+    Refused(String),
+    /// The render took more than [`RENDER_FUEL`].
+    #[error("chat template stopped after {RENDER_FUEL} units of work: it loops or builds huge values")]
+    OutOfFuel,
+    /// The render produced more than [`MAX_OUTPUT_BYTES`].
+    #[error("chat template produced more than {MAX_OUTPUT_BYTES} bytes")]
+    OutputTooLong,
+    /// Anything else that went wrong inside the template, in minijinja's words.
+    #[error("chat template failed: {0}")]
+    Render(String),
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks: `system`, `user`, `assistant` or what else the template knows.
+    pub role: String,
+    /// What is said.
+    pub content: String,
+}
+
+impl Message {
+    /// A message from its two parts.
+    pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
+        Self { role: role.into(), content: content.into() }
+    }
+}
+
+/// What a template may know besides the messages.
+#[derive(Clone, Debug, Default)]
+pub struct RenderOptions {
+    /// Whether the prompt ends with the opening of the assistant's answer.
+    pub add_generation_prompt: bool,
+    /// Text of the start token, as `bos_token`; empty where the model has none.
+    pub bos_token: String,
+    /// Text of the end token, as `eos_token`; empty where the model has none.
+    pub eos_token: String,
+    /// The time that `strftime_now` formats. Without it the function does not exist, and
+    /// templates that ask for it fall back to the date written in them.
+    pub now: Option<Clock>,
+    /// Further variables such as `enable_thinking`. They do not replace those above.
+    pub extra: BTreeMap<String, serde_json::Value>,
+}
+
+/// A parsed chat template.
+///
+/// ```
+/// use dacapo_llm::chat::{ChatTemplate, Message, RenderOptions};
+///
+/// let template = ChatTemplate::parse(
+///     "{% for m in messages %}[{{ m.role }}] {{ m['content'].strip() }}\n{% endfor %}",
+/// )?;
+/// let text = template.render(&[Message::new("user", " hello ")], &RenderOptions::default())?;
+/// assert_eq!(text, "[user] hello\n");
+/// # Ok::<(), dacapo_llm::chat::ChatError>(())
+/// ```
+#[derive(Debug)]
+pub struct ChatTemplate {
+    environment: Environment<'static>,
+}
+
+impl ChatTemplate {
+    /// Parses the Jinja source of a template.
+    ///
+    /// # Errors
+    /// [`ChatError::SourceTooLong`] and [`ChatError::Syntax`].
+    pub fn parse(source: &str) -> Result<Self, ChatError> {
+        if source.len() > MAX_SOURCE_BYTES {
+            return Err(ChatError::SourceTooLong { bytes: source.len() });
+        }
+        let parse = || {
+            let mut environment = environment::transformers_like();
+            environment
+                .add_template_owned(NAME, source.to_owned())
+                .map_err(|error| ChatError::Syntax(error.to_string()))?;
+            Ok(Self { environment })
+        };
+        std::thread::scope(|scope| {
+            let parser = std::thread::Builder::new()
+                .stack_size(PARSER_STACK_BYTES)
+                .spawn_scoped(scope, parse)
+                .map_err(|error| ChatError::Syntax(format!("no thread to parse on: {error}")))?;
+            parser.join().unwrap_or_else(|_| {
+                Err(ChatError::Syntax("the parser stopped unexpectedly".to_owned()))
+            })
+        })
+    }
+
+    /// Renders a conversation into a prompt.
+    ///
+    /// The prompt contains the model's special tokens as text: encode it with
+    /// [`SpecialText::Parse`](crate::tokenizer::SpecialText::Parse) and without adding a start
+    /// token, since the template has written it where it belongs.
+    ///
+    /// # Errors
+    /// All variants of [`ChatError`] but those of [`parse`](Self::parse).
+    pub fn render(
+        &self,
+        messages: &[Message],
+        options: &RenderOptions,
+    ) -> Result<String, ChatError> {
+        let mut context: BTreeMap<&str, Value> = options
+            .extra
+            .iter()
+            .map(|(name, value)| (name.as_str(), Value::from(Serde(value))))
+            .collect();
+        context.insert("messages", Value::from(Serde(messages)));
+        context.insert("add_generation_prompt", options.add_generation_prompt.into());
+        context.insert("bos_token", options.bos_token.as_str().into());
+        context.insert("eos_token", options.eos_token.as_str().into());
+        for absent in ["tools", "documents"] {
+            context.entry(absent).or_insert(Value::from(()));
+        }
+        if let Some(clock) = options.now {
+            context.insert("strftime_now", environment::strftime_now(clock));
+        }
+
+        let template =
+            self.environment.get_template(NAME).map_err(|e| environment::chat_error(&e))?;
+        let mut prompt = output::Bounded::new(MAX_OUTPUT_BYTES);
+        let rendered = template.render_captured_to(Value::from(context), &mut prompt);
+        if prompt.overflowed() {
+            return Err(ChatError::OutputTooLong);
+        }
+        rendered.map_err(|e| environment::chat_error(&e))?;
+        prompt.into_string().map_err(|error| ChatError::Render(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

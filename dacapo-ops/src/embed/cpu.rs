@@ -1,0 +1,33 @@
+//! The workgroups of an embedding gather.
+#![allow(unsafe_code, reason = "workgroups write their row of the output")]
+
+use bytemuck::{Pod, Zeroable};
+use dacapo::{KernelFault, Workgroup};
+
+use super::gather;
+use crate::linear::{fault, weights};
+
+/// What a dispatch tells its workgroups.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub(super) struct Params {
+    /// Rows of the table.
+    pub(super) rows: u32,
+    pub(super) cols: u32,
+    /// Number of the table's [`crate::dtype::DType`].
+    pub(super) dtype: u32,
+    /// Number of the [`crate::simd::Level`].
+    pub(super) level: u32,
+}
+
+/// Workgroup `t` writes row `t`. Slots: table, ids, output.
+pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    let params: Params = group.inline();
+    let (isa, table) = weights(group, params.level, params.dtype, params.rows, params.cols)?;
+    let token = group.id()[0] as usize;
+    let range = token * table.cols()..(token + 1) * table.cols();
+    // SAFETY: workgroup `t` alone writes row `t`.
+    let out = unsafe { group.write::<f32>(2, range) };
+    let ids = &group.read::<u32>(1)[token..=token];
+    gather(isa, &table, ids, out).map_err(fault)
+}

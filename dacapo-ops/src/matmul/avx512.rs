@@ -1,0 +1,338 @@
+//! Integer tiles with AVX-512 and its dot-product instruction.
+//!
+//! A panel holds 32 rows; a dword of it holds four consecutive columns of one row, so that `vpdpbusd` with a dword of
+//! activations broadcast to all lanes advances 16 rows by four columns, and a lane is scaled only after 32 columns (16
+//! for Q6_K).
+#![allow(
+    unsafe_code,
+    reason = "unaligned loads, and calls that need the processor to have these instructions"
+)]
+
+use std::arch::x86_64::*;
+
+use crate::dtype::DType;
+use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, Scales, half_to_f32, nibbles};
+use crate::quant::{Q8Group, WeightMatrix};
+use crate::simd::{Isa, Level};
+
+/// Rows in a panel: two registers of 16 lanes.
+const ROWS: usize = 32;
+
+/// Tokens whose sums are kept in registers at once.
+const TOKENS: usize = 4;
+
+/// The weights of [`ROWS`] rows that face one group of activations.
+#[repr(C, align(64))]
+struct Panel {
+    values: [[[u8; 4]; ROWS]; 64],
+    /// For each 16 columns, or each 32 in the first eight.
+    scales: [[f32; ROWS]; 16],
+    offsets: [[f32; ROWS]; 8],
+}
+
+/// 256 weights of a row.
+struct Unpacked {
+    values: [u8; 256],
+    scales: [f32; 16],
+    offsets: [f32; 8],
+}
+
+/// What the panel needs to know of a type.
+trait Unpack: Block {
+    /// Subtracted from every value.
+    const MINUS: i32 = 0;
+    /// Whether each 32 values have an offset.
+    const OFFSETS: bool = false;
+    /// Values that share a scale.
+    const SPAN: usize = 32;
+
+    fn unpack(blocks: &[Self], out: &mut Unpacked);
+}
+
+impl Unpack for Q8_0 {
+    const MINUS: i32 = 128;
+
+    #[inline(always)]
+    fn unpack(blocks: &[Self], out: &mut Unpacked) {
+        for (i, block) in blocks.iter().enumerate() {
+            out.scales[i] = half_to_f32(block.d);
+            for (v, q) in out.values[32 * i..][..32].iter_mut().zip(block.qs) {
+                *v = q as u8 ^ 128;
+            }
+        }
+    }
+}
+
+impl Unpack for Q4_0 {
+    const MINUS: i32 = 8;
+
+    #[inline(always)]
+    fn unpack(blocks: &[Self], out: &mut Unpacked) {
+        for (i, block) in blocks.iter().enumerate() {
+            out.scales[i] = half_to_f32(block.d);
+            out.values[32 * i..][..32].copy_from_slice(&nibbles(&block.qs));
+        }
+    }
+}
+
+impl Unpack for Q4_1 {
+    const OFFSETS: bool = true;
+
+    #[inline(always)]
+    fn unpack(blocks: &[Self], out: &mut Unpacked) {
+        for (i, block) in blocks.iter().enumerate() {
+            out.scales[i] = half_to_f32(block.d);
+            out.offsets[i] = half_to_f32(block.m);
+            out.values[32 * i..][..32].copy_from_slice(&nibbles(&block.qs));
+        }
+    }
+}
+
+impl Unpack for Q4K {
+    const OFFSETS: bool = true;
+
+    #[inline(always)]
+    fn unpack(blocks: &[Self], out: &mut Unpacked) {
+        let block = &blocks[0];
+        let (d, dmin) = (half_to_f32(block.d), half_to_f32(block.dmin));
+        let packed = Scales::unpack(&block.scales);
+        for i in 0..8 {
+            out.scales[i] = d * f32::from(packed.scale[i]);
+            out.offsets[i] = -dmin * f32::from(packed.offset[i]);
+        }
+        for (qs, values) in block
+            .qs
+            .as_chunks::<32>()
+            .0
+            .iter()
+            .zip(out.values.as_chunks_mut::<64>().0)
+        {
+            for i in 0..32 {
+                values[i] = qs[i] & 15;
+                values[i + 32] = qs[i] >> 4;
+            }
+        }
+    }
+}
+
+impl Unpack for Q6K {
+    const MINUS: i32 = 32;
+    const SPAN: usize = 16;
+
+    #[inline(always)]
+    fn unpack(blocks: &[Self], out: &mut Unpacked) {
+        let block = &blocks[0];
+        let d = half_to_f32(block.d);
+        out.scales = block.scales.map(|s| d * f32::from(s));
+        out.values = block.values();
+    }
+}
+
+pub(super) fn product(isa: Isa, w: &WeightMatrix<'_>, bytes: &[u8], x: &[Q8Group], y: &mut [f32]) {
+    assert_eq!(isa.level(), Level::Avx512, "the caller chose this kernel");
+    // SAFETY: an `Isa` of this level is proof that the processor has these features.
+    unsafe {
+        match w.dtype() {
+            DType::Q8_0 => tiles::<Q8_0>(w, bytes, x, y),
+            DType::Q4_0 => tiles::<Q4_0>(w, bytes, x, y),
+            DType::Q4_1 => tiles::<Q4_1>(w, bytes, x, y),
+            DType::Q4K => tiles::<Q4K>(w, bytes, x, y),
+            DType::Q6K => tiles::<Q6K>(w, bytes, x, y),
+            DType::F32 | DType::F16 | DType::BF16 | DType::U32 => {}
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
+fn tiles<B: Unpack>(w: &WeightMatrix<'_>, bytes: &[u8], x: &[Q8Group], y: &mut [f32]) {
+    let rows = bytes.len() / w.row_bytes();
+    let blocks: &[B] = bytemuck::cast_slice(bytes);
+    let (per_row, per_group) = (w.cols() / B::LEN, Q8Group::LEN / B::LEN);
+    let groups = Q8Group::count(w.cols());
+    let mut panel = Panel {
+        values: [[[0; 4]; ROWS]; 64],
+        scales: [[0.0; ROWS]; 16],
+        offsets: [[0.0; ROWS]; 8],
+    };
+    for first in (0..rows).step_by(ROWS) {
+        let lanes = ROWS.min(rows - first);
+        for group in 0..groups {
+            let from = group * per_group;
+            let count = per_group.min(per_row - from);
+            for lane in 0..lanes {
+                let row = &blocks[(first + lane) * per_row..][from..from + count];
+                fill(&mut panel, lane, row);
+            }
+            let spans = count * B::LEN / B::SPAN;
+            let x = x[group..].chunks(groups);
+            let mut y = y.chunks_mut(rows);
+            let mut x = x.map(|x| &x[0]);
+            // Tokens go through in fours; the last ones repeat in the places of those that are missing.
+            while let Some(head) = x.next() {
+                let mut four = [head; TOKENS];
+                let mut outs: [Option<&mut [f32]>; TOKENS] = [const { None }; TOKENS];
+                outs[0] = y.next();
+                for i in 1..TOKENS {
+                    if let Some(next) = x.next() {
+                        four[i] = next;
+                        outs[i] = y.next();
+                    }
+                }
+                multiply::<B>(&panel, four, spans, first, lanes, outs);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn fill<B: Unpack>(panel: &mut Panel, lane: usize, blocks: &[B]) {
+    let mut row = Unpacked {
+        values: [0; 256],
+        scales: [0.0; 16],
+        offsets: [0.0; 8],
+    };
+    B::unpack(blocks, &mut row);
+    for (to, from) in panel.values.iter_mut().zip(row.values.as_chunks::<4>().0) {
+        to[lane] = *from;
+    }
+    for (to, from) in panel.scales.iter_mut().zip(row.scales) {
+        to[lane] = from;
+    }
+    if B::OFFSETS {
+        for (to, from) in panel.offsets.iter_mut().zip(row.offsets) {
+            to[lane] = from;
+        }
+    }
+}
+
+/// Adds the products of the panel with four tokens to lanes `first..` of `outs`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
+fn multiply<B: Unpack>(
+    panel: &Panel,
+    x: [&Q8Group; TOKENS],
+    spans: usize,
+    first: usize,
+    lanes: usize,
+    outs: [Option<&mut [f32]>; TOKENS],
+) {
+    let masks = [mask(lanes), mask(lanes.saturating_sub(16))];
+    let mut sums = [[_mm512_setzero_ps(); 2]; TOKENS];
+    for token in 0..TOKENS {
+        if let Some(out) = &outs[token] {
+            sums[token] = load(&out[first..][..lanes], masks);
+        }
+    }
+    let steps = B::SPAN / 4;
+    for span in 0..spans {
+        let mut products = [[_mm512_setzero_si512(); 2]; TOKENS];
+        if B::MINUS != 0 {
+            for token in 0..TOKENS {
+                let sum = span_sum::<B>(x[token], span);
+                products[token] = [_mm512_set1_epi32(-B::MINUS * sum); 2];
+            }
+        }
+        let values = &panel.values[span * steps..][..steps];
+        for (step, column) in values.iter().enumerate() {
+            let column = pair(bytemuck::cast_ref(column));
+            for token in 0..TOKENS {
+                let fours: &[i32; 64] = four_bytes(x[token]);
+                let x = _mm512_set1_epi32(fours[span * steps + step]);
+                for half in 0..2 {
+                    products[token][half] =
+                        _mm512_dpbusd_epi32(products[token][half], column[half], x);
+                }
+            }
+        }
+        let scales = pair(bytemuck::cast_ref(&panel.scales[span])).map(|s| _mm512_castsi512_ps(s));
+        for token in 0..TOKENS {
+            let x_scale = x[token].scales[span * B::SPAN / 32];
+            let scale = _mm512_set1_ps(x_scale);
+            for half in 0..2 {
+                let scale = _mm512_mul_ps(scales[half], scale);
+                let product = _mm512_cvtepi32_ps(products[token][half]);
+                sums[token][half] = _mm512_fmadd_ps(product, scale, sums[token][half]);
+            }
+            if B::OFFSETS {
+                let offsets = pair(bytemuck::cast_ref(&panel.offsets[span]));
+                let sum = _mm512_set1_ps(x_scale * span_sum::<B>(x[token], span) as f32);
+                for half in 0..2 {
+                    let offset = _mm512_castsi512_ps(offsets[half]);
+                    sums[token][half] = _mm512_fmadd_ps(offset, sum, sums[token][half]);
+                }
+            }
+        }
+    }
+    for (out, sums) in outs.into_iter().zip(sums) {
+        if let Some(out) = out {
+            store(&mut out[first..][..lanes], masks, sums);
+        }
+    }
+}
+
+/// The activations, four to an integer.
+#[inline(always)]
+fn four_bytes(x: &Q8Group) -> &[i32; 64] {
+    const { assert!(align_of::<Q8Group>() >= align_of::<i32>()) };
+    // SAFETY: the bytes are the first field of a `repr(C)` struct aligned as i32 is, and any bytes are an i32.
+    unsafe { &*x.values.as_ptr().cast() }
+}
+
+#[inline(always)]
+fn span_sum<B: Unpack>(x: &Q8Group, span: usize) -> i32 {
+    if B::SPAN == 16 {
+        i32::from(x.half_sums[span])
+    } else {
+        x.sum(span)
+    }
+}
+
+/// The lowest `lanes` of 16.
+#[inline(always)]
+fn mask(lanes: usize) -> __mmask16 {
+    if lanes >= 16 { !0 } else { (1 << lanes) - 1 }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn pair(of: &[[u8; 64]; 2]) -> [__m512i; 2] {
+    // SAFETY: 64 bytes are readable at each; the loads need no alignment.
+    unsafe {
+        [
+            _mm512_loadu_si512(of[0].as_ptr().cast()),
+            _mm512_loadu_si512(of[1].as_ptr().cast()),
+        ]
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(from: &[f32], masks: [__mmask16; 2]) -> [__m512; 2] {
+    debug_assert_eq!(
+        from.len() as u32,
+        masks[0].count_ones() + masks[1].count_ones()
+    );
+    let start = from.as_ptr();
+    // SAFETY: the masks have as many lanes as the slice has elements, and lanes that are off are not read.
+    unsafe {
+        [
+            _mm512_maskz_loadu_ps(masks[0], start),
+            _mm512_maskz_loadu_ps(masks[1], start.wrapping_add(16)),
+        ]
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store(to: &mut [f32], masks: [__mmask16; 2], sums: [__m512; 2]) {
+    debug_assert_eq!(
+        to.len() as u32,
+        masks[0].count_ones() + masks[1].count_ones()
+    );
+    let start = to.as_mut_ptr();
+    // SAFETY: the masks have as many lanes as the slice has elements, and lanes that are off are not written.
+    unsafe {
+        _mm512_mask_storeu_ps(start, masks[0], sums[0]);
+        _mm512_mask_storeu_ps(start.wrapping_add(16), masks[1], sums[1]);
+    }
+}

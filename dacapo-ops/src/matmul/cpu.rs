@@ -1,0 +1,90 @@
+//! The workgroups of a matrix product, and of quantising its activations.
+#![allow(unsafe_code, reason = "workgroups write their tile of the output")]
+
+use std::ops::Range;
+
+use bytemuck::{AnyBitPattern, Pod, Zeroable};
+use dacapo::{KernelFault, Workgroup};
+
+use super::{QUANTIZE_ROWS, TILE_ROWS, TILE_TOKENS, exact, quantized};
+use crate::error::Error;
+use crate::linear::{fault, isa, weights};
+use crate::quant::{Q8Group, WeightMatrix, quantize_row};
+use crate::simd::Isa;
+
+/// What a dispatch tells its workgroups.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+pub(super) struct Params {
+    /// Rows of the matrix.
+    pub(super) rows: u32,
+    pub(super) cols: u32,
+    /// Rows of the activations.
+    pub(super) tokens: u32,
+    /// Number of the weights' [`crate::dtype::DType`].
+    pub(super) dtype: u32,
+    /// Number of the [`crate::simd::Level`].
+    pub(super) level: u32,
+}
+
+/// Workgroup `i` quantises rows `i * QUANTIZE_ROWS ..`. Slots: activations, their bytes.
+pub(super) fn quantize(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    let params: Params = group.inline();
+    let isa = isa(params.level)?;
+    let first = group.id()[0] * QUANTIZE_ROWS;
+    let (cols, per_row) = (params.cols as usize, Q8Group::count(params.cols as usize));
+    for row in first..params.tokens.min(first + QUANTIZE_ROWS) {
+        let row = row as usize;
+        let x = &group.read::<f32>(0)[row * cols..][..cols];
+        // SAFETY: workgroup `i` alone writes rows `i * QUANTIZE_ROWS ..`, and holds one at a time.
+        let out = unsafe { group.write::<Q8Group>(1, row * per_row..(row + 1) * per_row) };
+        quantize_row(isa, x, out).map_err(fault)?;
+    }
+    Ok(())
+}
+
+/// A tile over f32 activations. Slots: weights, activations, bias if any, output.
+pub(super) fn float<const BIAS: bool>(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    tile::<f32, BIAS>(group, |cols| cols, exact)
+}
+
+/// A tile over quantised activations. Slots as for [`float`].
+pub(super) fn bytes<const BIAS: bool>(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    tile::<Q8Group, BIAS>(group, Q8Group::count, quantized)
+}
+
+/// `product` of one tile.
+type Product<T> =
+    fn(Isa, &WeightMatrix<'_>, Range<usize>, &[T], usize, &mut [f32]) -> Result<(), Error>;
+
+/// Workgroup `[i, j]` computes rows `i * TILE_ROWS ..` for tokens `j * TILE_TOKENS ..`; a row of activations takes
+/// `per_row(cols)` elements.
+#[inline]
+fn tile<T: AnyBitPattern, const BIAS: bool>(
+    group: &mut Workgroup<'_>,
+    per_row: impl Fn(usize) -> usize,
+    product: Product<T>,
+) -> Result<(), KernelFault> {
+    let params: Params = group.inline();
+    let (isa, w) = weights(group, params.level, params.dtype, params.rows, params.cols)?;
+    let [i, j, _] = group.id().map(|id| id as usize);
+    let rows = i * TILE_ROWS..((i + 1) * TILE_ROWS).min(w.rows());
+    let tokens = j * TILE_TOKENS..((j + 1) * TILE_TOKENS).min(params.tokens as usize);
+    let per_row = per_row(w.cols());
+    let x = &group.read::<T>(1)[tokens.start * per_row..tokens.end * per_row];
+    let bias = BIAS.then(|| &group.read::<f32>(2)[rows.clone()]);
+    let count = tokens.len() * rows.len();
+    let y = &mut group.shared::<f32>()[..count];
+    product(isa, &w, rows.clone(), x, tokens.len(), y).map_err(fault)?;
+    for (t, token) in tokens.enumerate() {
+        let at = token * w.rows();
+        // SAFETY: workgroup `[i, j]` alone writes its rows of its tokens, and holds one token's at a time.
+        let out =
+            unsafe { group.write::<f32>(2 + u32::from(BIAS), at + rows.start..at + rows.end) };
+        out.copy_from_slice(&group.shared::<f32>()[t * rows.len()..][..rows.len()]);
+        for (y, b) in out.iter_mut().zip(bias.unwrap_or_default()) {
+            *y += b;
+        }
+    }
+    Ok(())
+}

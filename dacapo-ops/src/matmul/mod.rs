@@ -1,0 +1,145 @@
+//! Many vectors times a weight matrix: `Y = X W^T`, the work of a prompt.
+//!
+//! The output is cut into tiles of 32 rows of `W` by 64 rows of `X`, one for each workgroup.
+//! Within a tile, 256 columns at a time, weights are unpacked once into a panel that stays in the first-level cache and
+//! are multiplied with every token. [`exact`] multiplies in f32, [`quantized`] takes activations as bytes; with
+//! AVX-512 it multiplies integers, elsewhere the same numbers in f32.
+
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod cpu;
+mod float;
+mod product;
+#[cfg(test)]
+mod tests;
+
+pub use product::{exact, quantized};
+
+use dacapo::{
+    Access, BufferView, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory,
+};
+
+use crate::error::Result;
+use crate::linear::{Epilogue, Operands, Precision, scratch_bytes};
+use crate::quant::Q8Group;
+use crate::simd::{Isa, Level};
+
+/// Rows of the weight matrix in a tile.
+pub const TILE_ROWS: usize = 32;
+
+/// Tokens in a tile: enough that unpacking the weights is a small part of the work.
+pub const TILE_TOKENS: usize = 64;
+
+/// Columns that are unpacked at a time.
+const CHUNK: usize = 256;
+
+/// Rows of activations that a workgroup quantises.
+const QUANTIZE_ROWS: u32 = 8;
+
+/// The product of many vectors with a weight matrix; [`crate::linear::Linear`] chooses when.
+#[derive(Clone, Debug)]
+pub(crate) struct MatMul {
+    quantize: Kernel,
+    /// Over f32 activations: plain, with bias.
+    float: [Kernel; 2],
+    /// Over quantised activations: plain, with bias.
+    bytes: [Kernel; 2],
+    isa: Isa,
+    precision: Precision,
+}
+
+impl MatMul {
+    pub(crate) fn new(device: &Device, isa: Isa, precision: Precision) -> Result<MatMul> {
+        let quantize = KernelSource::new("quantize")
+            .binding::<f32>(0, Access::Read)
+            .binding::<Q8Group>(1, Access::Write)
+            .inline::<cpu::Params>()
+            .cpu(cpu::quantize);
+        let tile = (TILE_ROWS * TILE_TOKENS * size_of::<f32>()) as u32;
+        let source = |name| {
+            KernelSource::new(name)
+                .op("matmul")
+                .binding::<u8>(0, Access::Read)
+                .binding::<f32>(1, Access::Read)
+                .binding::<f32>(2, Access::Write)
+                .inline::<cpu::Params>()
+                .shared_memory(SharedMemory::Fixed(tile))
+        };
+        let bias = |name| {
+            KernelSource::new(name)
+                .op("matmul")
+                .binding::<u8>(0, Access::Read)
+                .binding::<f32>(1, Access::Read)
+                .binding::<f32>(2, Access::Read)
+                .binding::<f32>(3, Access::Write)
+                .inline::<cpu::Params>()
+                .shared_memory(SharedMemory::Fixed(tile))
+        };
+        let float = source("matmul").cpu(cpu::float::<false>);
+        let float_bias = bias("matmul_bias").cpu(cpu::float::<true>);
+        let bytes = source("matmul_bytes").cpu(cpu::bytes::<false>);
+        let bytes_bias = bias("matmul_bytes_bias").cpu(cpu::bytes::<true>);
+        Ok(MatMul {
+            quantize: device.kernel(&quantize)?,
+            float: [device.kernel(&float)?, device.kernel(&float_bias)?],
+            bytes: [device.kernel(&bytes)?, device.kernel(&bytes_bias)?],
+            isa,
+            precision,
+        })
+    }
+
+    /// `operands` have been checked, and `scratch` is large enough.
+    pub(crate) fn encode(
+        &self,
+        encoder: &mut CommandEncoder,
+        operands: &Operands<'_>,
+        scratch: &BufferView,
+    ) -> Result<()> {
+        let &Operands {
+            w,
+            x,
+            out,
+            rows,
+            cols,
+            tokens,
+            ..
+        } = operands;
+        let params = cpu::Params {
+            rows,
+            cols,
+            tokens,
+            dtype: w.dtype() as u32,
+            level: self.isa.level() as u32,
+        };
+        let params = Bytes(&params);
+        let quantized;
+        let (kernels, input) = if self.takes_bytes(operands) {
+            quantized = scratch.slice(..scratch_bytes(tokens as usize, w.cols()))?;
+            let grid = Grid::groups([tokens.div_ceil(QUANTIZE_ROWS), 1, 1]);
+            encoder.dispatch(&self.quantize, (x.view(), &quantized, params), grid)?;
+            (&self.bytes, &quantized)
+        } else {
+            (&self.float, x.view())
+        };
+        let grid = Grid::groups([
+            rows.div_ceil(TILE_ROWS as u32),
+            tokens.div_ceil(TILE_TOKENS as u32),
+            1,
+        ]);
+        let (w, out) = (w.view(), out.view());
+        match operands.epilogue {
+            Epilogue::None => encoder.dispatch(&kernels[0], (w, input, out, params), grid)?,
+            Epilogue::Bias(bias) => {
+                encoder.dispatch(&kernels[1], (w, input, bias.view(), out, params), grid)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Bytes are only worth it where integers are multiplied faster than f32.
+    pub(crate) fn takes_bytes(&self, operands: &Operands<'_>) -> bool {
+        self.precision == Precision::Bytes
+            && self.isa.level() == Level::Avx512
+            && operands.w.dtype().is_quantized()
+    }
+}

@@ -1,0 +1,80 @@
+//! Products of a range of rows with one vector, over slices.
+
+use std::ops::Range;
+
+#[cfg(target_arch = "x86_64")]
+use super::avx512;
+use super::{exact as floats, integer};
+use crate::dtype::DType;
+use crate::error::{Error, check_length};
+use crate::quant::{Q8Group, WeightMatrix};
+use crate::simd::Isa;
+#[cfg(target_arch = "x86_64")]
+use crate::simd::Level;
+
+/// `y[i] = sum_j W[rows.start + i, j] * x[j]` with weights and activations as f32; `x` holds `cols`, `y` one element
+/// for each row of the range.
+///
+/// # Errors
+/// [`Error::Rows`] for a range outside the matrix, [`Error::Length`] for slices of another length.
+pub fn exact(
+    isa: Isa,
+    w: &WeightMatrix<'_>,
+    rows: Range<usize>,
+    x: &[f32],
+    y: &mut [f32],
+) -> Result<(), Error> {
+    let bytes = w.row_range(rows.clone())?;
+    check_length("matvec input (f32)", x.len(), w.cols())?;
+    check_length("matvec output (f32)", y.len(), rows.len())?;
+    if w.cols() == 0 {
+        y.fill(0.0);
+        return Ok(());
+    }
+    floats::rows(isa, w.dtype(), w.row_bytes(), bytes, x, y);
+    Ok(())
+}
+
+/// As [`exact`] for a quantised `W`, with activations from [`crate::quant::quantize_row`].
+///
+/// # Errors
+/// As [`exact`]; [`Error::Type`] if `W` is not quantised.
+pub fn quantized(
+    isa: Isa,
+    w: &WeightMatrix<'_>,
+    rows: Range<usize>,
+    x: &[Q8Group],
+    y: &mut [f32],
+) -> Result<(), Error> {
+    let bytes = w.row_range(rows.clone())?;
+    if !w.dtype().is_quantized() {
+        return Err(Error::Type {
+            what: "the weight of an integer product",
+            found: w.dtype(),
+            allowed: "Q8_0, Q4_0, Q4_1, Q4_K, Q6_K",
+        });
+    }
+    check_length("matvec input (groups)", x.len(), Q8Group::count(w.cols()))?;
+    check_length("matvec output (f32)", y.len(), rows.len())?;
+    if w.cols() == 0 {
+        y.fill(0.0);
+        return Ok(());
+    }
+    integer_rows(isa, w.dtype(), w.row_bytes(), bytes, x, y);
+    Ok(())
+}
+
+fn integer_rows(
+    isa: Isa,
+    dtype: DType,
+    row_bytes: usize,
+    bytes: &[u8],
+    x: &[Q8Group],
+    y: &mut [f32],
+) {
+    #[cfg(target_arch = "x86_64")]
+    if isa.level() == Level::Avx512 {
+        return avx512::rows(isa, dtype, row_bytes, bytes, x, y);
+    }
+    integer::rows(isa, dtype, row_bytes, bytes, x, y);
+}
