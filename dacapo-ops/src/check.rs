@@ -19,12 +19,10 @@ impl Check {
         dtypes: &[DType],
         shape: &[usize],
     ) -> Result<()> {
-        self.any_shape(name, tensor, dtypes)?;
-        if tensor.shape() == shape {
-            Ok(())
-        } else {
-            Err(self.operand(name, tensor, dtypes, &format!("{shape:?}")))
+        if fits(tensor, dtypes) && tensor.shape() == shape {
+            return Ok(());
         }
+        Err(self.operand(name, tensor, dtypes, &format!("{shape:?}")))
     }
 
     /// As [`Check::tensor`], of any shape of `N` dimensions, which it returns.
@@ -34,26 +32,9 @@ impl Check {
         tensor: &Tensor,
         dtypes: &[DType],
     ) -> Result<[usize; N]> {
-        self.any_shape(name, tensor, dtypes)?;
-        tensor
-            .shape()
-            .try_into()
-            .map_err(|_| self.operand(name, tensor, dtypes, &format!("of {N} dimensions")))
-    }
-
-    /// As [`Check::tensor`], of any shape that holds `count` elements.
-    pub(crate) fn elements(
-        self,
-        name: &'static str,
-        tensor: &Tensor,
-        dtypes: &[DType],
-        count: usize,
-    ) -> Result<()> {
-        self.any_shape(name, tensor, dtypes)?;
-        if tensor.elements() == count {
-            Ok(())
-        } else {
-            Err(self.operand(name, tensor, dtypes, &format!("of {count} elements")))
+        match tensor.shape().try_into() {
+            Ok(shape) if fits(tensor, dtypes) => Ok(shape),
+            _ => Err(self.operand(name, tensor, dtypes, &format!("of {N} dimensions"))),
         }
     }
 
@@ -64,11 +45,10 @@ impl Check {
         tensor: &Tensor,
         dtypes: &[DType],
     ) -> Result<()> {
-        if tensor.is_contiguous() && dtypes.contains(&tensor.dtype()) {
-            Ok(())
-        } else {
-            Err(self.operand(name, tensor, dtypes, "without gaps"))
+        if fits(tensor, dtypes) {
+            return Ok(());
         }
+        Err(self.operand(name, tensor, dtypes, "of any shape"))
     }
 
     /// `value` lies in `range`; NaN does not.
@@ -121,7 +101,12 @@ impl Check {
             // Writing to a string cannot fail.
             let _ = write!(types, "{separator}{dtype}");
         }
-        let wanted = format!("{types} {wanted}");
+        let gaps = if tensor.is_contiguous() {
+            ""
+        } else {
+            ", without gaps"
+        };
+        let wanted = format!("{types} {wanted}{gaps}");
         Error::Operand {
             op: self.0,
             tensor: name,
@@ -129,4 +114,8 @@ impl Check {
             wanted: wanted.into(),
         }
     }
+}
+
+fn fits(tensor: &Tensor, dtypes: &[DType]) -> bool {
+    tensor.is_contiguous() && dtypes.contains(&tensor.dtype())
 }

@@ -1,15 +1,35 @@
 //! Tensors and transformer kernels on the dacapo runtime.
 
+pub mod add;
+pub mod advance;
+pub mod argmax;
+pub mod attention;
 mod check;
 pub mod dtype;
+mod elementwise;
 pub mod embed;
 mod error;
+pub mod gelu_mul;
+pub mod kv_append;
 pub mod linear;
 pub mod matmul;
 pub mod matvec;
+pub mod mul;
 pub mod quant;
+pub mod rms_norm;
+pub mod rope;
+pub mod sample;
+pub mod scale;
+pub mod silu_mul;
 pub mod simd;
+pub mod softcap;
+pub mod softmax;
 pub mod tensor;
+pub mod top_k;
+mod vector;
+
+#[cfg(test)]
+mod reference;
 #[cfg(test)]
 mod testing;
 

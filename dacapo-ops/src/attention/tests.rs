@@ -1,0 +1,305 @@
+use half::f16;
+
+use super::cpu::{Shape, attend};
+use super::tile::Element;
+use super::{Attention, AttentionOptions};
+use crate::dtype::DType;
+use crate::reference::{assert_close, noise, on_devices};
+use crate::simd::Isa;
+
+/// A batch and its cache: positions 0..=last were appended, each at its slot.
+struct Case<E> {
+    shape: Shape,
+    positions: Vec<u32>,
+    q: Vec<f32>,
+    k: Vec<E>,
+    v: Vec<E>,
+}
+
+impl<E: Element> Case<E> {
+    fn new(shape: Shape, positions: &[u32], amplitude: f32, narrow: impl Fn(f32) -> E) -> Self {
+        let cache = shape.kv_heads * shape.capacity * shape.head_dim;
+        let scaled = |seed, length| noise(seed, length).into_iter().map(|x| x * amplitude);
+        Self {
+            shape,
+            positions: positions.to_vec(),
+            q: scaled(1, positions.len() * shape.heads * shape.head_dim).collect(),
+            k: scaled(2, cache).map(&narrow).collect(),
+            v: noise(3, cache).into_iter().map(narrow).collect(),
+        }
+    }
+
+    fn run(&self, isa: Isa) -> Vec<f32> {
+        let Shape {
+            kv_heads,
+            head_dim,
+            capacity,
+            ..
+        } = self.shape;
+        let mut out = vec![f32::NAN; self.q.len()];
+        let mut scratch = vec![f32::NAN; self.shape.scratch(self.positions.len())];
+        for kv_head in 0..kv_heads {
+            let head = kv_head * capacity * head_dim..(kv_head + 1) * capacity * head_dim;
+            let cache = (&self.k[head.clone()], &self.v[head]);
+            for block in 0..self.shape.blocks(self.positions.len()) {
+                let at = (kv_head, block);
+                let emit = |pair: usize, values: &[f32]| {
+                    out[self.shape.offset(at, pair)..][..head_dim].copy_from_slice(values);
+                };
+                attend(
+                    isa,
+                    self.shape,
+                    at,
+                    &self.q,
+                    cache,
+                    &self.positions,
+                    &mut scratch,
+                    emit,
+                );
+            }
+        }
+        out
+    }
+
+    /// The definition in f64, one pair at a time over positions.
+    fn exactly(&self) -> Vec<f64> {
+        let Shape {
+            heads,
+            kv_heads,
+            head_dim,
+            capacity,
+            scale,
+            softcap,
+        } = self.shape;
+        let newest = *self.positions.iter().max().unwrap() as usize;
+        let mut out = Vec::new();
+        for (row, &position) in self.positions.iter().enumerate() {
+            for head in 0..heads {
+                let q = &self.q[(row * heads + head) * head_dim..][..head_dim];
+                let at = |p: usize| (head * kv_heads / heads * capacity + p % capacity) * head_dim;
+                let seen = (newest + 1).saturating_sub(capacity)..=position as usize;
+                let scores: Vec<f64> = seen
+                    .clone()
+                    .map(|p| {
+                        let k = &self.k[at(p)..][..head_dim];
+                        let dot: f64 = q
+                            .iter()
+                            .zip(k)
+                            .map(|(&q, k)| f64::from(q) * f64::from(k.to_f32()))
+                            .sum();
+                        let score = dot * f64::from(scale);
+                        let cap = f64::from(softcap);
+                        if cap == 0.0 {
+                            score
+                        } else {
+                            cap * (score / cap).tanh()
+                        }
+                    })
+                    .collect();
+                let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let weights: Vec<f64> = scores.iter().map(|s| (s - max).exp()).collect();
+                let total: f64 = weights.iter().sum();
+                for d in 0..head_dim {
+                    let sum: f64 = seen
+                        .clone()
+                        .zip(&weights)
+                        .map(|(p, w)| w * f64::from(self.v[at(p) + d].to_f32()))
+                        .sum();
+                    out.push(sum / total);
+                }
+            }
+        }
+        out
+    }
+
+    fn check(&self, absolute: f64) {
+        let exact = self.exactly();
+        for isa in Isa::available() {
+            assert_close(&self.run(isa), &exact, 0.0, absolute);
+        }
+    }
+}
+
+fn shape(heads: usize, kv_heads: usize, head_dim: usize, capacity: usize) -> Shape {
+    let scale = 1.0 / (head_dim as f32).sqrt();
+    Shape {
+        heads,
+        kv_heads,
+        head_dim,
+        capacity,
+        scale,
+        softcap: 0.0,
+    }
+}
+
+#[test]
+fn decode_over_every_kind_of_width_and_group() {
+    for head_dim in [16, 17, 32, 33, 64, 80, 96, 100, 128, 255, 256] {
+        for (heads, kv_heads) in [(1, 1), (3, 1), (9, 3), (8, 2), (14, 2)] {
+            for position in [0, 1, 62, 63, 64, 130] {
+                let case = Case::new(
+                    shape(heads, kv_heads, head_dim, 131),
+                    &[position],
+                    2.0,
+                    f16::from_f32,
+                );
+                case.check(2e-6);
+            }
+        }
+    }
+}
+
+#[test]
+fn prefill_in_chunks_of_odd_sizes() {
+    for (rows, from) in [(2, 0), (5, 3), (11, 0), (33, 60), (64, 64), (100, 27)] {
+        let positions: Vec<u32> = (from..from + rows).collect();
+        for head_dim in [16, 31, 64, 128] {
+            Case::new(shape(9, 3, head_dim, 128), &positions, 2.0, f16::from_f32).check(2e-6);
+            Case::new(shape(4, 4, head_dim, 128), &positions, 2.0, |x| x).check(2e-6);
+        }
+    }
+}
+
+#[test]
+fn the_ring_wraps() {
+    for position in [99, 100, 101, 150, 163, 164, 199, 200, 131_071] {
+        Case::new(shape(3, 1, 64, 100), &[position], 2.0, f16::from_f32).check(2e-6);
+        let positions: Vec<u32> = (position - 20..=position).collect();
+        Case::new(shape(6, 2, 32, 100), &positions, 2.0, |x| x).check(2e-6);
+    }
+}
+
+#[test]
+fn a_long_context_keeps_its_accuracy() {
+    Case::new(shape(3, 1, 64, 8192), &[8191], 1.0, f16::from_f32).check(1e-6);
+    let positions: Vec<u32> = (8180..8192).collect();
+    Case::new(shape(3, 1, 64, 8192), &positions, 1.0, |x| x).check(1e-6);
+}
+
+#[test]
+fn softcap_and_scale() {
+    let positions: Vec<u32> = (0..40).collect();
+    for positions in [&positions[..], &[39]] {
+        let shape = Shape {
+            softcap: 5.0,
+            scale: 0.3,
+            ..shape(4, 2, 48, 64)
+        };
+        Case::new(shape, positions, 3.0, f16::from_f32).check(3e-6);
+    }
+}
+
+#[test]
+fn extreme_scores() {
+    // One key beats the rest by hundreds: all weight on it, whichever tile it is in.
+    for positions in [vec![149], (100..150).collect()] {
+        let mut case = Case::new(shape(2, 1, 32, 150), &positions, 100.0, |x| x);
+        case.check(2e-3);
+        case.q.fill(0.0);
+        case.check(2e-6);
+        case.q.fill(1e-40);
+        case.check(2e-6);
+        case.q.fill(1e30);
+        case.k.fill(-1e8);
+        for isa in Isa::available() {
+            // Every score is -infinity: nothing to weigh, which gives zeros.
+            assert!(case.run(isa).iter().all(|&x| x == 0.0));
+        }
+    }
+}
+
+#[test]
+fn through_the_runtime() {
+    on_devices(|bench| {
+        let op = Attention::new(&bench.device).unwrap();
+        for positions in [vec![0], vec![70], (0..23).collect(), (90..130).collect()] {
+            for (heads, kv_heads, head_dim) in [(9, 3, 64), (2, 2, 17)] {
+                let options = AttentionOptions {
+                    scale: 0.2,
+                    softcap: Some(20.0),
+                };
+                let shape = Shape {
+                    scale: 0.2,
+                    softcap: 20.0,
+                    ..shape(heads, kv_heads, head_dim, 100)
+                };
+                let case = Case::new(shape, &positions, 2.0, f16::from_f32);
+                let rows = positions.len();
+                let q = bench.f32(&[rows, heads, head_dim], &case.q);
+                let k = bench.zeros(DType::F16, &[kv_heads, 100, head_dim]);
+                let v = bench.zeros(DType::F16, &[kv_heads, 100, head_dim]);
+                k.view().write(&case.k).unwrap();
+                v.view().write(&case.v).unwrap();
+                let at = bench.u32(&[rows], &positions);
+                let out = bench.zeros(DType::F32, &[rows, heads, head_dim]);
+                bench
+                    .run(|e| op.encode(e, &q, &k, &v, &at, options, &out))
+                    .unwrap();
+                assert_close(&bench.read(&out), &case.exactly(), 0.0, 3e-6);
+                // The same bytes at any number of threads: those of a plain loop over workgroups.
+                assert_eq!(bench.read::<f32>(&out), case.run(Isa::detect()));
+            }
+        }
+    });
+}
+
+#[test]
+fn refusals() {
+    on_devices(|bench| {
+        let op = Attention::new(&bench.device).unwrap();
+        let options = AttentionOptions {
+            scale: 1.0,
+            softcap: None,
+        };
+        let f32 = |shape: &[usize]| bench.zeros(DType::F32, shape);
+        let (q, out, at) = (
+            f32(&[2, 6, 8]),
+            f32(&[2, 6, 8]),
+            bench.zeros(DType::U32, &[2]),
+        );
+        let (k, v) = (f32(&[3, 10, 8]), f32(&[3, 10, 8]));
+        let half = bench.zeros(DType::F16, &[3, 10, 8]);
+        bench
+            .run(|e| op.encode(e, &q, &k, &v, &at, options, &out))
+            .unwrap();
+        let odd = f32(&[4, 10, 8]);
+        bench.refuses(
+            |e| op.encode(e, &q, &odd, &odd, &at, options, &out),
+            "q is F32 [2, 6, 8]; it must be F32 [.., a multiple of 4, at most 1024]",
+        );
+        let wide = f32(&[3, 10, 16]);
+        bench.refuses(
+            |e| op.encode(e, &q, &wide, &v, &at, options, &out),
+            "k_cache is F32 [3, 10, 16]",
+        );
+        bench.refuses(
+            |e| op.encode(e, &q, &k, &half, &at, options, &out),
+            "v_cache is F16 [3, 10, 8]",
+        );
+        bench.refuses(
+            |e| op.encode(e, &q, &k, &v, &q, options, &out),
+            "positions is F32 [2, 6, 8]",
+        );
+        bench.refuses(
+            |e| op.encode(e, &q, &k, &v, &at, options, &k),
+            "out is F32 [3, 10, 8]",
+        );
+        bench.refuses(|e| op.encode(e, &q, &k, &v, &at, options, &q), "overlap");
+        let scale = AttentionOptions {
+            scale: f32::NAN,
+            ..options
+        };
+        bench.refuses(
+            |e| op.encode(e, &q, &k, &v, &at, scale, &out),
+            "scale is NaN",
+        );
+        let softcap = AttentionOptions {
+            softcap: Some(0.0),
+            ..options
+        };
+        bench.refuses(
+            |e| op.encode(e, &q, &k, &v, &at, softcap, &out),
+            "softcap is 0",
+        );
+    });
+}

@@ -1,0 +1,111 @@
+//! Inputs and comparisons that the tests of several operations share.
+
+use std::num::NonZeroUsize;
+
+use dacapo::{CommandEncoder, Device, DeviceOptions, MemoryKind};
+
+use crate::dtype::DType;
+use crate::tensor::Tensor;
+
+/// A fixed sequence of values in -1..1 (SplitMix64), the same on every machine.
+pub(crate) fn noise(seed: u64, length: usize) -> Vec<f32> {
+    let mut state = seed;
+    (0..length)
+        .map(|_| {
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+/// Checks every element against its f64 reference: within `relative` of it, or within `absolute`.
+#[track_caller]
+pub(crate) fn assert_close(found: &[f32], exact: &[f64], relative: f64, absolute: f64) {
+    assert_eq!(found.len(), exact.len());
+    for (i, (&found, &exact)) in found.iter().zip(exact).enumerate() {
+        let error = (f64::from(found) - exact).abs();
+        assert!(
+            error <= relative * exact.abs() || error <= absolute,
+            "element {i}: {found:e}, exactly {exact:e}"
+        );
+    }
+}
+
+/// Lengths around the sizes of vectors and blocks.
+pub(crate) const ODD_LENGTHS: [usize; 14] =
+    [1, 2, 7, 15, 16, 17, 31, 33, 63, 64, 65, 255, 576, 1537];
+
+/// A device, and tensors on it that lie at odd offsets of larger buffers.
+pub(crate) struct Bench {
+    pub(crate) device: Device,
+}
+
+/// Runs `test` on devices of 1, 2 and 4 threads.
+pub(crate) fn on_devices(test: impl Fn(&Bench)) {
+    for threads in [1, 2, 4] {
+        let threads = NonZeroUsize::new(threads);
+        let device = Device::open(&DeviceOptions {
+            threads,
+            ..DeviceOptions::default()
+        })
+        .unwrap();
+        test(&Bench { device });
+    }
+}
+
+impl Bench {
+    pub(crate) fn zeros(&self, dtype: DType, shape: &[usize]) -> Tensor {
+        let size = dtype.alignment() as u64;
+        let bytes = dtype.matrix_bytes(1, shape.iter().product()).unwrap() as u64;
+        let buffer = self
+            .device
+            .buffer(bytes + 8 * size, MemoryKind::DeviceLocal)
+            .unwrap();
+        let view = buffer.slice(3 * size..3 * size + bytes).unwrap();
+        Tensor::new(view, dtype, shape).unwrap()
+    }
+
+    pub(crate) fn f32(&self, shape: &[usize], values: &[f32]) -> Tensor {
+        let tensor = self.zeros(DType::F32, shape);
+        tensor.view().write(values).unwrap();
+        tensor
+    }
+
+    pub(crate) fn u32(&self, shape: &[usize], values: &[u32]) -> Tensor {
+        let tensor = self.zeros(DType::U32, shape);
+        tensor.view().write(values).unwrap();
+        tensor
+    }
+
+    pub(crate) fn read<T: bytemuck::Pod>(&self, tensor: &Tensor) -> Vec<T> {
+        tensor.view().read::<T>().unwrap()
+    }
+
+    /// Encodes, submits and waits.
+    pub(crate) fn run(
+        &self,
+        encode: impl FnOnce(&mut CommandEncoder) -> crate::Result<()>,
+    ) -> crate::Result<()> {
+        let mut encoder = self.device.encoder("test")?;
+        encode(&mut encoder)?;
+        Ok(encoder.commit()?.wait()?)
+    }
+
+    /// Checks that `encode` is refused with a message that holds `message`.
+    #[track_caller]
+    pub(crate) fn refuses(
+        &self,
+        encode: impl FnOnce(&mut CommandEncoder) -> crate::Result<()>,
+        message: &str,
+    ) {
+        match self.run(encode) {
+            Ok(()) => panic!("not refused: {message}"),
+            Err(error) => {
+                let found = error.to_string();
+                assert!(found.contains(message), "{found}, without {message}");
+            }
+        }
+    }
+}

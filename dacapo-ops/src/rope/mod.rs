@@ -1,0 +1,120 @@
+//! Rotary position embedding (Su et al. 2021, "RoFormer").
+//!
+//! # Angles
+//! A rotation at position p needs `p * frequency` modulo a full turn. In f32 that product is off by
+//! 0.008 rad at position 131072. So frequencies are kept as fixed-point fractions of a turn, in units of
+//! 2^-64, made in f64: the integer product with a position wraps at whole turns by itself, its upper 32
+//! bits are the angle within 2e-9 rad at any position, and a GPU without f64 computes the same bits.
+
+mod cpu;
+mod frequencies;
+#[cfg(test)]
+mod tests;
+
+use bytemuck::{Pod, Zeroable};
+use dacapo::{
+    Access, Bytes, CommandEncoder, CpuEntry, Device, Grid, Kernel, KernelSource, SharedMemory,
+};
+
+use crate::check::Check;
+use crate::dtype::DType;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+pub use frequencies::{Config, Llama3, Scaling, frequencies};
+
+/// Which two elements of a head turn together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// 2i and 2i + 1: the paper's, and GGUF's for the llama architecture.
+    Pairs,
+    /// i and i + dims/2: Hugging Face's `rotate_half`, GPT-NeoX's, Qwen's.
+    Halves,
+}
+
+/// Rotates heads by their token's position, in place.
+#[derive(Clone, Debug)]
+pub struct Rope {
+    pairs: Kernel,
+    halves: Kernel,
+}
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Params {
+    heads: u32,
+    head_dim: u32,
+}
+
+/// Most bytes of sines and cosines: heads of 16384 elements.
+const MAX_SHARED: u32 = 64 << 10;
+
+impl Rope {
+    /// Compiles the operation for `device`.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
+    pub fn new(device: &Device) -> Result<Rope> {
+        let kernel = |name, entry: CpuEntry| {
+            let source = KernelSource::new(name)
+                .op("rope")
+                .binding::<f32>(0, Access::ReadWrite)
+                .binding::<u32>(1, Access::Read)
+                .binding::<u32>(2, Access::Read)
+                .inline::<Params>()
+                .shared_memory(SharedMemory::Dynamic { max: MAX_SHARED })
+                .cpu(entry);
+            device.kernel(&source)
+        };
+        Ok(Rope {
+            pairs: kernel("rope_pairs", cpu::entry_pairs)?,
+            halves: kernel("rope_halves", cpu::entry_halves)?,
+        })
+    }
+
+    /// Encodes the rotation of every head of `x`.
+    ///
+    /// `x` is F32 [tokens, heads, head_dim], `positions` U32 [tokens], `frequencies` U32 [dims / 2, 2] from
+    /// [`frequencies()`] with `dims` at most `head_dim`; later elements of a head stay. All are contiguous.
+    ///
+    /// # Errors
+    /// [`Error::Operand`](crate::Error::Operand) and those of [`CommandEncoder::dispatch`].
+    pub fn encode(
+        &self,
+        encoder: &mut CommandEncoder,
+        x: &Tensor,
+        positions: &Tensor,
+        frequencies: &Tensor,
+        layout: Layout,
+    ) -> Result<()> {
+        let check = Check("rope");
+        let [tokens, heads, head_dim] = check.dims("x", x, &[DType::F32])?;
+        check.tensor("positions", positions, &[DType::U32], &[tokens])?;
+        let [half, words] = check.dims("frequencies", frequencies, &[DType::U32])?;
+        if words != 2 || 2 * half > head_dim {
+            let wanted = format!("[at most {}, 2]", head_dim / 2);
+            return Err(check.operand("frequencies", frequencies, &[DType::U32], &wanted));
+        }
+        let params = Params {
+            heads: check.size("the number of heads", heads)?,
+            head_dim: check.size("the head's width", head_dim)?,
+        };
+        let shared = check.size("the rotated width", 2 * half * size_of::<f32>())?;
+        let groups = check.size("the number of tokens", tokens)?;
+        let kernel = match layout {
+            Layout::Pairs => &self.pairs,
+            Layout::Halves => &self.halves,
+        };
+        let args = (
+            x.view(),
+            positions.view(),
+            frequencies.view(),
+            Bytes(&params),
+        );
+        Ok(encoder.dispatch(
+            kernel,
+            args,
+            Grid::groups([groups, 1, 1]).with_shared_memory(shared),
+        )?)
+    }
+}

@@ -1,0 +1,53 @@
+//! Probabilities from logits, row by row.
+
+pub(crate) mod cpu;
+#[cfg(test)]
+mod tests;
+
+use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource};
+
+use crate::check::Check;
+use crate::dtype::DType;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// `x = e^x / sum(e^x)`, row by row.
+#[derive(Clone, Debug)]
+pub struct Softmax {
+    kernel: Kernel,
+}
+
+impl Softmax {
+    /// Compiles the operation for `device`.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
+    pub fn new(device: &Device) -> Result<Softmax> {
+        let source = KernelSource::new("softmax")
+            .binding::<f32>(0, Access::ReadWrite)
+            .inline::<u32>()
+            .cpu(cpu::entry);
+        Ok(Softmax {
+            kernel: device.kernel(&source)?,
+        })
+    }
+
+    /// Encodes the softmax of each row of `x`, contiguous F32 [.., width], in place.
+    ///
+    /// Negative infinity becomes 0; several positive infinities share; NaN anywhere, or nothing but
+    /// negative infinity, makes the whole row NaN.
+    ///
+    /// # Errors
+    /// [`Error::Operand`](crate::Error::Operand) and those of [`CommandEncoder::dispatch`].
+    pub fn encode(&self, encoder: &mut CommandEncoder, x: &Tensor) -> Result<()> {
+        let check = Check("softmax");
+        check.any_shape("x", x, &[DType::F32])?;
+        let width = check.size("the width", x.cols())?;
+        let rows = check.size("the number of rows", x.rows())?;
+        Ok(encoder.dispatch(
+            &self.kernel,
+            (x.view(), Bytes(&width)),
+            Grid::groups([rows, 1, 1]),
+        )?)
+    }
+}

@@ -1,0 +1,62 @@
+//! The greatest logits and their indices, in order.
+
+pub(crate) mod cpu;
+#[cfg(test)]
+mod tests;
+
+use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource};
+
+use crate::check::Check;
+use crate::dtype::DType;
+use crate::error::Result;
+use crate::tensor::Tensor;
+
+/// The k greatest elements of each row, greatest first.
+#[derive(Clone, Debug)]
+pub struct TopK {
+    kernel: Kernel,
+}
+
+impl TopK {
+    /// Compiles the operation for `device`.
+    ///
+    /// # Errors
+    /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
+    pub fn new(device: &Device) -> Result<TopK> {
+        let source = KernelSource::new("top_k")
+            .binding::<f32>(0, Access::Read)
+            .binding::<f32>(1, Access::Write)
+            .binding::<u32>(2, Access::Write)
+            .inline::<[u32; 2]>()
+            .cpu(cpu::entry);
+        Ok(TopK {
+            kernel: device.kernel(&source)?,
+        })
+    }
+
+    /// Encodes the search of each row of `logits`, F32 [n, vocabulary], for its k greatest elements: into
+    /// `values`, F32 [n, k], and their indices into `ids`, U32 [n, k], lower ones first among equals.
+    ///
+    /// NaN is passed over. Where a row has fewer than k other elements the rest is negative infinity with an
+    /// id of `u32::MAX`. Time grows with `vocabulary + k log k` as a rule, `vocabulary log k` at worst.
+    ///
+    /// # Errors
+    /// [`Error::Operand`](crate::Error::Operand) and those of [`CommandEncoder::dispatch`].
+    pub fn encode(
+        &self,
+        encoder: &mut CommandEncoder,
+        logits: &Tensor,
+        values: &Tensor,
+        ids: &Tensor,
+    ) -> Result<()> {
+        let check = Check("top_k");
+        let [rows, width] = check.dims("logits", logits, &[DType::F32])?;
+        let [_, k] = check.dims("values", values, &[DType::F32])?;
+        check.tensor("values", values, &[DType::F32], &[rows, k])?;
+        check.tensor("ids", ids, &[DType::U32], &[rows, k])?;
+        let params = [check.size("the vocabulary", width)?, check.size("k", k)?];
+        let rows = check.size("the number of rows", rows)?;
+        let args = (logits.view(), values.view(), ids.view(), Bytes(&params));
+        Ok(encoder.dispatch(&self.kernel, args, Grid::groups([rows, 1, 1]))?)
+    }
+}
