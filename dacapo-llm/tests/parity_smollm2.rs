@@ -54,10 +54,17 @@ fn json<T: for<'a> Deserialize<'a>>(name: &str) -> T {
 #[test]
 fn logits_agree_in_prefill_and_in_decode() {
     let Some(path) = default_model() else { return };
-    let DecodeReference { reference, logits_positions } = json("decode.json");
+    let DecodeReference {
+        reference,
+        logits_positions,
+    } = json("decode.json");
     let bytes = std::fs::read(data("smollm2").join(&reference.logits)).unwrap();
-    let stored: Vec<f32> =
-        bytes.as_chunks().0.iter().map(|value| f16::from_le_bytes(*value).to_f32()).collect();
+    let stored: Vec<f32> = bytes
+        .as_chunks()
+        .0
+        .iter()
+        .map(|value| f16::from_le_bytes(*value).to_f32())
+        .collect();
     let check = |position: usize, logits: &[f32]| {
         if let Some(row) = logits_positions.iter().position(|at| *at == position) {
             let wanted = &stored[row * reference.vocabulary..(row + 1) * reference.vocabulary];
@@ -65,7 +72,11 @@ fn logits_agree_in_prefill_and_in_decode() {
             assert!(cosine > COSINE, "position {position}: cosine {cosine}");
         }
         if reference.margin[position] > MARGIN {
-            assert_eq!(argmax(logits), reference.top1[position], "position {position}");
+            assert_eq!(
+                argmax(logits),
+                reference.top1[position],
+                "position {position}"
+            );
         }
     };
     let model = load(&cpu(2), &path);
@@ -88,11 +99,17 @@ fn logits_agree_in_prefill_and_in_decode() {
 fn a_chat_prompt_gets_the_reference_s_answer() {
     let Some(path) = default_model() else { return };
     let chat: ChatReference = json("chat.json");
-    assert!(chat.margin.iter().all(|margin| *margin > 0.05), "the answer must not hang on rounding");
+    assert!(
+        chat.margin.iter().all(|margin| *margin > 0.05),
+        "the answer must not hang on rounding"
+    );
     let model = load(&cpu(2), &path);
     let mut session = session(&model, 64, 32);
     session.push(&chat.prompt, &mut |_| {}).unwrap();
-    let answer = chat.answer_ids.iter().map(|_| session.next_token(&Sampling::GREEDY).unwrap());
+    let answer = chat
+        .answer_ids
+        .iter()
+        .map(|_| session.next_token(&Sampling::GREEDY).unwrap());
     assert_eq!(answer.collect::<Vec<_>>(), chat.answer_ids);
 }
 
@@ -102,7 +119,10 @@ fn perplexity_is_within_half_a_percent() {
     let reference: PerplexityReference = json("perplexity.json");
     let model = load(&cpu(2), &path);
     let PerplexityResult { window, windows } = &reference.results[0];
-    let options = SessionOptions { capacity: *window, ..SessionOptions::for_model(model.config()) };
+    let options = SessionOptions {
+        capacity: *window,
+        ..SessionOptions::for_model(model.config())
+    };
     let mut session = Session::new(&model, &options).unwrap();
     let (mut sum, mut wanted_sum, mut all) = (0.0, 0.0, 0);
     for (ids, wanted) in reference.ids.chunks(*window).zip(windows).take(WINDOWS) {
@@ -120,5 +140,8 @@ fn perplexity_is_within_half_a_percent() {
         all += scored;
     }
     let ratio = ((sum - wanted_sum) / all as f64).exp();
-    assert!((ratio - 1.0).abs() < 0.005, "perplexity is {ratio} times the reference's");
+    assert!(
+        (ratio - 1.0).abs() < 0.005,
+        "perplexity is {ratio} times the reference's"
+    );
 }
