@@ -20,7 +20,9 @@ mod unique_map;
 pub mod weights;
 
 pub use config::ModelConfig;
-pub use decoder::{CacheType, DecoderError, LoadProgress, Model, Sampling, Session, SessionOptions};
+pub use decoder::{
+    CacheType, DecoderError, LoadProgress, Model, Sampling, Session, SessionOptions,
+};
 pub use error::{Error, Result};
 pub use mapped::MappedFile;
 pub use model_files::ModelFiles;

@@ -38,8 +38,21 @@ static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_steady_decode_step_allocates_nothing() {
-    for model in ["tiny/llama-gqa.q4_1.gguf", "tiny/qwen3.bf16-q8_0.gguf", "tiny/qwen2.f16-f32.gguf"] {
-        for sampling in [Sampling::GREEDY, Sampling { temperature: 0.8, top_k: 20, top_p: 0.9, min_p: 0.05, seed: 3 }] {
+    for model in [
+        "tiny/llama-gqa.q4_1.gguf",
+        "tiny/qwen3.bf16-q8_0.gguf",
+        "tiny/qwen2.f16-f32.gguf",
+    ] {
+        for sampling in [
+            Sampling::GREEDY,
+            Sampling {
+                temperature: 0.8,
+                top_k: 20,
+                top_p: 0.9,
+                min_p: 0.05,
+                seed: 3,
+            },
+        ] {
             let mut session = session(&load(&cpu(2), &data(model)), 96, 16);
             session.push(&[1, 2, 3, 4, 5], &mut |_| {}).unwrap();
             for _ in 0..8 {
@@ -49,7 +62,11 @@ fn a_steady_decode_step_allocates_nothing() {
             for _ in 0..40 {
                 session.next_token(&sampling).unwrap();
             }
-            assert_eq!(ALLOCATIONS.load(Ordering::Relaxed) - before, 0, "{model}, {sampling:?}");
+            assert_eq!(
+                ALLOCATIONS.load(Ordering::Relaxed) - before,
+                0,
+                "{model}, {sampling:?}"
+            );
         }
     }
 }

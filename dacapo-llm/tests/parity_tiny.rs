@@ -24,7 +24,12 @@ impl Case {
 
     fn new(reference: Reference) -> Case {
         let bytes = std::fs::read(data("tiny").join(&reference.logits)).unwrap();
-        let logits = bytes.as_chunks().0.iter().map(|value| f32::from_le_bytes(*value)).collect();
+        let logits = bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|value| f32::from_le_bytes(*value))
+            .collect();
         Case { reference, logits }
     }
 
@@ -33,16 +38,32 @@ impl Case {
     }
 
     fn check(&self, how: &str, position: usize, logits: &[f32]) {
-        let Reference { model, vocabulary, top1, margin, first_logits_position, .. } = &self.reference;
+        let Reference {
+            model,
+            vocabulary,
+            top1,
+            margin,
+            first_logits_position,
+            ..
+        } = &self.reference;
         assert_eq!(logits.len(), *vocabulary);
         if let Some(row) = position.checked_sub(*first_logits_position) {
             let wanted = &self.logits[row * vocabulary..(row + 1) * vocabulary];
             let cosine = cosine(logits, wanted);
-            assert!(cosine > COSINE, "{model}, {how}, position {position}: cosine {cosine}");
+            assert!(
+                cosine > COSINE,
+                "{model}, {how}, position {position}: cosine {cosine}"
+            );
         }
-        let spread = logits.iter().fold(0f32, |most, logit| most.max(logit.abs()));
+        let spread = logits
+            .iter()
+            .fold(0f32, |most, logit| most.max(logit.abs()));
         if margin[position] > MARGIN * spread {
-            assert_eq!(argmax(logits), top1[position], "{model}, {how}, position {position}");
+            assert_eq!(
+                argmax(logits),
+                top1[position],
+                "{model}, {how}, position {position}"
+            );
         }
     }
 
@@ -54,9 +75,29 @@ impl Case {
 
 #[test]
 fn there_is_a_case_for_every_architecture_and_weight_type() {
-    let names: Vec<String> = Case::all().into_iter().map(|case| case.reference.model).collect();
-    for part in ["llama-mha", "llama-gqa", "llama3", "qwen2", "qwen3", "q4_1", "q4_0", "q8_0", "q4_k", "q6_k", "f16", "bf16", "q5_0"] {
-        assert!(names.iter().any(|name| name.contains(part)), "{part}: {names:?}");
+    let names: Vec<String> = Case::all()
+        .into_iter()
+        .map(|case| case.reference.model)
+        .collect();
+    for part in [
+        "llama-mha",
+        "llama-gqa",
+        "llama3",
+        "qwen2",
+        "qwen3",
+        "q4_1",
+        "q4_0",
+        "q8_0",
+        "q4_k",
+        "q6_k",
+        "f16",
+        "bf16",
+        "q5_0",
+    ] {
+        assert!(
+            names.iter().any(|name| name.contains(part)),
+            "{part}: {names:?}"
+        );
     }
 }
 

@@ -16,7 +16,9 @@ pub enum DecoderError {
         allowed: &'static str,
     },
     /// The cache has no room.
-    #[error("the context is full: {position} of {capacity} positions are taken and {asked} more were asked for")]
+    #[error(
+        "the context is full: {position} of {capacity} positions are taken and {asked} more were asked for"
+    )]
     ContextFull {
         /// Positions taken.
         position: usize,
@@ -37,7 +39,9 @@ pub enum DecoderError {
     #[error("the session has seen no token yet; push at least one first")]
     Empty,
     /// The rotary frequencies cannot be computed.
-    #[error("{config:?} gives no rotary frequencies; parameters and factors must be finite and above 0, with a factor for each pair or none")]
+    #[error(
+        "{config:?} gives no rotary frequencies; parameters and factors must be finite and above 0, with a factor for each pair or none"
+    )]
     Rope {
         /// The model's rotary parameters.
         config: RopeConfig,

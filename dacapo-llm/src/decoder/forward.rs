@@ -21,20 +21,48 @@ impl Shared {
         caches: &[LayerCache],
     ) -> Result<(), DecoderError> {
         let (ops, eps) = (&self.ops, self.config.rms_eps);
-        ops.embed.encode(encoder, &self.weights.token_embd, &rows.tokens, &rows.hidden)?;
+        ops.embed.encode(
+            encoder,
+            &self.weights.token_embd,
+            &rows.tokens,
+            &rows.hidden,
+        )?;
         for (number, (layer, cache)) in self.weights.layers.iter().zip(caches).enumerate() {
             let mut encoder = encoder.scope(&layer.label);
             let (hidden, update, normed) = (&rows.hidden, &rows.update, &rows.normed);
             match number {
-                0 => ops.rms_norm.encode(&mut encoder, hidden, &layer.attn_norm, eps, normed)?,
-                _ => ops.rms_norm.encode_residual(&mut encoder, hidden, update, &layer.attn_norm, eps, normed)?,
+                0 => ops
+                    .rms_norm
+                    .encode(&mut encoder, hidden, &layer.attn_norm, eps, normed)?,
+                _ => ops.rms_norm.encode_residual(
+                    &mut encoder,
+                    hidden,
+                    update,
+                    &layer.attn_norm,
+                    eps,
+                    normed,
+                )?,
             }
             self.encode_attention(&mut encoder, layer, cache, rows)?;
-            ops.rms_norm.encode_residual(&mut encoder, hidden, update, &layer.ffn_norm, eps, normed)?;
+            ops.rms_norm.encode_residual(
+                &mut encoder,
+                hidden,
+                update,
+                &layer.ffn_norm,
+                eps,
+                normed,
+            )?;
             self.encode_feed_forward(&mut encoder, layer, rows)?;
         }
         let norm = &self.weights.output_norm;
-        ops.rms_norm.encode_residual(encoder, &rows.hidden, &rows.update, norm, eps, &rows.normed)?;
+        ops.rms_norm.encode_residual(
+            encoder,
+            &rows.hidden,
+            &rows.update,
+            norm,
+            eps,
+            &rows.normed,
+        )?;
         Ok(())
     }
 
@@ -48,7 +76,14 @@ impl Shared {
     ) -> Result<(), DecoderError> {
         let mut encoder = encoder.scope("output");
         let output = &self.weights.output;
-        self.ops.linear.encode(&mut encoder, output, normed, Epilogue::None, &rows.scratch, logits)?;
+        self.ops.linear.encode(
+            &mut encoder,
+            output,
+            normed,
+            Epilogue::None,
+            &rows.scratch,
+            logits,
+        )?;
         Ok(())
     }
 
@@ -60,18 +95,25 @@ impl Shared {
         rows: &Activations,
     ) -> Result<(), DecoderError> {
         let (ops, config) = (&self.ops, &self.config);
-        for (projection, out) in [(&layer.attn_q, &rows.q), (&layer.attn_k, &rows.k), (&layer.attn_v, &rows.v)] {
+        for (projection, out) in [
+            (&layer.attn_q, &rows.q),
+            (&layer.attn_k, &rows.k),
+            (&layer.attn_v, &rows.v),
+        ] {
             let Projection { matrix, bias } = projection;
             let epilogue = bias.as_ref().map_or(Epilogue::None, Epilogue::Bias);
-            ops.linear.encode(encoder, matrix, &rows.normed, epilogue, &rows.scratch, out)?;
+            ops.linear
+                .encode(encoder, matrix, &rows.normed, epilogue, &rows.scratch, out)?;
         }
-        let heads = |tensor: &Tensor, heads| tensor.reshape(&[tensor.rows(), heads, config.head_dim]);
+        let heads =
+            |tensor: &Tensor, heads| tensor.reshape(&[tensor.rows(), heads, config.head_dim]);
         let q = heads(&rows.q, config.heads)?;
         let k = heads(&rows.k, config.kv_heads)?;
         let v = heads(&rows.v, config.kv_heads)?;
         for (x, norm) in [(&q, &layer.q_norm), (&k, &layer.k_norm)] {
             if let Some(norm) = norm {
-                ops.rms_norm.encode_heads(encoder, x, norm, config.rms_eps)?;
+                ops.rms_norm
+                    .encode_heads(encoder, x, norm, config.rms_eps)?;
             }
         }
         let layout = match config.rope.layout {
@@ -79,14 +121,39 @@ impl Shared {
             RopeLayout::SplitHalves => Layout::Halves,
         };
         for x in [&q, &k] {
-            ops.rope.encode(encoder, x, &rows.positions, &self.weights.frequencies, layout)?;
+            ops.rope.encode(
+                encoder,
+                x,
+                &rows.positions,
+                &self.weights.frequencies,
+                layout,
+            )?;
         }
-        ops.kv_append.encode(encoder, &k, &v, &rows.positions, &cache.k, &cache.v)?;
-        let options = AttentionOptions { scale: 1.0 / (config.head_dim as f32).sqrt(), softcap: None };
+        ops.kv_append
+            .encode(encoder, &k, &v, &rows.positions, &cache.k, &cache.v)?;
+        let options = AttentionOptions {
+            scale: 1.0 / (config.head_dim as f32).sqrt(),
+            softcap: None,
+        };
         let attended = heads(&rows.attended, config.heads)?;
-        ops.attention.encode(encoder, &q, &cache.k, &cache.v, &rows.positions, options, &attended)?;
+        ops.attention.encode(
+            encoder,
+            &q,
+            &cache.k,
+            &cache.v,
+            &rows.positions,
+            options,
+            &attended,
+        )?;
         let output = &layer.attn_output;
-        ops.linear.encode(encoder, output, &rows.attended, Epilogue::None, &rows.scratch, &rows.update)?;
+        ops.linear.encode(
+            encoder,
+            output,
+            &rows.attended,
+            Epilogue::None,
+            &rows.scratch,
+            &rows.update,
+        )?;
         Ok(())
     }
 
@@ -98,10 +165,32 @@ impl Shared {
     ) -> Result<(), DecoderError> {
         let ops = &self.ops;
         let scratch = &rows.scratch;
-        ops.linear.encode(encoder, &layer.ffn_gate, &rows.normed, Epilogue::None, scratch, &rows.gate)?;
-        ops.linear.encode(encoder, &layer.ffn_up, &rows.normed, Epilogue::None, scratch, &rows.up)?;
-        ops.silu_mul.encode(encoder, &rows.gate, &rows.up, &rows.activated)?;
-        ops.linear.encode(encoder, &layer.ffn_down, &rows.activated, Epilogue::None, scratch, &rows.update)?;
+        ops.linear.encode(
+            encoder,
+            &layer.ffn_gate,
+            &rows.normed,
+            Epilogue::None,
+            scratch,
+            &rows.gate,
+        )?;
+        ops.linear.encode(
+            encoder,
+            &layer.ffn_up,
+            &rows.normed,
+            Epilogue::None,
+            scratch,
+            &rows.up,
+        )?;
+        ops.silu_mul
+            .encode(encoder, &rows.gate, &rows.up, &rows.activated)?;
+        ops.linear.encode(
+            encoder,
+            &layer.ffn_down,
+            &rows.activated,
+            Epilogue::None,
+            scratch,
+            &rows.update,
+        )?;
         Ok(())
     }
 }
@@ -114,19 +203,31 @@ pub(super) fn frequencies(
 ) -> Result<Tensor, DecoderError> {
     let scaling = match config.rope.scaling {
         RopeScaling::None => Scaling::None,
-        RopeScaling::Linear { factor } => Scaling::Linear { factor: factor.into() },
-        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_context } => {
-            Scaling::Llama3(Llama3 {
-                factor: factor.into(),
-                low_freq_factor: low_freq_factor.into(),
-                high_freq_factor: high_freq_factor.into(),
-                original_context: u32::try_from(original_context).unwrap_or(u32::MAX),
-            })
-        }
+        RopeScaling::Linear { factor } => Scaling::Linear {
+            factor: factor.into(),
+        },
+        RopeScaling::Llama3 {
+            factor,
+            low_freq_factor,
+            high_freq_factor,
+            original_context,
+        } => Scaling::Llama3(Llama3 {
+            factor: factor.into(),
+            low_freq_factor: low_freq_factor.into(),
+            high_freq_factor: high_freq_factor.into(),
+            original_context: u32::try_from(original_context).unwrap_or(u32::MAX),
+        }),
     };
     let (dims, theta) = (config.rope.dims, config.rope.theta.into());
-    let rope = rope::Config { dims, theta, scaling, factors: factors.unwrap_or_default() };
-    let table = rope::frequencies(&rope).ok_or_else(|| DecoderError::Rope { config: config.rope })?;
+    let rope = rope::Config {
+        dims,
+        theta,
+        scaling,
+        factors: factors.unwrap_or_default(),
+    };
+    let table = rope::frequencies(&rope).ok_or(DecoderError::Rope {
+        config: config.rope,
+    })?;
     let tensor = Tensor::zeros(device, "rotary frequencies", DType::U32, &[table.len(), 2])?;
     tensor.view().write(&table)?;
     Ok(tensor)

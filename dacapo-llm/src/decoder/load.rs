@@ -53,9 +53,20 @@ impl<'a> Loader<'a> {
     ) -> Result<Loader<'a>, DecoderError> {
         let import = |file: &Arc<MappedFile>| device.import("weights", FileBytes(file.clone()));
         let files = model.files().iter().map(import).collect::<Result<_, _>>()?;
-        let total = model.weights().iter().map(|weight| weight.range.len() as u64).sum();
+        let total = model
+            .weights()
+            .iter()
+            .map(|weight| weight.range.len() as u64)
+            .sum();
         let done = LoadProgress { bytes: 0, total };
-        Ok(Loader { device, model, files, progress, done, converted: Vec::new() })
+        Ok(Loader {
+            device,
+            model,
+            files,
+            progress,
+            done,
+            converted: Vec::new(),
+        })
     }
 
     /// A matrix for the embedding or a projection: used where it lies when a kernel takes its type and its place
@@ -97,15 +108,26 @@ impl<'a> Loader<'a> {
     }
 
     /// A matrix with its bias.
-    pub(super) fn projection(&mut self, matrix: &Weight, bias: Option<&Weight>) -> Result<Projection, DecoderError> {
+    pub(super) fn projection(
+        &mut self,
+        matrix: &Weight,
+        bias: Option<&Weight>,
+    ) -> Result<Projection, DecoderError> {
         let bias = bias.map(|bias| self.vector_tensor(bias)).transpose()?;
-        Ok(Projection { matrix: self.matrix(matrix)?, bias })
+        Ok(Projection {
+            matrix: self.matrix(matrix)?,
+            bias,
+        })
     }
 
     /// What had to be converted, a sentence for each type.
     pub(super) fn notices(&self) -> Vec<String> {
         let notice = |(dtype, count): &(GgmlType, usize)| {
-            let tensors = if *count == 1 { "tensor was" } else { "tensors were" };
+            let tensors = if *count == 1 {
+                "tensor was"
+            } else {
+                "tensors were"
+            };
             format!("{count} {dtype} {tensors} converted to F16, which takes more memory")
         };
         self.converted.iter().map(notice).collect()
@@ -117,7 +139,11 @@ impl<'a> Loader<'a> {
         let source = load_only(weight.dtype).ok_or_else(|| wrong_type(weight, allowed))?;
         let mut values = vec![f16::ZERO; weight.rows * weight.cols];
         source.dequantize_to_f16(self.model.bytes(weight), &mut values)?;
-        match self.converted.iter_mut().find(|(dtype, _)| *dtype == weight.dtype) {
+        match self
+            .converted
+            .iter_mut()
+            .find(|(dtype, _)| *dtype == weight.dtype)
+        {
             Some((_, count)) => *count += 1,
             None => self.converted.push((weight.dtype, 1)),
         }
@@ -126,10 +152,18 @@ impl<'a> Loader<'a> {
 
     fn upload(&self, weight: &Weight, dtype: DType, bytes: &[u8]) -> Result<Tensor, DecoderError> {
         let kind = MemoryKind::DeviceLocal;
-        let options = BufferOptions { len: bytes.len() as u64, kind, label: &weight.name };
+        let options = BufferOptions {
+            len: bytes.len() as u64,
+            kind,
+            label: &weight.name,
+        };
         let buffer = self.device.buffer_with(&options)?;
         buffer.write(bytes)?;
-        Ok(Tensor::new((*buffer).clone(), dtype, &[weight.rows, weight.cols])?)
+        Ok(Tensor::new(
+            (*buffer).clone(),
+            dtype,
+            &[weight.rows, weight.cols],
+        )?)
     }
 
     fn advance(&mut self, weight: &Weight) {
@@ -139,7 +173,11 @@ impl<'a> Loader<'a> {
 }
 
 fn wrong_type(weight: &Weight, allowed: &'static str) -> DecoderError {
-    DecoderError::WeightType { name: weight.name.clone(), found: weight.dtype, allowed }
+    DecoderError::WeightType {
+        name: weight.name.clone(),
+        found: weight.dtype,
+        allowed,
+    }
 }
 
 /// The element type of the kernels that reads this file type as it lies.

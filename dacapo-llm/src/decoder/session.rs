@@ -113,7 +113,11 @@ impl Session {
             State::Predicted => {}
             State::Sampled(_) => self.step_forward()?,
         }
-        Ok(self.logits.view().read::<f32>().map_err(DecoderError::from)?)
+        Ok(self
+            .logits
+            .view()
+            .read::<f32>()
+            .map_err(DecoderError::from)?)
     }
 
     /// Puts `tokens` through the model from an empty cache and calls `each` with every position and its
@@ -154,7 +158,11 @@ impl Session {
         let (position, capacity) = (self.position, self.options.capacity);
         match asked <= capacity - position {
             true => Ok(()),
-            false => Err(DecoderError::ContextFull { position, capacity, asked }),
+            false => Err(DecoderError::ContextFull {
+                position,
+                capacity,
+                asked,
+            }),
         }
     }
 
@@ -178,15 +186,27 @@ impl Session {
 
     /// Notes that the logits are those of the last position.
     fn predicted(&mut self) -> Result<(), DecoderError> {
-        self.step.positions.view().write(&[self.position as u32 - 1])?;
+        self.step
+            .positions
+            .view()
+            .write(&[self.position as u32 - 1])?;
         self.state = State::Predicted;
         Ok(())
     }
 
-    fn score_chunks(&mut self, tokens: &[u32], each: &mut dyn FnMut(usize, &[f32])) -> Result<(), DecoderError> {
+    fn score_chunks(
+        &mut self,
+        tokens: &[u32],
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), DecoderError> {
         let vocabulary = self.model.config().vocab_size;
         let rows = SCORED_ROWS.min(self.options.chunk).min(tokens.len().max(1));
-        let all = Tensor::zeros(self.model.device(), "logits", DType::F32, &[rows, vocabulary])?;
+        let all = Tensor::zeros(
+            self.model.device(),
+            "logits",
+            DType::F32,
+            &[rows, vocabulary],
+        )?;
         for chunk in tokens.chunks(rows) {
             let rows = self.fill(chunk)?;
             let logits = all.narrow(0, 0, chunk.len())?;
@@ -198,7 +218,11 @@ impl Session {
             encoder.copy(last.view(), self.logits.view())?;
             encoder.commit()?.wait()?;
             let values = logits.view().map_read(dacapo::WhenBusy::Wait)?;
-            for (row, logits) in values.as_slice::<f32>()?.chunks_exact(vocabulary).enumerate() {
+            for (row, logits) in values
+                .as_slice::<f32>()?
+                .chunks_exact(vocabulary)
+                .enumerate()
+            {
                 each(self.position + row, logits);
             }
             self.position += chunk.len();
@@ -234,8 +258,15 @@ impl Session {
             self.encode_step(&mut encoder)?;
         }
         let (token, position) = (&self.step.tokens, &self.step.positions);
-        ops.sample.encode(&mut encoder, &self.logits, sampling, position, &self.sampled)?;
-        ops.advance.encode(&mut encoder, &self.sampled, token, position)?;
+        ops.sample.encode(
+            &mut encoder,
+            &self.logits,
+            sampling,
+            position,
+            &self.sampled,
+        )?;
+        ops.advance
+            .encode(&mut encoder, &self.sampled, token, position)?;
         encoder.commit()?.wait()?;
         self.position += usize::from(forward);
         let mut id = [0];
@@ -281,11 +312,19 @@ fn open(model: &Model, options: &SessionOptions) -> Result<Session, DecoderError
     let (device, config) = (model.device(), model.config());
     let bounds = [
         ("capacity", options.capacity, config.context_length),
-        ("chunk", options.chunk, config.context_length.max(options.capacity)),
+        (
+            "chunk",
+            options.chunk,
+            config.context_length.max(options.capacity),
+        ),
     ];
     for (option, found, most) in bounds {
         if found == 0 || found > most {
-            return Err(DecoderError::Option { option, found, allowed: format!("1 to {most}") });
+            return Err(DecoderError::Option {
+                option,
+                found,
+                allowed: format!("1 to {most}"),
+            });
         }
     }
     let (cache, caches) = caches(device, config, options)?;
@@ -311,6 +350,10 @@ fn open(model: &Model, options: &SessionOptions) -> Result<Session, DecoderError
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({} of {} positions)", self.position, self.options.capacity)
+        write!(
+            f,
+            "Session({} of {} positions)",
+            self.position, self.options.capacity
+        )
     }
 }

@@ -1,8 +1,8 @@
 //! The memory of one session: what a forward pass computes in, and the key-value cache.
 
 use dacapo::{Buffer, BufferView, Device, MemoryKind};
-use dacapo_ops::linear::Linear;
 use dacapo_ops::dtype::DType;
+use dacapo_ops::linear::Linear;
 use dacapo_ops::tensor::Tensor;
 
 use crate::config::ModelConfig;
@@ -33,7 +33,11 @@ impl SessionOptions {
     /// The model's context length, but at most 4096 positions; chunks of 128 tokens; an F16 cache.
     pub fn for_model(config: &ModelConfig) -> SessionOptions {
         let capacity = config.context_length.min(4096);
-        SessionOptions { capacity, chunk: 128, cache: CacheType::F16 }
+        SessionOptions {
+            capacity,
+            chunk: 128,
+            cache: CacheType::F16,
+        }
     }
 }
 
@@ -74,11 +78,16 @@ pub(super) struct LayerCache {
 }
 
 impl Activations {
-    pub(super) fn new(device: &Device, config: &ModelConfig, rows: usize) -> Result<Activations, DecoderError> {
+    pub(super) fn new(
+        device: &Device,
+        config: &ModelConfig,
+        rows: usize,
+    ) -> Result<Activations, DecoderError> {
         let f32s = |label, cols| Tensor::zeros(device, label, DType::F32, &[rows, cols]);
         let u32s = |label| Tensor::zeros(device, label, DType::U32, &[rows]);
         let widest = config.q_width().max(config.feed_forward).max(config.width);
-        let scratch: Buffer = device.buffer(Linear::scratch_bytes(rows, widest), MemoryKind::DeviceLocal)?;
+        let scratch: Buffer =
+            device.buffer(Linear::scratch_bytes(rows, widest), MemoryKind::DeviceLocal)?;
         Ok(Activations {
             tokens: u32s("tokens")?,
             positions: u32s("positions")?,
@@ -133,16 +142,34 @@ pub(super) fn caches(
         found: options.capacity,
         allowed: "a cache whose size fits an address".to_owned(),
     };
-    let one = dtype.matrix_bytes(shape[0].checked_mul(shape[1]).ok_or_else(too_large)?, shape[2]);
+    let one = dtype.matrix_bytes(
+        shape[0].checked_mul(shape[1]).ok_or_else(too_large)?,
+        shape[2],
+    );
     let one = one.ok_or_else(too_large)? as u64;
-    let all = one.checked_mul(2 * config.layers as u64).ok_or_else(too_large)?;
-    let options = dacapo::BufferOptions { len: all, kind: MemoryKind::DeviceLocal, label: "cache" };
+    let all = one
+        .checked_mul(2 * config.layers as u64)
+        .ok_or_else(too_large)?;
+    let options = dacapo::BufferOptions {
+        len: all,
+        kind: MemoryKind::DeviceLocal,
+        label: "cache",
+    };
     let buffer = device.buffer_with(&options)?;
     let slice = |at: u64| -> Result<Tensor, DecoderError> {
-        Ok(Tensor::new(buffer.slice(at * one..(at + 1) * one)?, dtype, &shape)?)
+        Ok(Tensor::new(
+            buffer.slice(at * one..(at + 1) * one)?,
+            dtype,
+            &shape,
+        )?)
     };
     let layers = (0..config.layers as u64)
-        .map(|layer| Ok(LayerCache { k: slice(2 * layer)?, v: slice(2 * layer + 1)? }))
+        .map(|layer| {
+            Ok(LayerCache {
+                k: slice(2 * layer)?,
+                v: slice(2 * layer + 1)?,
+            })
+        })
         .collect::<Result<_, DecoderError>>()?;
     Ok((buffer, layers))
 }

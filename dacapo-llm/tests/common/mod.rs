@@ -1,5 +1,6 @@
 //! What the tests over models share.
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -10,7 +11,9 @@ use serde::Deserialize;
 
 /// A file or folder under `tests/data`.
 pub fn data(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(path)
 }
 
 /// The default model, which `scripts/fetch-model` puts into the cache folder. Where it is missing the test says so
@@ -24,10 +27,17 @@ pub fn default_model() -> Option<PathBuf> {
     } else {
         home("XDG_CACHE_HOME").or_else(|| home("HOME").map(|home| home.join(".cache")))
     };
-    let folder = if cfg!(windows) { cache } else { cache.map(|cache| cache.join("dacapo")) };
-    let path = folder.map(|folder| folder.join("smollm2-135m-instruct-q4_1.gguf")).filter(|path| path.is_file());
+    let folder = if cfg!(windows) {
+        cache
+    } else {
+        cache.map(|cache| cache.join("dacapo"))
+    };
+    let path = folder
+        .map(|folder| folder.join("smollm2-135m-instruct-q4_1.gguf"))
+        .filter(|path| path.is_file());
     if path.is_none() {
-        let message = "SKIPPED: the default model is missing; `python3 scripts/fetch-model` gets it";
+        let message =
+            "SKIPPED: the default model is missing; `python3 scripts/fetch-model` gets it";
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
         eprintln!("{message}");
     }
@@ -36,7 +46,11 @@ pub fn default_model() -> Option<PathBuf> {
 
 pub fn cpu(threads: usize) -> Device {
     let threads = NonZeroUsize::new(threads);
-    Device::open(&DeviceOptions { threads, ..DeviceOptions::default() }).unwrap()
+    Device::open(&DeviceOptions {
+        threads,
+        ..DeviceOptions::default()
+    })
+    .unwrap()
 }
 
 pub fn load(device: &Device, path: &Path) -> Model {
@@ -44,7 +58,11 @@ pub fn load(device: &Device, path: &Path) -> Model {
 }
 
 pub fn session(model: &Model, capacity: usize, chunk: usize) -> Session {
-    let options = SessionOptions { capacity, chunk, ..SessionOptions::for_model(model.config()) };
+    let options = SessionOptions {
+        capacity,
+        chunk,
+        ..SessionOptions::for_model(model.config())
+    };
     Session::new(model, &options).unwrap()
 }
 
@@ -67,21 +85,32 @@ pub struct Reference {
 }
 
 pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum::<f64>();
+    let dot = |a: &[f32], b: &[f32]| {
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum::<f64>()
+    };
     dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
 }
 
 /// The index of the largest value, the first of equals.
 pub fn argmax(values: &[f32]) -> u32 {
-    let best = values.iter().enumerate().fold((0, f32::NEG_INFINITY), |best, (at, &value)| {
-        if value > best.1 { (at, value) } else { best }
-    });
+    let best = values
+        .iter()
+        .enumerate()
+        .fold((0, f32::NEG_INFINITY), |best, (at, &value)| {
+            if value > best.1 { (at, value) } else { best }
+        });
     best.0 as u32
 }
 
 /// Natural-log probability of `id` under `logits`, in f64.
 pub fn log_probability(logits: &[f32], id: u32) -> f64 {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - most).exp()).sum();
+    let sum: f64 = logits
+        .iter()
+        .map(|&logit| f64::from(logit - most).exp())
+        .sum();
     f64::from(logits[id as usize] - most) - sum.ln()
 }

@@ -4,7 +4,8 @@ use crate::reference::{ODD_LENGTHS, assert_close, noise, on_devices};
 use crate::simd::Isa;
 
 fn gelu_mul(isa: Isa, form: Form, gate: &mut [f32], up: &[f32]) {
-    cpu::gelu_mul(isa, form, &gate.to_vec(), up, gate);
+    let before = gate.to_vec();
+    cpu::gelu_mul(isa, form, &before, up, gate);
 }
 
 /// x, both forms of gelu(x), computed with mpmath at 30 digits.

@@ -4,7 +4,8 @@ use crate::reference::{ODD_LENGTHS, assert_close, noise, on_devices};
 use crate::simd::Isa;
 
 fn silu_mul(isa: Isa, gate: &mut [f32], up: &[f32]) {
-    cpu::silu_mul(isa, &gate.to_vec(), up, gate);
+    let before = gate.to_vec();
+    cpu::silu_mul(isa, &before, up, gate);
 }
 
 #[test]
