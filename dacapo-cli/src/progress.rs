@@ -29,6 +29,8 @@ impl Progress {
         let bar = ProgressBar::new(total)
             .with_style(style.progress_chars("=> "))
             .with_message(what);
+        // Bars show themselves with their first change, which may be long in coming.
+        bar.tick();
         Progress { bar }
     }
 

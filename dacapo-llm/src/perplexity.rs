@@ -39,6 +39,7 @@ impl Likelihood {
             if let Some((_, given)) = window.split_last().filter(|(_, given)| !given.is_empty()) {
                 session.score(given, &mut |position, logits| {
                     sum.add(logits, window[position + 1]);
+                    progress(done + position);
                 })?;
             }
             done += part.len();
@@ -61,8 +62,14 @@ impl Likelihood {
     /// Counts a token that was predicted by `logits`, one for each token of the vocabulary.
     fn add(&mut self, logits: &[f32], token: u32) {
         let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f64 = logits.iter().map(|logit| f64::from(logit - largest).exp()).sum();
-        let own = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
+        let sum: f64 = logits
+            .iter()
+            .map(|logit| f64::from(logit - largest).exp())
+            .sum();
+        let own = logits
+            .get(token as usize)
+            .copied()
+            .unwrap_or(f32::NEG_INFINITY);
         self.tokens += 1;
         self.nll += sum.ln() - f64::from(own - largest);
     }

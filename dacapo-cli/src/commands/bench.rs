@@ -181,16 +181,23 @@ fn shown(report: &Report) -> String {
             format!("{low:.1} to {high:.1}"),
         ]);
     }
-    format!(
-        "model    {} ({}, weights {})\ndevice   {} ({}), {} threads\nrepeats  {}\n\n{table}",
-        visible(&report.model),
-        report.architecture,
-        BinaryBytes(report.weight_bytes),
-        report.device,
-        report.backend,
-        report.threads,
-        report.repeat,
-    )
+    let heading = [
+        (
+            "model",
+            format!("{} ({})", visible(&report.model), report.architecture),
+        ),
+        ("weights", BinaryBytes(report.weight_bytes).to_string()),
+        (
+            "device",
+            format!(
+                "{} ({}), {} threads",
+                report.device, report.backend, report.threads
+            ),
+        ),
+        ("repeats", report.repeat.to_string()),
+    ];
+    let heading = heading.map(|(name, value)| format!("{name:<9}{value}\n"));
+    format!("{}\n{table}", heading.concat())
 }
 
 #[cfg(test)]
