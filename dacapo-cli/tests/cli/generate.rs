@@ -74,6 +74,7 @@ fn the_stream_is_the_text_and_whole_characters() {
 
 #[test]
 fn seeds_decide_what_is_drawn() {
+    // At this temperature all tokens are nearly equally likely: two draws of 24 hardly ever agree.
     let model = tiny("qwen2.f16-f32.gguf");
     let draw = |more: &[&str]| {
         let arguments = [
@@ -89,7 +90,7 @@ fn seeds_decide_what_is_drawn() {
         json(
             arguments
                 .iter()
-                .chain(&["--temperature", "1.5"])
+                .chain(&["--temperature", "100"])
                 .chain(more),
         )
     };
