@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::backend::{self, HostBytes, cpu};
+use crate::backend::{self, cpu};
 use crate::counters::{AtomicCounters, Counters};
 use crate::encoder::{CommandEncoder, EncoderOptions, Recording, Submitted};
 use crate::error::{Error, Result};
 use crate::info::{AbsentBackend, Backend, DeviceInfo, Devices, Limits, MemoryBudget};
 use crate::kernel::{Builtins, Kernel, KernelSource, Registry};
-use crate::memory::{Allocation, Buffer, BufferOptions, MemoryKind};
+use crate::memory::{Allocation, Buffer, BufferOptions, HostBytes, MemoryKind};
 use crate::options::{DeviceOptions, DeviceSelector, Hazards, MAX_THREADS};
 use crate::residency::Residency;
 use crate::submission::{Record, Submission};
@@ -201,13 +201,13 @@ impl Device {
     where
         O: AsRef<[u8]> + Send + Sync + 'static,
     {
-        let owner: Box<dyn HostBytes> = Box::new(Owner(owner));
-        let len = owner.bytes().len() as u64;
+        let kind = MemoryKind::Unified;
+        let bytes = HostBytes::new(owner);
+        let len = bytes.len();
         if len == 0 {
             return Err(Error::EmptyBuffer);
         }
-        let kind = MemoryKind::Unified;
-        let memory = self.core.backend.import(owner);
+        let memory = self.core.backend.import(bytes);
         let memory = memory.map_err(|reason| Error::OutOfMemory {
             asked: len,
             kind,
@@ -322,14 +322,6 @@ fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d Dev
     })
 }
 
-struct Owner<O>(O);
-
-impl<O: AsRef<[u8]> + Send + Sync> HostBytes for Owner<O> {
-    fn bytes(&self) -> &[u8] {
-        self.0.as_ref()
-    }
-}
-
 impl DeviceCore {
     pub(crate) fn kernel(self: &Arc<DeviceCore>, source: &KernelSource) -> Result<Kernel> {
         self.registry.get_or_compile(source, || {
@@ -414,6 +406,10 @@ impl DeviceCore {
             ..Counters::default()
         });
         Ok(self.timeline.wait(number, deadline))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.info.name
     }
 
     pub(crate) fn since_opened(&self, instant: Instant) -> Duration {

@@ -58,6 +58,7 @@ mod info;
 mod kernel;
 mod memory;
 mod options;
+mod panics;
 mod pool;
 mod range;
 mod residency;

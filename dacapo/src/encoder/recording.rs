@@ -9,6 +9,7 @@ use crate::encoder::counter;
 use crate::encoder::retain::Retained;
 use crate::error::{Fault, SubmissionFailure};
 use crate::hazard::HazardTracker;
+use crate::panics;
 use crate::submission::Record;
 
 /// Everything an encoder fills and a submission carries, used again for later encoders so that a steady loop of
@@ -99,14 +100,20 @@ impl Recording {
                 fault: outcome.fault,
             })
         });
+        for (allocation, used) in self.retained.allocations() {
+            if used.writes {
+                allocation.end_device_write(failure.as_ref());
+            }
+        }
         record.finish(
             core.since_opened(started),
             core.since_opened(ended),
-            failure.clone(),
+            failure,
         );
-        core.recycle(self);
+        // Drops what callers own, such as imported memory.
+        panics::contain(|| core.recycle(self));
         core.spare_record(record);
-        core.timeline.complete(number, failure);
+        core.timeline.complete(number);
     }
 
     /// Forgets everything recorded and keeps the memory.

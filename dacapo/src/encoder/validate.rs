@@ -274,7 +274,11 @@ impl Check<'_> {
             ),
         };
         if groups.contains(&0) {
-            return Err(DispatchProblem::EmptyGrid { grid: groups });
+            let grid = match grid.extent {
+                Extent::Threads(threads) => threads,
+                _ => groups,
+            };
+            return Err(DispatchProblem::EmptyGrid { grid });
         }
         let limit = self.limits.max_groups;
         let total = groups

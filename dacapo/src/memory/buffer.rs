@@ -7,7 +7,7 @@ use bytemuck::{AnyBitPattern, NoUninit};
 use crate::error::{Error, Result};
 use crate::hazard::AllocationId;
 use crate::memory::{Allocation, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
-use crate::pool::Generation;
+use crate::pool::Issue;
 use crate::range::ByteRange;
 
 /// What a new buffer should be.
@@ -38,7 +38,7 @@ impl Buffer {
             whole: BufferView {
                 allocation,
                 range,
-                generation: None,
+                issue: None,
             },
         }
     }
@@ -59,7 +59,8 @@ impl Deref for Buffer {
 pub struct BufferView {
     pub(crate) allocation: Arc<Allocation>,
     pub(crate) range: ByteRange,
-    pub(crate) generation: Option<Arc<Generation>>,
+    /// Which issue of a pool's block it is, if it is one.
+    pub(crate) issue: Option<Issue>,
 }
 
 impl BufferView {
@@ -156,7 +157,7 @@ impl BufferView {
     /// # Errors
     /// [`Error::Busy`] when an unfinished submission writes the allocation and `busy` says to refuse,
     /// [`Error::Mapped`] while overlapping bytes are mapped for writing, [`Error::Submission`] when the
-    /// submission that last wrote the allocation failed.
+    /// submission that last wrote the allocation failed and the host has not overwritten all of it since.
     pub fn map_read(&self, busy: WhenBusy) -> Result<ReadGuard> {
         ReadGuard::new(self, busy)
     }

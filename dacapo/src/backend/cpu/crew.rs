@@ -4,17 +4,16 @@
     reason = "lends a closure on the caller's stack to the workers for the length of one call"
 )]
 
-use core::any::Any;
 use core::cell::UnsafeCell;
 use core::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
+use crate::panics::{self, Payload};
 use crate::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Backoff, Condvar, Mutex, lock, wait};
 
 /// The part of a loop that one worker runs: iterations, and the number of the worker.
 type Body<'a> = dyn Fn(Range<u32>, usize) + Sync + 'a;
-type Panic = Box<dyn Any + Send>;
 
 /// The side of the crew that hands out loops. Worker 0 is the thread that calls [`Crew::run`].
 pub(crate) struct Crew {
@@ -29,7 +28,7 @@ struct Shared {
     ticket: AtomicU64,
     finished: AtomicU32,
     current: UnsafeCell<Loop>,
-    panic: Mutex<Option<Panic>>,
+    panic: Mutex<Option<Payload>>,
     sleepers: AtomicU32,
     sleep: Mutex<()>,
     wake: Condvar,
@@ -90,7 +89,7 @@ impl Crew {
 
     /// Runs iterations `0..iterations`, in any order and on all workers, and returns when all have finished.
     /// If some panicked, the others still ran or were skipped, and the first panic is returned.
-    pub(crate) fn run(&mut self, iterations: u32, body: &Body<'_>) -> Result<(), Panic> {
+    pub(crate) fn run(&mut self, iterations: u32, body: &Body<'_>) -> Result<(), Payload> {
         if iterations <= 1 || self.workers == 1 {
             return catch_unwind(AssertUnwindSafe(|| body(0..iterations, 0)));
         }
@@ -182,7 +181,11 @@ impl Shared {
             && let Err(panic) =
                 catch_unwind(AssertUnwindSafe(|| body(first..first + taken, worker)))
         {
-            lock(&self.panic).get_or_insert(panic);
+            let mut first = lock(&self.panic);
+            match &*first {
+                None => *first = Some(panic),
+                Some(_) => panics::discard(panic),
+            }
         }
         self.finished.fetch_add(taken, Ordering::Release);
         true
