@@ -4,13 +4,14 @@
     reason = "lends a closure on the caller's stack to the workers for the length of one call"
 )]
 
-use core::cell::UnsafeCell;
 use core::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 use crate::panics::{self, Payload};
-use crate::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Backoff, Condvar, Mutex, lock, wait};
+use crate::sync::{
+    Arc, AtomicBool, AtomicU32, AtomicU64, Backoff, Condvar, Mutex, UnsafeCell, lock, wait,
+};
 
 /// The part of a loop that one worker runs: iterations, and the number of the worker.
 type Body<'a> = dyn Fn(Range<u32>, usize) + Sync + 'a;
@@ -97,13 +98,14 @@ impl Crew {
         // SAFETY: only the lifetime changes. Workers use the reference between taking an iteration and counting
         // it as finished, and this function does not return before all are counted.
         let body = unsafe { core::mem::transmute::<&Body<'_>, &'static Body<'static>>(body) };
-        // SAFETY: the loop before has finished and no iteration is left to take, so no worker reads `current`.
-        unsafe {
-            *shared.current.get() = Loop {
-                body: Some(body),
-                iterations,
-            }
+        let next = Loop {
+            body: Some(body),
+            iterations,
         };
+        // SAFETY: the loop before has finished and no iteration is left to take, so no worker reads `current`.
+        shared
+            .current
+            .with_mut(|current| unsafe { *current = next });
         shared.finished.store(0, Ordering::Relaxed);
         self.epoch = self.epoch.wrapping_add(1);
         shared
@@ -175,7 +177,7 @@ impl Shared {
         }
         // SAFETY: this worker has taken iterations of the loop in `current` and has not counted them as finished,
         // so `Crew::run` is waiting for it and does not write.
-        let Loop { body, iterations } = unsafe { *self.current.get() };
+        let Loop { body, iterations } = self.current.with(|current| unsafe { *current });
         let first = iterations - left;
         if let Some(body) = body
             && let Err(panic) =
