@@ -8,6 +8,7 @@
     reason = "a benchmark's result is what it prints"
 )]
 
+use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -218,19 +219,26 @@ fn submission_costs() {
     }
 }
 
+/// Steps of the work of a workgroup that lasts long enough for another worker to take the other one.
+const LONG: u64 = 4_000;
+
 /// The work of one of the two workgroups of a wave.
-fn bump(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+fn work(counter: &AtomicU64, steps: u64) {
+    let mut x = counter.load(Ordering::Relaxed);
+    for step in 0..steps {
+        x = black_box(x.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ step);
+    }
+    counter.store(x, Ordering::Relaxed);
 }
 
-fn our_waves(threads: usize) -> (f64, f64) {
+fn our_waves(threads: usize, steps: u64) -> (f64, f64) {
     let device = open(threads);
     let source = KernelSource::new("two groups")
         .binding::<u32>(0, Access::ReadWrite)
-        .inline::<u32>();
+        .inline::<u64>();
     let kernel = source.cpu(|group| {
         static COUNTERS: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
-        bump(&COUNTERS[group.id()[0] as usize]);
+        work(&COUNTERS[group.id()[0] as usize], group.inline());
         Ok(())
     });
     let kernel = device.kernel(&kernel).expect("a kernel");
@@ -239,7 +247,7 @@ fn our_waves(threads: usize) -> (f64, f64) {
         let mut encoder = device.encoder("waves").expect("an encoder");
         for _ in 0..WAVES {
             let grid = Grid::groups([2, 1, 1]);
-            let encoded = encoder.dispatch(&kernel, (&target, Bytes(&1u32)), grid);
+            let encoded = encoder.dispatch(&kernel, (&target, Bytes(&steps)), grid);
             encoded.expect("a valid dispatch");
         }
         let submission = encoder.commit().expect("a submission");
@@ -262,27 +270,33 @@ fn rayon_waves(threads: usize, wave: impl Fn(&[AtomicU64; 2]) + Sync) -> (f64, f
 }
 
 fn wave_costs() {
-    println!("\na wave of two workgroups that do next to nothing, us a wave: best (median)");
-    for threads in [1, 2] {
-        let line = |what: &str, times| {
-            let what = format!("{what}, {threads} threads");
-            print_line(&what, times, f64::from(WAVES), "us");
-        };
-        line("dacapo", our_waves(threads));
-        let scope = |counters: &[AtomicU64; 2]| {
-            rayon::scope(|scope| {
-                let [first, second] = counters;
-                scope.spawn(|_| bump(first));
-                scope.spawn(|_| bump(second));
-            });
-        };
-        line("rayon::scope", rayon_waves(threads, scope));
-        let parallel = |counters: &[AtomicU64; 2]| counters.par_iter().for_each(bump);
-        line("rayon par_iter", rayon_waves(threads, parallel));
-        let join = |[first, second]: &[AtomicU64; 2]| {
-            rayon::join(|| bump(first), || bump(second));
-        };
-        line("rayon::join", rayon_waves(threads, join));
+    let one = measure(|| {
+        let began = Instant::now();
+        work(&AtomicU64::new(1), LONG);
+        began.elapsed()
+    });
+    println!("\na wave of two workgroups, us a wave: best (median)");
+    print_line("the longer workgroup alone", one, 1.0, "us");
+    for steps in [0, LONG] {
+        for threads in [1, 2] {
+            let line = |what: &str, times| {
+                let length = if steps == 0 { "empty" } else { "longer" };
+                let what = format!("{what}, {length} groups, {threads} threads");
+                print_line(&what, times, f64::from(WAVES), "us");
+            };
+            line("dacapo", our_waves(threads, steps));
+            let scope = |[first, second]: &[AtomicU64; 2]| {
+                rayon::scope(|scope| {
+                    scope.spawn(|_| work(first, steps));
+                    scope.spawn(|_| work(second, steps));
+                });
+            };
+            line("rayon::scope", rayon_waves(threads, scope));
+            let parallel = |counters: &[AtomicU64; 2]| {
+                counters.par_iter().for_each(|counter| work(counter, steps));
+            };
+            line("rayon par_iter", rayon_waves(threads, parallel));
+        }
     }
 }
 

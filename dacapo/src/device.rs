@@ -82,8 +82,8 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoDevice`] when none matches `options.device`, [`Error::InvalidOption`] for a thread count out
-    /// of range, [`Error::System`] when the system refuses what the device needs.
+    /// [`Error::NoDevice`] when none matches `options.device`, [`Error::InvalidOption`] for a thread count
+    /// out of range, [`Error::System`] when the system refuses what the device needs.
     pub fn open(options: &DeviceOptions) -> Result<Device> {
         if let Some(threads) = options
             .threads
@@ -196,7 +196,8 @@ impl Device {
     /// device uses the bytes where they lie if it can.
     ///
     /// # Errors
-    /// [`Error::EmptyBuffer`] when there are no bytes, [`Error::OutOfMemory`] when the device cannot reach them.
+    /// [`Error::EmptyBuffer`] when there are no bytes, [`Error::OutOfMemory`] when the device cannot reach
+    /// them.
     pub fn import<O>(&self, label: &str, owner: O) -> Result<Buffer>
     where
         O: AsRef<[u8]> + Send + Sync + 'static,
@@ -247,7 +248,8 @@ impl Device {
         Ok(CommandEncoder::open(self, options, true))
     }
 
-    /// Opens an encoder whose submission does not keep buffers alive, and does not guard them against the host.
+    /// Opens an encoder whose submission does not keep buffers alive, and does not guard them against the
+    /// host.
     ///
     /// # Safety
     /// Every buffer that is bound must live until the submission has completed, and must not be mapped by the

@@ -39,9 +39,9 @@ impl Default for PoolOptions {
 /// Blocks of transient memory in size classes.
 ///
 /// Blocks belong to the generation in which they were issued. [`BufferPool::reset`] starts the next one; the
-/// blocks of the old one are issued again once no view, no encoder and no unfinished submission holds it, so a
-/// reset while work is in flight is safe. An encoder retains a generation once, however many of its blocks it
-/// binds. Blocks are views of shared slabs, so the hazard tracker sees who shares memory.
+/// blocks of the old one are issued again once no view, no encoder and no unfinished submission holds it,
+/// so a reset while work is in flight is safe. An encoder retains a generation once, however many of its
+/// blocks it binds. Blocks are views of shared slabs, so the hazard tracker sees who shares memory.
 ///
 /// A block is zero when its slab is fresh and otherwise holds what was last written to it.
 #[derive(Clone)]
@@ -149,13 +149,14 @@ impl BufferPool {
         })
     }
 
-    /// Gives a block back before the reset, once its last use has been encoded. Later blocks of this generation
-    /// may share its memory; the hazard tracker orders them, provided that encoders are committed in the order
-    /// in which they were encoded. Other views of the block should no longer be used.
+    /// Gives a block back before the reset, once its last use has been encoded. Later blocks of this
+    /// generation may share its memory; the hazard tracker orders them, provided that encoders are
+    /// committed in the order in which they were encoded. Other views of the block should no longer be
+    /// used.
     ///
     /// # Errors
-    /// [`Error::NotInPool`] when the view does not begin a block that this pool issued since the last reset, or
-    /// the block was released before.
+    /// [`Error::NotInPool`] when the view does not begin a block that this pool issued since the last
+    /// reset, or the block was released before.
     pub fn release(&self, view: BufferView) -> Result<()> {
         let current = self.shared.state.lock().current.clone();
         let released = view.issue.as_ref().is_some_and(|issue| {
@@ -178,12 +179,12 @@ impl BufferPool {
         drop(old);
     }
 
-    /// Lends a buffer of the caller's to the pool for good. It serves requests up to the largest class that fits
-    /// into it, never beyond its length.
+    /// Lends a buffer of the caller's to the pool for good. It serves requests up to the largest class that
+    /// fits into it, never beyond its length.
     ///
     /// # Errors
-    /// [`Error::NotInPool`] when it is read-only, of another device, smaller than the smallest class, 256 bytes,
-    /// or adopted already.
+    /// [`Error::NotInPool`] when it is read-only, of another device, smaller than the smallest class, 256
+    /// bytes, or adopted already.
     pub fn adopt(&self, buffer: Buffer) -> Result<()> {
         let own = Arc::ptr_eq(&buffer.allocation.device, &self.shared.device.core);
         let class = class_below(buffer.len()).filter(|_| own && !buffer.is_read_only());
@@ -308,8 +309,8 @@ impl Drop for Generation {
     }
 }
 
-/// The smallest class of at least `len` bytes: four classes to each power of two, so that at most a fifth of a
-/// block is unused.
+/// The smallest class of at least `len` bytes: four classes to each power of two, so that at most a fifth
+/// of a block is unused.
 fn class_above(len: u64) -> u64 {
     let len = len.max(GRANULE);
     let step = step(len);

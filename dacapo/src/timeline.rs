@@ -141,3 +141,87 @@ impl State {
         taken
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use std::sync::Arc as StdArc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+    use crate::sync::Arc;
+
+    /// Counts in an atomic that loom does not see: it only tells whether a model has woken somebody.
+    #[derive(Default)]
+    struct Count(AtomicUsize);
+
+    impl Wake for Count {
+        fn wake(self: StdArc<Self>) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_waker_is_woken_exactly_if_it_was_registered() {
+        crate::sync::model(|| {
+            let timeline = Arc::new(Timeline::new());
+            let completing = {
+                let timeline = timeline.clone();
+                loom::thread::spawn(move || timeline.complete(1))
+            };
+            let counts = [StdArc::new(Count::default()), StdArc::new(Count::default())];
+            let [first, second] = counts.each_ref().map(|count| Waker::from(count.clone()));
+            let ticket = timeline.register(1, None, &first);
+            // A second poll, with another waker.
+            let again = ticket.and_then(|_| timeline.register(1, ticket, &second));
+            completing.join().unwrap();
+            assert!(timeline.is_complete(1));
+            assert_eq!(timeline.register(1, None, &first), None);
+            let woken = counts.map(|count| count.0.load(Ordering::SeqCst));
+            let expected = match (ticket, again) {
+                (None, _) => [0, 0],
+                (Some(_), None) => [1, 0],
+                (Some(_), Some(_)) => [0, 1],
+            };
+            assert_eq!(woken, expected);
+        });
+    }
+
+    #[test]
+    fn an_unregistered_waker_is_woken_before_or_never() {
+        crate::sync::model(|| {
+            let timeline = Arc::new(Timeline::new());
+            let count = StdArc::new(Count::default());
+            let ticket = timeline.register(1, None, &Waker::from(count.clone()));
+            let completing = {
+                let timeline = timeline.clone();
+                loom::thread::spawn(move || timeline.complete(1))
+            };
+            timeline.unregister(ticket.expect("nothing is complete"));
+            completing.join().unwrap();
+            assert!(count.0.load(Ordering::SeqCst) <= 1);
+            assert_eq!(StdArc::strong_count(&count), 1, "the waker is gone");
+        });
+    }
+
+    #[test]
+    fn waits_for_one_of_several_submissions_end() {
+        crate::sync::model(|| {
+            let timeline = Arc::new(Timeline::new());
+            let waiters: Vec<_> = [1, 2]
+                .map(|number| {
+                    let timeline = timeline.clone();
+                    loom::thread::spawn(move || {
+                        assert!(timeline.wait(number, None));
+                        assert!(timeline.is_complete(number));
+                    })
+                })
+                .into();
+            timeline.complete(1);
+            timeline.complete(2);
+            waiters
+                .into_iter()
+                .for_each(|waiter| waiter.join().unwrap());
+        });
+    }
+}

@@ -22,7 +22,7 @@ impl Drop for Hydra {
 const ENTRIES: [(&str, CpuEntry); 6] = [
     ("panics with text", |_| panic!("plain text")),
     ("panics with a string", |group| {
-        panic!("group {}", group.id()[0] * 0)
+        panic!("group {}", group.id()[1])
     }),
     ("panics with a number", |_| std::panic::panic_any(7u64)),
     ("panics with a hydra", |_| std::panic::panic_any(Hydra)),

@@ -1,5 +1,5 @@
-//! What a backend must do. Each backend is a folder with the same file names: `adapter`, `memory`, `pipeline`,
-//! `encoder`, `queue`.
+//! What a backend must do. Each backend is a folder with the same file names: `adapter`, `memory`,
+//! `pipeline`, `encoder`, `queue`.
 
 pub(crate) mod cpu;
 
@@ -33,7 +33,8 @@ pub(crate) trait Device: Send + Sync {
     /// [`DeviceCore::complete`](crate::device::DeviceCore::complete) with it.
     fn submit(&self, recording: Box<Recording>);
 
-    /// Tells the device which allocations became resident, and which no longer are, since the last submission.
+    /// Tells the device which allocations became resident, and which no longer are, since the last
+    /// submission.
     fn residency_changed(&self, added_bytes: u64, removed_bytes: u64);
 
     /// Whether a race between dispatches is undefined behaviour of this process, so that missing barriers are

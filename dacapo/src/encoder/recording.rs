@@ -12,8 +12,8 @@ use crate::hazard::HazardTracker;
 use crate::panics;
 use crate::submission::Record;
 
-/// Everything an encoder fills and a submission carries, used again for later encoders so that a steady loop of
-/// submissions allocates nothing.
+/// Everything an encoder fills and a submission carries, used again for later encoders so that a steady
+/// loop of submissions allocates nothing.
 pub(crate) struct Recording {
     pub(crate) native: Box<dyn backend::Encoder>,
     pub(crate) label: String,
@@ -77,7 +77,8 @@ impl Recording {
         }
     }
 
-    /// Notes that the device has run it, or why it could not, gives its resources back and wakes whoever waits.
+    /// Notes that the device has run it, or why it could not, gives its resources back and wakes whoever
+    /// waits.
     pub(crate) fn complete(mut self: Box<Recording>, outcome: Result<(), Box<Outcome>>) {
         let Some(Submitted {
             number,

@@ -24,8 +24,8 @@ pub struct BufferOptions<'a> {
 /// An allocation of device memory, zeroed when fresh.
 ///
 /// A buffer is reference-counted: clones and views share it, and it is freed when the last of them, and the
-/// last submission that uses it, is gone. It dereferences to the [`BufferView`] of its whole length, so it can
-/// be passed wherever a view is taken.
+/// last submission that uses it, is gone. It dereferences to the [`BufferView`] of its whole length, so it
+/// can be passed wherever a view is taken.
 #[derive(Clone, Debug)]
 pub struct Buffer {
     whole: BufferView,
@@ -174,7 +174,8 @@ impl BufferView {
     /// Overwrites the whole view with `data`, waiting for submissions that use the allocation.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`] when `data` and view differ in length, and those of [`BufferView::map_write`].
+    /// [`Error::LengthMismatch`] when `data` and view differ in length, and those of
+    /// [`BufferView::map_write`].
     pub fn write<T: NoUninit>(&self, data: &[T]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(data);
         self.expect_len("a write", bytes.len())?;
@@ -185,7 +186,8 @@ impl BufferView {
     /// Copies the whole view into `data`, waiting for submissions that write the allocation.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`] when `data` and view differ in length, and those of [`BufferView::map_read`].
+    /// [`Error::LengthMismatch`] when `data` and view differ in length, and those of
+    /// [`BufferView::map_read`].
     pub fn read_into<T: NoUninit + AnyBitPattern>(&self, data: &mut [T]) -> Result<()> {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(data);
         self.expect_len("a read", bytes.len())?;

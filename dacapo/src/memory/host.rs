@@ -21,8 +21,8 @@ unsafe impl Send for HostBytes {}
 unsafe impl Sync for HostBytes {}
 
 impl HostBytes {
-    /// Asks `owner` for its bytes, once: nothing makes a second answer equal the first. They stay where they are
-    /// because a shared borrow of the owner, which ends with this, could still be using them.
+    /// Asks `owner` for its bytes, once: nothing makes a second answer equal the first. They stay where
+    /// they are because a shared borrow of the owner, which ends with this, could still be using them.
     pub(crate) fn new<O: AsRef<[u8]> + Send + Sync + 'static>(owner: O) -> HostBytes {
         let owner = Arc::new(owner);
         let bytes = (*owner).as_ref();

@@ -259,7 +259,7 @@ impl<'p> Run<'p> {
             .map(|(view, offset)| Arg::view_at(view, *offset))
             .collect();
         args.push(Arg::bytes(&call.seed));
-        if call.seed % 3 == 0 {
+        if call.seed.is_multiple_of(3) {
             // By name instead of by order.
             for (slot, arg) in args.iter_mut().enumerate() {
                 *arg = arg.slot(slot as u32);

@@ -24,7 +24,8 @@ pub(crate) struct Crew {
 }
 
 /// One loop is handed out at a time. `ticket` holds its number (high half) and how many iterations nobody has
-/// taken yet (low half): taking some is one compare-exchange, which fails when the loop is another one by now.
+/// taken yet (low half): taking some is one compare-exchange, which fails when the loop is another one by
+/// now.
 struct Shared {
     ticket: AtomicU64,
     finished: AtomicU32,
@@ -44,7 +45,8 @@ struct Loop {
 }
 
 // SAFETY: `current` is written by `Crew::run` only while every iteration of the loop before has finished and
-// none of the new one can be taken, and read only by workers that have taken an iteration and not finished it.
+// none of the new one can be taken, and read only by workers that have taken an iteration and not finished
+// it.
 unsafe impl Sync for Shared {}
 // SAFETY: as above; everything else inside is `Send`.
 unsafe impl Send for Shared {}
@@ -95,14 +97,15 @@ impl Crew {
             return catch_unwind(AssertUnwindSafe(|| body(0..iterations, 0)));
         }
         let shared = &*self.shared;
-        // SAFETY: only the lifetime changes. Workers use the reference between taking an iteration and counting
-        // it as finished, and this function does not return before all are counted.
+        // SAFETY: only the lifetime changes. Workers use the reference between taking an iteration and
+        // counting it as finished, and this function does not return before all are counted.
         let body = unsafe { core::mem::transmute::<&Body<'_>, &'static Body<'static>>(body) };
         let next = Loop {
             body: Some(body),
             iterations,
         };
-        // SAFETY: the loop before has finished and no iteration is left to take, so no worker reads `current`.
+        // SAFETY: the loop before has finished and no iteration is left to take, so no worker reads
+        // `current`.
         shared
             .current
             .with_mut(|current| unsafe { *current = next });
@@ -175,8 +178,8 @@ impl Shared {
         {
             return true;
         }
-        // SAFETY: this worker has taken iterations of the loop in `current` and has not counted them as finished,
-        // so `Crew::run` is waiting for it and does not write.
+        // SAFETY: this worker has taken iterations of the loop in `current` and has not counted them as
+        // finished, so `Crew::run` is waiting for it and does not write.
         let Loop { body, iterations } = self.current.with(|current| unsafe { *current });
         let first = iterations - left;
         if let Some(body) = body
@@ -268,7 +271,7 @@ mod loom_tests {
 
     #[test]
     fn loops_finish_exactly_once_under_every_interleaving() {
-        loom::model(|| {
+        crate::sync::model(|| {
             let (mut crew, others) = Crew::new(2);
             let threads: Vec<_> = others
                 .into_iter()

@@ -51,3 +51,41 @@ impl<T> Jobs<T> {
         }
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::sync::Arc;
+    use crate::timeline::Timeline;
+
+    /// What a committing thread, the queue's thread and a waiting thread do to a submission: pushed jobs
+    /// run once and in order, a wait ends, and a close while a job is pushed loses nothing.
+    #[test]
+    fn jobs_run_in_order_and_complete_under_every_interleaving() {
+        crate::sync::model(|| {
+            let (jobs, timeline) = (Arc::new(Jobs::new()), Arc::new(Timeline::new()));
+            let lead = {
+                let (jobs, timeline) = (jobs.clone(), timeline.clone());
+                loom::thread::spawn(move || {
+                    let mut ran = 0;
+                    while let Some(number) = jobs.next() {
+                        assert_eq!(number, ran + 1);
+                        ran = number;
+                        timeline.complete(number);
+                    }
+                    ran
+                })
+            };
+            let waiter = {
+                let timeline = timeline.clone();
+                loom::thread::spawn(move || assert!(timeline.wait(1, None)))
+            };
+            jobs.push(1);
+            jobs.push(2);
+            jobs.close();
+            assert_eq!(lead.join().unwrap(), 2);
+            assert!(timeline.is_complete(2));
+            waiter.join().unwrap();
+        });
+    }
+}
