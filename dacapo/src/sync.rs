@@ -44,12 +44,12 @@ pub(crate) fn wait<'a, T>(condvar: &Condvar, guard: MutexGuard<'a, T>) -> MutexG
     condvar.wait(guard).unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs a model under every interleaving with at most two preemptions, of which loom's authors find that they
+/// Runs a model under every interleaving with at most three preemptions, of which loom's authors find that they
 /// show most errors: all interleavings of these models take minutes.
 #[cfg(all(test, loom))]
 pub(crate) fn model(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
+    builder.preemption_bound = Some(3);
     builder.check(model);
 }
 
