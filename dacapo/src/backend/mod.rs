@@ -1,5 +1,5 @@
-//! What a backend must do. Each backend is a folder with the same file names: `adapter`, `memory`, `pipeline`,
-//! `encoder`, `queue`.
+//! What a backend must do. Each backend is a folder with the same file names: `adapter`, `memory`,
+//! `pipeline`, `encoder`, `queue`.
 
 pub(crate) mod cpu;
 
@@ -11,7 +11,7 @@ use crate::encoder::Recording;
 use crate::error::Result;
 use crate::info::Limits;
 use crate::kernel::{Kernel, KernelSource};
-use crate::memory::{Allocation, MemoryKind};
+use crate::memory::{Allocation, HostBytes, MemoryKind};
 
 /// An opened device.
 pub(crate) trait Device: Send + Sync {
@@ -21,7 +21,7 @@ pub(crate) trait Device: Send + Sync {
     fn allocate(&self, size: u64, kind: MemoryKind) -> Result<Box<dyn Memory>, Box<str>>;
 
     /// Makes host memory usable for reading by kernels, where it lies.
-    fn import(&self, owner: Box<dyn HostBytes>) -> Result<Box<dyn Memory>, Box<str>>;
+    fn import(&self, bytes: HostBytes) -> Result<Box<dyn Memory>, Box<str>>;
 
     /// Compiles the form of `source` that the device runs; its interface has been checked against the limits.
     fn pipeline(&self, source: &KernelSource) -> Result<Box<dyn Pipeline>>;
@@ -33,17 +33,13 @@ pub(crate) trait Device: Send + Sync {
     /// [`DeviceCore::complete`](crate::device::DeviceCore::complete) with it.
     fn submit(&self, recording: Box<Recording>);
 
-    /// Tells the device which allocations became resident, and which no longer are, since the last submission.
+    /// Tells the device which allocations became resident, and which no longer are, since the last
+    /// submission.
     fn residency_changed(&self, added_bytes: u64, removed_bytes: u64);
 
     /// Whether a race between dispatches is undefined behaviour of this process, so that missing barriers are
     /// inserted even under manual hazards.
     fn must_prevent_races(&self) -> bool;
-}
-
-/// Host memory that outlives every use of it.
-pub(crate) trait HostBytes: Send + Sync {
-    fn bytes(&self) -> &[u8];
 }
 
 /// One allocation.

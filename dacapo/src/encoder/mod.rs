@@ -45,9 +45,9 @@ pub struct EncoderOptions<'a> {
 /// Records dispatches and submits them in one go.
 ///
 /// Dispatches between two barriers form a *wave* and may run at the same time. Under [`Hazards::Auto`] the
-/// encoder puts a barrier exactly where a dispatch touches bytes that an earlier one of the same wave touches,
-/// and one of the two writes them. [`CommandEncoder::commit`] consumes the encoder; dropping it instead gives
-/// everything back.
+/// encoder puts a barrier exactly where a dispatch touches bytes that an earlier one of the same wave
+/// touches, and one of the two writes them. [`CommandEncoder::commit`] consumes the encoder; dropping it
+/// instead gives everything back.
 pub struct CommandEncoder {
     core: Arc<DeviceCore>,
     target: Target,
@@ -100,7 +100,8 @@ impl CommandEncoder {
         grid: Grid<'a>,
     ) -> Result<()> {
         args.with(|args| {
-            let checked = validate::check(&self.core, kernel, args, grid)?;
+            let mut checked = Checked::new();
+            validate::check(&self.core, kernel, args, grid, &mut checked)?;
             match &mut self.target {
                 Target::Capture(capture) => {
                     capture.dispatch(kernel, &checked.views, checked.inline, grid)

@@ -16,8 +16,10 @@ use crate::kernel::{Binding, Interface, Kernel, SharedMemory};
 use crate::memory::BufferView;
 use crate::range::ByteRange;
 
-/// A dispatch that may be recorded.
+/// A dispatch that may be recorded. It is over a kilobyte long, so it is filled where it lies and never
+/// moved.
 pub(crate) struct Checked<'a> {
+    slots: SmallVec<[Slot<'a>; MAX_BINDINGS]>,
     /// The arguments in the order of the kernel's bindings.
     pub(crate) views: SmallVec<[BoundView<'a>; MAX_BINDINGS]>,
     pub(crate) buffers: SmallVec<[BoundBuffer<'a>; MAX_BINDINGS]>,
@@ -35,22 +37,44 @@ pub(crate) struct BoundView<'a> {
     pub(crate) access: Access,
 }
 
+impl Checked<'_> {
+    pub(crate) fn new() -> Self {
+        Checked {
+            slots: SmallVec::new(),
+            views: SmallVec::new(),
+            buffers: SmallVec::new(),
+            accesses: SmallVec::new(),
+            inline: &[],
+            groups: Groups::Direct {
+                groups: [0; 3],
+                threads: [0; 3],
+            },
+            grid_view: None,
+            shared_bytes: 0,
+        }
+    }
+}
+
+/// Fills a new `checked`, or says what is wrong with the dispatch.
 pub(crate) fn check<'a>(
     device: &Arc<DeviceCore>,
     kernel: &Kernel,
     args: &[Arg<'a>],
     grid: Grid<'a>,
-) -> Result<Checked<'a>, DispatchError> {
+    checked: &mut Checked<'a>,
+) -> Result<(), DispatchError> {
     let check = Check {
         device,
         limits: device.backend.limits(),
         kernel,
         interface: kernel.interface(),
     };
-    check.run(args, grid).map_err(|problem| DispatchError {
-        kernel: kernel.name().into(),
-        problem,
-    })
+    check
+        .run(args, grid, checked)
+        .map_err(|problem| DispatchError {
+            kernel: kernel.name().into(),
+            problem,
+        })
 }
 
 struct Check<'d> {
@@ -61,25 +85,19 @@ struct Check<'d> {
 }
 
 impl Check<'_> {
-    fn run<'a>(&self, args: &[Arg<'a>], grid: Grid<'a>) -> Result<Checked<'a>, DispatchProblem> {
+    fn run<'a>(
+        &self,
+        args: &[Arg<'a>],
+        grid: Grid<'a>,
+        checked: &mut Checked<'a>,
+    ) -> Result<(), DispatchProblem> {
         if !self.kernel.belongs_to(self.device) {
             return Err(DispatchProblem::ForeignKernel);
         }
-        let (slots, inline) = self.assign(args)?;
-        let mut checked = Checked {
-            views: SmallVec::new(),
-            buffers: SmallVec::new(),
-            accesses: SmallVec::new(),
-            inline,
-            groups: Groups::Direct {
-                groups: [0; 3],
-                threads: [0; 3],
-            },
-            grid_view: None,
-            shared_bytes: self.shared_bytes(grid.shared_bytes)?,
-        };
+        checked.inline = self.assign(args, &mut checked.slots)?;
+        checked.shared_bytes = self.shared_bytes(grid.shared_bytes)?;
         let mut written = false;
-        for (binding, slot) in self.interface.bindings.iter().zip(&slots) {
+        for (binding, slot) in self.interface.bindings.iter().zip(&checked.slots) {
             let range = self.range(binding, slot)?;
             let allocation = &slot.view.allocation;
             written |= binding.access.writes();
@@ -104,17 +122,16 @@ impl Check<'_> {
         if written {
             self.overlaps(&checked.views)?;
         }
-        self.grid(grid, &mut checked)?;
-        Ok(checked)
+        self.grid(grid, checked)
     }
 
-    /// Matches arguments with bindings; the result is in the order of the bindings.
+    /// Matches arguments with bindings, into the order of the bindings; gives the inline constants.
     fn assign<'a>(
         &self,
         args: &[Arg<'a>],
-    ) -> Result<(SmallVec<[Slot<'a>; MAX_BINDINGS]>, &'a [u8]), DispatchProblem> {
+        slots: &mut SmallVec<[Slot<'a>; MAX_BINDINGS]>,
+    ) -> Result<&'a [u8], DispatchProblem> {
         let bindings = &self.interface.bindings;
-        let mut slots = SmallVec::<[Slot<'a>; MAX_BINDINGS]>::new();
         let mut inline: Option<&[u8]> = None;
         let mut in_order = true;
         for arg in args {
@@ -164,7 +181,7 @@ impl Check<'_> {
             let (given, declared) = (inline.len(), self.interface.inline_bytes);
             return Err(DispatchProblem::InlineBytes { given, declared });
         }
-        Ok((slots, inline))
+        Ok(inline)
     }
 
     fn index_of(&self, slot: u32) -> Result<usize, DispatchProblem> {
@@ -274,7 +291,11 @@ impl Check<'_> {
             ),
         };
         if groups.contains(&0) {
-            return Err(DispatchProblem::EmptyGrid { grid: groups });
+            let grid = match grid.extent {
+                Extent::Threads(threads) => threads,
+                _ => groups,
+            };
+            return Err(DispatchProblem::EmptyGrid { grid });
         }
         let limit = self.limits.max_groups;
         let total = groups
