@@ -5,13 +5,14 @@ pub(crate) mod cpu;
 
 use core::any::Any;
 use core::ptr::NonNull;
-use std::sync::Arc;
 
+use crate::access::Access;
 use crate::encoder::Recording;
 use crate::error::Result;
 use crate::info::Limits;
 use crate::kernel::{Kernel, KernelSource};
-use crate::memory::{Allocation, HostBytes, MemoryKind};
+use crate::memory::{BufferView, HostBytes, MemoryKind};
+use crate::range::ByteRange;
 
 /// An opened device.
 pub(crate) trait Device: Send + Sync {
@@ -65,17 +66,19 @@ pub(crate) trait Encoder: Send + Any {
 /// A dispatch with its arguments in the order of the kernel's bindings.
 pub(crate) struct Dispatch<'a> {
     pub(crate) kernel: &'a Kernel,
-    pub(crate) buffers: &'a [BoundBuffer<'a>],
+    pub(crate) bound: &'a [Bound<'a>],
     pub(crate) inline: &'a [u8],
     pub(crate) groups: Groups<'a>,
     pub(crate) shared_bytes: u32,
 }
 
+/// A view bound at a slot.
 #[derive(Clone, Copy)]
-pub(crate) struct BoundBuffer<'a> {
-    pub(crate) allocation: &'a Arc<Allocation>,
-    pub(crate) offset: u64,
-    pub(crate) len: u64,
+pub(crate) struct Bound<'a> {
+    pub(crate) view: &'a BufferView,
+    /// The bytes of the allocation that are bound: the view's, less those before an extra offset.
+    pub(crate) range: ByteRange,
+    pub(crate) access: Access,
 }
 
 /// How many workgroups run.
@@ -86,5 +89,5 @@ pub(crate) enum Groups<'a> {
         threads: [u32; 3],
     },
     /// Three u32 in a buffer, read when the dispatch starts.
-    Indirect(BoundBuffer<'a>),
+    Indirect(Bound<'a>),
 }

@@ -11,7 +11,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use crate::arg::Args;
-use crate::backend::Dispatch;
+use crate::backend::{Dispatch, Groups};
 use crate::counters::Counters;
 use crate::device::{Device, DeviceCore};
 use crate::error::{Error, Result};
@@ -27,7 +27,6 @@ pub use barrier::{Barrier, BarrierCause};
 pub use error::{DispatchError, DispatchProblem};
 pub(crate) use recording::{Outcome, Recording, Submitted};
 pub use scope::Scope;
-pub(crate) use validate::BoundView;
 use validate::Checked;
 
 /// Most bindings that a kernel can have on any device.
@@ -104,7 +103,7 @@ impl CommandEncoder {
             validate::check(&self.core, kernel, args, grid, &mut checked)?;
             match &mut self.target {
                 Target::Capture(capture) => {
-                    capture.dispatch(kernel, &checked.views, checked.inline, grid)
+                    capture.dispatch(kernel, &checked.bound, checked.inline, grid)
                 }
                 Target::Live(Some(recording)) => {
                     let prevent = self.core.backend.must_prevent_races();
@@ -312,7 +311,7 @@ fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>) {
     }
     recording.native.dispatch(&Dispatch {
         kernel,
-        buffers: &checked.buffers,
+        bound: &checked.bound,
         inline: checked.inline,
         groups: checked.groups,
         shared_bytes: checked.shared_bytes,
@@ -320,13 +319,11 @@ fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>) {
     recording.dispatches += 1;
     recording.wave_dispatches += 1;
     if recording.retain {
-        for bound in &checked.views {
+        for bound in &checked.bound {
             recording.retained.include(bound.view, bound.access);
         }
-        if let Some(view) = checked.grid_view {
-            recording
-                .retained
-                .include(view, crate::access::Access::Read);
+        if let Groups::Indirect(bound) = checked.groups {
+            recording.retained.include(bound.view, bound.access);
         }
     }
 }
