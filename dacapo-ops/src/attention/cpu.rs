@@ -130,7 +130,7 @@ impl Shape {
 
 /// Attention of the pairs of block `block` of KV head `kv_head`.
 ///
-/// `q` is [rows, heads, head_dim], `k` and `v` are the KV head's [capacity, head_dim], `positions` has
+/// `q` is `[rows, heads, head_dim]`, `k` and `v` are the KV head's `[capacity, head_dim]`, `positions` has
 /// one entry a row, `scratch` at least [`Shape::scratch`] elements. Gives each result to
 /// `emit(pair, head_dim values)`.
 #[allow(
