@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::chat::ChatError;
 use crate::config::ConfigError;
+use crate::decoder::DecoderError;
 use crate::gguf::GgufError;
 use crate::safetensors::SafetensorsError;
 use crate::tokenizer::TokenizerError;
@@ -31,6 +32,9 @@ pub enum Error {
     /// A model's tensors do not fit its hyperparameters.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A model cannot be run, or a session cannot go on.
+    #[error(transparent)]
+    Decoder(#[from] DecoderError),
     /// A vocabulary is not valid, or a text cannot be encoded with it.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),

@@ -6,6 +6,7 @@
 
 pub mod chat;
 pub mod config;
+pub mod decoder;
 mod error;
 pub mod gguf;
 mod mapped;
@@ -18,6 +19,9 @@ mod unique_map;
 pub mod weights;
 
 pub use config::ModelConfig;
+pub use decoder::{
+    CacheType, DecoderError, LoadProgress, Model, Sampling, Session, SessionOptions,
+};
 pub use error::{Error, Result};
 pub use mapped::MappedFile;
 pub use model_files::ModelFiles;

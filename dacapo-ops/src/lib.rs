@@ -1,4 +1,7 @@
 //! Tensors and transformer kernels on the dacapo runtime.
+//!
+//! A [`Tensor`](tensor::Tensor) is a typed, shaped view of device memory. Each operation is a folder with its host
+//! side, which checks tensors and encodes a dispatch, and its kernels. [`Ops`] compiles them all for a device.
 
 pub mod add;
 pub mod advance;
@@ -15,6 +18,7 @@ pub mod linear;
 pub mod matmul;
 pub mod matvec;
 pub mod mul;
+mod ops;
 pub mod quant;
 pub mod rms_norm;
 pub mod rope;
@@ -34,3 +38,4 @@ mod reference;
 mod testing;
 
 pub use error::{Error, Result};
+pub use ops::Ops;

@@ -85,3 +85,8 @@ pub use pool::{BufferPool, PoolOptions};
 pub use range::ByteRange;
 pub use residency::ResidencySet;
 pub use submission::{GpuTimes, Submission, SubmissionFuture};
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -244,7 +244,11 @@ fn multiply<B: Unpack>(
                 }
             }
         }
-        let scales = pair(bytemuck::cast_ref(&panel.scales[span])).map(|s| _mm512_castsi512_ps(s));
+        let scales = pair(bytemuck::cast_ref(&panel.scales[span]));
+        let scales = [
+            _mm512_castsi512_ps(scales[0]),
+            _mm512_castsi512_ps(scales[1]),
+        ];
         for token in 0..TOKENS {
             let x_scale = x[token].scales[span * B::SPAN / 32];
             let scale = _mm512_set1_ps(x_scale);

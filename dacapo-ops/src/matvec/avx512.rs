@@ -58,9 +58,12 @@ fn each<B: Dot>(row_bytes: usize, bytes: &[u8], x: &[Q8Group], y: &mut [f32]) {
     for (y, rows) in y.chunks_mut(ROWS).zip(blocks.chunks(ROWS * per_row)) {
         // The last rows go through several times rather than in code of their own.
         let last = y.len() - 1;
-        let rows = std::array::from_fn(|i| &rows[i.min(last) * per_row..][..per_row]);
+        let mut four: [&[B]; ROWS] = [&[]; ROWS];
+        for (i, row) in four.iter_mut().enumerate() {
+            *row = &rows[i.min(last) * per_row..][..per_row];
+        }
         // SAFETY: this function is compiled for these features.
-        let sums = unsafe { B::dot(rows, x) };
+        let sums = unsafe { B::dot(four, x) };
         y.copy_from_slice(&sums[..y.len()]);
     }
 }

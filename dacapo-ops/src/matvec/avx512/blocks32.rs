@@ -133,13 +133,25 @@ fn dot<B: Quad>(rows: [&[B]; ROWS], x: &[Q8Group]) -> [f32; ROWS] {
         products: [_mm512_setzero_ps(); ROWS],
         offsets: _mm512_setzero_ps(),
     };
-    let whole = rows[0].len() / 4;
+    // Written out: `array::map` is not compiled for these features, and neither would its closure's caller be.
+    let fours = [
+        rows[0].as_chunks::<4>(),
+        rows[1].as_chunks::<4>(),
+        rows[2].as_chunks::<4>(),
+        rows[3].as_chunks::<4>(),
+    ];
+    let whole = fours[0].0.len();
     for i in 0..whole {
-        let fours = rows.map(|row| &row[4 * i..4 * i + 4]);
-        sums.add::<B, true>(fours, &x[i / 2], i % 2);
+        let blocks: [&[B]; ROWS] = [
+            &fours[0].0[i],
+            &fours[1].0[i],
+            &fours[2].0[i],
+            &fours[3].0[i],
+        ];
+        sums.add::<B, true>(blocks, &x[i / 2], i % 2);
     }
-    if !rows[0].len().is_multiple_of(4) {
-        let rest = rows.map(|row| &row[4 * whole..]);
+    if !fours[0].1.is_empty() {
+        let rest = [fours[0].1, fours[1].1, fours[2].1, fours[3].1];
         sums.add::<B, false>(rest, &x[whole / 2], whole % 2);
     }
     sums.finish::<B>()
@@ -167,7 +179,10 @@ impl Sums {
         };
         let values = [load_values(x, 2 * half), load_values(x, 2 * half + 1)];
         let start = match B::MINUS {
-            Some(minus) => values.map(|v| minus_sums(minus as i8, v)),
+            Some(minus) => [
+                minus_sums(minus as i8, values[0]),
+                minus_sums(minus as i8, values[1]),
+            ],
             None => [_mm512_setzero_si512(); 2],
         };
 

@@ -1,0 +1,209 @@
+//! From weights in mapped files to tensors on a device.
+
+use std::sync::Arc;
+
+use dacapo::{Buffer, BufferOptions, Device, MemoryKind};
+use dacapo_ops::dtype::DType;
+use dacapo_ops::quant::{self, LoadOnly};
+use dacapo_ops::simd::Isa;
+use dacapo_ops::tensor::Tensor;
+use half::f16;
+
+use crate::decoder::DecoderError;
+use crate::decoder::model::Projection;
+use crate::gguf::GgmlType;
+use crate::mapped::MappedFile;
+use crate::model_files::ModelFiles;
+use crate::weights::Weight;
+
+/// How far loading has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoadProgress {
+    /// Bytes of weights that are ready.
+    pub bytes: u64,
+    /// Bytes of weights in all, as they lie in the files.
+    pub total: u64,
+}
+
+/// Turns weights into tensors, and remembers what had to be converted.
+pub(super) struct Loader<'a> {
+    device: &'a Device,
+    model: &'a ModelFiles,
+    /// The mapped files as read-only buffers.
+    files: Vec<Buffer>,
+    progress: &'a mut dyn FnMut(LoadProgress),
+    done: LoadProgress,
+    converted: Vec<(GgmlType, usize)>,
+}
+
+/// A mapped file, for import into a device.
+struct FileBytes(Arc<MappedFile>);
+
+impl AsRef<[u8]> for FileBytes {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes()
+    }
+}
+
+impl<'a> Loader<'a> {
+    pub(super) fn new(
+        device: &'a Device,
+        model: &'a ModelFiles,
+        progress: &'a mut dyn FnMut(LoadProgress),
+    ) -> Result<Loader<'a>, DecoderError> {
+        let import = |file: &Arc<MappedFile>| device.import("weights", FileBytes(file.clone()));
+        let files = model.files().iter().map(import).collect::<Result<_, _>>()?;
+        let total = model
+            .weights()
+            .iter()
+            .map(|weight| weight.range.len() as u64)
+            .sum();
+        let done = LoadProgress { bytes: 0, total };
+        Ok(Loader {
+            device,
+            model,
+            files,
+            progress,
+            done,
+            converted: Vec::new(),
+        })
+    }
+
+    /// A matrix for the embedding or a projection: used where it lies when a kernel takes its type and its place
+    /// is aligned, copied when it is not aligned, converted to F16 when no kernel takes its type.
+    pub(super) fn matrix(&mut self, weight: &Weight) -> Result<Tensor, DecoderError> {
+        let shape = [weight.rows, weight.cols];
+        let tensor = match kernel_type(weight.dtype) {
+            Some(dtype) => {
+                let range = weight.range.start as u64..weight.range.end as u64;
+                let view = self.files[weight.file].slice(range)?;
+                match view.offset().is_multiple_of(dtype.alignment() as u64) {
+                    true => Tensor::new(view, dtype, &shape)?,
+                    false => self.upload(weight, dtype, self.model.bytes(weight))?,
+                }
+            }
+            None => self.convert(weight)?,
+        };
+        self.advance(weight);
+        Ok(tensor)
+    }
+
+    /// A vector of F32: norms, biases, rotary factors.
+    pub(super) fn vector(&mut self, weight: &Weight) -> Result<Vec<f32>, DecoderError> {
+        let plain = [GgmlType::F32, GgmlType::F16, GgmlType::BF16];
+        let dtype = kernel_type(weight.dtype).filter(|_| plain.contains(&weight.dtype));
+        let dtype = dtype.ok_or_else(|| wrong_type(weight, "F32, F16, BF16 for a vector"))?;
+        let mut values = vec![0.0; weight.rows * weight.cols];
+        quant::dequantize(Isa::detect(), dtype, self.model.bytes(weight), &mut values)?;
+        self.advance(weight);
+        Ok(values)
+    }
+
+    /// A vector as a tensor of one dimension.
+    pub(super) fn vector_tensor(&mut self, weight: &Weight) -> Result<Tensor, DecoderError> {
+        let values = self.vector(weight)?;
+        let tensor = Tensor::zeros(self.device, &weight.name, DType::F32, &[values.len()])?;
+        tensor.view().write(&values)?;
+        Ok(tensor)
+    }
+
+    /// A matrix with its bias.
+    pub(super) fn projection(
+        &mut self,
+        matrix: &Weight,
+        bias: Option<&Weight>,
+    ) -> Result<Projection, DecoderError> {
+        let bias = bias.map(|bias| self.vector_tensor(bias)).transpose()?;
+        Ok(Projection {
+            matrix: self.matrix(matrix)?,
+            bias,
+        })
+    }
+
+    /// What had to be converted, a sentence for each type.
+    pub(super) fn notices(&self) -> Vec<String> {
+        let notice = |(dtype, count): &(GgmlType, usize)| {
+            let tensors = if *count == 1 {
+                "tensor was"
+            } else {
+                "tensors were"
+            };
+            format!("{count} {dtype} {tensors} converted to F16, which takes more memory")
+        };
+        self.converted.iter().map(notice).collect()
+    }
+
+    fn convert(&mut self, weight: &Weight) -> Result<Tensor, DecoderError> {
+        let allowed = "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q6_K, and by conversion Q5_0, Q5_1, Q2_K, Q3_K, Q5_K, \
+                       IQ4_NL, IQ4_XS";
+        let source = load_only(weight.dtype).ok_or_else(|| wrong_type(weight, allowed))?;
+        let mut values = vec![f16::ZERO; weight.rows * weight.cols];
+        source.dequantize_to_f16(self.model.bytes(weight), &mut values)?;
+        match self
+            .converted
+            .iter_mut()
+            .find(|(dtype, _)| *dtype == weight.dtype)
+        {
+            Some((_, count)) => *count += 1,
+            None => self.converted.push((weight.dtype, 1)),
+        }
+        self.upload(weight, DType::F16, bytemuck::cast_slice(&values))
+    }
+
+    fn upload(&self, weight: &Weight, dtype: DType, bytes: &[u8]) -> Result<Tensor, DecoderError> {
+        let kind = MemoryKind::DeviceLocal;
+        let options = BufferOptions {
+            len: bytes.len() as u64,
+            kind,
+            label: &weight.name,
+        };
+        let buffer = self.device.buffer_with(&options)?;
+        buffer.write(bytes)?;
+        Ok(Tensor::new(
+            (*buffer).clone(),
+            dtype,
+            &[weight.rows, weight.cols],
+        )?)
+    }
+
+    fn advance(&mut self, weight: &Weight) {
+        self.done.bytes += weight.range.len() as u64;
+        (self.progress)(self.done);
+    }
+}
+
+fn wrong_type(weight: &Weight, allowed: &'static str) -> DecoderError {
+    DecoderError::WeightType {
+        name: weight.name.clone(),
+        found: weight.dtype,
+        allowed,
+    }
+}
+
+/// The element type of the kernels that reads this file type as it lies.
+fn kernel_type(dtype: GgmlType) -> Option<DType> {
+    Some(match dtype {
+        GgmlType::F32 => DType::F32,
+        GgmlType::F16 => DType::F16,
+        GgmlType::BF16 => DType::BF16,
+        GgmlType::Q8_0 => DType::Q8_0,
+        GgmlType::Q4_0 => DType::Q4_0,
+        GgmlType::Q4_1 => DType::Q4_1,
+        GgmlType::Q4_K => DType::Q4K,
+        GgmlType::Q6_K => DType::Q6K,
+        _ => return None,
+    })
+}
+
+fn load_only(dtype: GgmlType) -> Option<LoadOnly> {
+    Some(match dtype {
+        GgmlType::Q5_0 => LoadOnly::Q5_0,
+        GgmlType::Q5_1 => LoadOnly::Q5_1,
+        GgmlType::Q2_K => LoadOnly::Q2K,
+        GgmlType::Q3_K => LoadOnly::Q3K,
+        GgmlType::Q5_K => LoadOnly::Q5K,
+        GgmlType::IQ4_NL => LoadOnly::Iq4Nl,
+        GgmlType::IQ4_XS => LoadOnly::Iq4Xs,
+        _ => return None,
+    })
+}

@@ -1,0 +1,19 @@
+//! Decoders: weights on a device, and sessions that turn tokens into tokens.
+//!
+//! [`Model::load`] puts a model's weights where the device uses them; on the CPU they stay in the mapped file.
+//! A [`Session`] owns a key-value cache and the memory of one forward pass, and encodes every pass through the
+//! runtime's encoder. Any number of sessions share one model.
+
+mod error;
+mod forward;
+mod load;
+mod model;
+mod session;
+mod workspace;
+
+pub use dacapo_ops::sample::SampleParams as Sampling;
+pub use error::DecoderError;
+pub use load::LoadProgress;
+pub use model::Model;
+pub use session::Session;
+pub use workspace::{CacheType, SessionOptions};

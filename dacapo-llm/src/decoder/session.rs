@@ -1,0 +1,359 @@
+use std::fmt;
+
+use dacapo::Buffer;
+use dacapo_ops::dtype::DType;
+use dacapo_ops::sample::SampleParams as Sampling;
+use dacapo_ops::tensor::Tensor;
+
+use crate::decoder::workspace::{Activations, LayerCache, SessionOptions, caches};
+use crate::decoder::{DecoderError, Model};
+use crate::error::Result;
+
+/// Rows whose logits [`Session::score`] computes at a time: 64 rows of a vocabulary of 150,000 take 38 MB.
+const SCORED_ROWS: usize = 64;
+
+/// One sequence of tokens over a model: its key-value cache, and the memory of a forward pass.
+///
+/// The token that was sampled last, its position and the logits stay on the device; the host learns the token.
+pub struct Session {
+    model: Model,
+    options: SessionOptions,
+    cache: Buffer,
+    caches: Vec<LayerCache>,
+    /// Activations of a prompt chunk.
+    chunk: Activations,
+    /// Activations of one row: the first of the chunk, with a token and a position of its own. The position is that
+    /// of the last token, whether it was pushed or sampled; sampling advances both on the device.
+    step: Activations,
+    /// `[1]`: the sampled token, on its way to the step's token.
+    sampled: Tensor,
+    /// `[1, vocab_size]`: logits of the last position.
+    logits: Tensor,
+    /// Positions in the cache.
+    position: usize,
+    state: State,
+}
+
+/// What the logits and the step's token stand for.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// Nothing has been pushed.
+    Empty,
+    /// The logits are those of the last position.
+    Predicted,
+    /// A token was sampled from the logits and is not in the cache yet.
+    Sampled(u32),
+}
+
+impl Session {
+    /// An empty session.
+    ///
+    /// # Errors
+    /// [`DecoderError::Option`] for options out of bounds, and the runtime's own for memory.
+    pub fn new(model: &Model, options: &SessionOptions) -> Result<Session> {
+        Ok(open(model, options)?)
+    }
+
+    /// The model.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Positions that the cache can hold.
+    pub fn capacity(&self) -> usize {
+        self.options.capacity
+    }
+
+    /// Positions in the cache: tokens that went through the model.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Puts tokens through the model, in chunks of at most [`SessionOptions::chunk`], after those that are in the
+    /// cache already. A token that was sampled and has not gone through yet goes first. `progress` learns how many
+    /// of `tokens` are done.
+    ///
+    /// # Errors
+    /// [`DecoderError::ContextFull`] and [`DecoderError::Token`], before anything is computed.
+    pub fn push(&mut self, tokens: &[u32], progress: &mut dyn FnMut(usize)) -> Result<()> {
+        self.check(tokens)?;
+        if tokens.is_empty() {
+            return Ok(());
+        }
+        if let State::Sampled(_) = self.state {
+            self.step_forward()?;
+        }
+        let mut done = 0;
+        for chunk in tokens.chunks(self.options.chunk) {
+            done += chunk.len();
+            self.forward(chunk, done == tokens.len())?;
+            progress(done);
+        }
+        Ok(())
+    }
+
+    /// The next token: samples from the logits of the last position, after putting the token that was sampled
+    /// before through the model. Equal seeds give equal tokens: the random numbers depend on seed and position
+    /// alone.
+    ///
+    /// # Errors
+    /// [`DecoderError::ContextFull`] when the cache has no room for the token sampled before,
+    /// [`DecoderError::Empty`] when nothing was pushed.
+    pub fn next_token(&mut self, sampling: &Sampling) -> Result<u32> {
+        Ok(self.decode(sampling)?)
+    }
+
+    /// The logits of the last position, `vocab_size` of them. A token that was sampled goes through first.
+    ///
+    /// # Errors
+    /// As for [`Session::next_token`].
+    pub fn logits(&mut self) -> Result<Vec<f32>> {
+        match self.state {
+            State::Empty => return Err(DecoderError::Empty.into()),
+            State::Predicted => {}
+            State::Sampled(_) => self.step_forward()?,
+        }
+        Ok(self
+            .logits
+            .view()
+            .read::<f32>()
+            .map_err(DecoderError::from)?)
+    }
+
+    /// Puts `tokens` through the model from an empty cache and calls `each` with every position and its
+    /// `vocab_size` logits, which predict the token after it.
+    ///
+    /// # Errors
+    /// As for [`Session::push`].
+    pub fn score(&mut self, tokens: &[u32], each: &mut dyn FnMut(usize, &[f32])) -> Result<()> {
+        self.clear();
+        self.check(tokens)?;
+        Ok(self.score_chunks(tokens, each)?)
+    }
+
+    /// A second session with the same tokens in its cache, which goes its own way from here.
+    ///
+    /// # Errors
+    /// The runtime's own for memory.
+    pub fn fork(&self) -> Result<Session> {
+        Ok(self.copy()?)
+    }
+
+    /// Forgets all tokens.
+    pub fn clear(&mut self) {
+        self.position = 0;
+        self.state = State::Empty;
+    }
+
+    fn check(&self, tokens: &[u32]) -> Result<(), DecoderError> {
+        let vocabulary = self.model.config().vocab_size;
+        if let Some(&id) = tokens.iter().find(|id| **id as usize >= vocabulary) {
+            return Err(DecoderError::Token { id, vocabulary });
+        }
+        let pending = usize::from(matches!(self.state, State::Sampled(_)));
+        self.expect_room(tokens.len() + pending)
+    }
+
+    fn expect_room(&self, asked: usize) -> Result<(), DecoderError> {
+        let (position, capacity) = (self.position, self.options.capacity);
+        match asked <= capacity - position {
+            true => Ok(()),
+            false => Err(DecoderError::ContextFull {
+                position,
+                capacity,
+                asked,
+            }),
+        }
+    }
+
+    /// Puts one chunk through the model; the logits of its last token are computed if `predict`.
+    fn forward(&mut self, tokens: &[u32], predict: bool) -> Result<(), DecoderError> {
+        let rows = self.fill(tokens)?;
+        let model = &self.model.shared;
+        let mut encoder = model.device.encoder("prefill")?;
+        model.encode_layers(&mut encoder, &rows, &self.caches)?;
+        if predict {
+            let last = rows.normed.narrow(0, tokens.len() - 1, tokens.len())?;
+            model.encode_logits(&mut encoder, &last, &rows, &self.logits)?;
+        }
+        encoder.commit()?.wait()?;
+        self.position += tokens.len();
+        if predict {
+            self.predicted()?;
+        }
+        Ok(())
+    }
+
+    /// Notes that the logits are those of the last position.
+    fn predicted(&mut self) -> Result<(), DecoderError> {
+        self.step
+            .positions
+            .view()
+            .write(&[self.position as u32 - 1])?;
+        self.state = State::Predicted;
+        Ok(())
+    }
+
+    fn score_chunks(
+        &mut self,
+        tokens: &[u32],
+        each: &mut dyn FnMut(usize, &[f32]),
+    ) -> Result<(), DecoderError> {
+        let vocabulary = self.model.config().vocab_size;
+        let rows = SCORED_ROWS.min(self.options.chunk).min(tokens.len().max(1));
+        let all = Tensor::zeros(
+            self.model.device(),
+            "logits",
+            DType::F32,
+            &[rows, vocabulary],
+        )?;
+        for chunk in tokens.chunks(rows) {
+            let rows = self.fill(chunk)?;
+            let logits = all.narrow(0, 0, chunk.len())?;
+            let model = &self.model.shared;
+            let mut encoder = model.device.encoder("score")?;
+            model.encode_layers(&mut encoder, &rows, &self.caches)?;
+            model.encode_logits(&mut encoder, &rows.normed, &rows, &logits)?;
+            let last = logits.narrow(0, chunk.len() - 1, chunk.len())?;
+            encoder.copy(last.view(), self.logits.view())?;
+            encoder.commit()?.wait()?;
+            let values = logits.view().map_read(dacapo::WhenBusy::Wait)?;
+            for (row, logits) in values
+                .as_slice::<f32>()?
+                .chunks_exact(vocabulary)
+                .enumerate()
+            {
+                each(self.position + row, logits);
+            }
+            self.position += chunk.len();
+            self.predicted()?;
+        }
+        Ok(())
+    }
+
+    /// Writes a chunk's tokens and positions; gives the activations of as many rows.
+    fn fill(&self, tokens: &[u32]) -> Result<Activations, DecoderError> {
+        let rows = self.chunk.first(tokens.len())?;
+        rows.tokens.view().write(tokens)?;
+        let mut positions = rows.positions.view().map_write(dacapo::WhenBusy::Wait)?;
+        for (row, position) in positions.as_mut_slice::<u32>()?.iter_mut().enumerate() {
+            *position = (self.position + row) as u32;
+        }
+        drop(positions);
+        Ok(rows)
+    }
+
+    fn decode(&mut self, sampling: &Sampling) -> Result<u32, DecoderError> {
+        let forward = match self.state {
+            State::Empty => return Err(DecoderError::Empty),
+            State::Predicted => false,
+            State::Sampled(_) => {
+                self.expect_room(1)?;
+                true
+            }
+        };
+        let ops = &self.model.shared.ops;
+        let mut encoder = self.model.device().encoder("decode")?;
+        if forward {
+            self.encode_step(&mut encoder)?;
+        }
+        let (token, position) = (&self.step.tokens, &self.step.positions);
+        ops.sample.encode(
+            &mut encoder,
+            &self.logits,
+            sampling,
+            position,
+            &self.sampled,
+        )?;
+        ops.advance
+            .encode(&mut encoder, &self.sampled, token, position)?;
+        encoder.commit()?.wait()?;
+        self.position += usize::from(forward);
+        let mut id = [0];
+        self.sampled.view().read_into(&mut id)?;
+        self.state = State::Sampled(id[0]);
+        Ok(id[0])
+    }
+
+    /// Puts the sampled token through the model.
+    fn step_forward(&mut self) -> Result<(), DecoderError> {
+        self.expect_room(1)?;
+        let mut encoder = self.model.device().encoder("decode")?;
+        self.encode_step(&mut encoder)?;
+        encoder.commit()?.wait()?;
+        self.position += 1;
+        self.state = State::Predicted;
+        Ok(())
+    }
+
+    /// Encodes the forward pass of one token, which is on the device like its position.
+    fn encode_step(&self, encoder: &mut dacapo::CommandEncoder) -> Result<(), DecoderError> {
+        let model = &self.model.shared;
+        model.encode_layers(encoder, &self.step, &self.caches)?;
+        model.encode_logits(encoder, &self.step.normed, &self.step, &self.logits)?;
+        Ok(())
+    }
+
+    fn copy(&self) -> Result<Session, DecoderError> {
+        let mut copy = open(&self.model, &self.options)?;
+        let mut encoder = self.model.device().encoder("fork")?;
+        encoder.copy(&self.cache, &copy.cache)?;
+        encoder.copy(self.logits.view(), copy.logits.view())?;
+        encoder.copy(self.step.tokens.view(), copy.step.tokens.view())?;
+        encoder.copy(self.step.positions.view(), copy.step.positions.view())?;
+        encoder.commit()?.wait()?;
+        copy.position = self.position;
+        copy.state = self.state;
+        Ok(copy)
+    }
+}
+
+fn open(model: &Model, options: &SessionOptions) -> Result<Session, DecoderError> {
+    let (device, config) = (model.device(), model.config());
+    let bounds = [
+        ("capacity", options.capacity, config.context_length),
+        (
+            "chunk",
+            options.chunk,
+            config.context_length.max(options.capacity),
+        ),
+    ];
+    for (option, found, most) in bounds {
+        if found == 0 || found > most {
+            return Err(DecoderError::Option {
+                option,
+                found,
+                allowed: format!("1 to {most}"),
+            });
+        }
+    }
+    let (cache, caches) = caches(device, config, options)?;
+    let chunk = Activations::new(device, config, options.chunk.min(options.capacity))?;
+    let step = Activations {
+        tokens: Tensor::zeros(device, "token", DType::U32, &[1])?,
+        positions: Tensor::zeros(device, "position", DType::U32, &[1])?,
+        ..chunk.first(1)?
+    };
+    Ok(Session {
+        model: model.clone(),
+        options: *options,
+        cache,
+        caches,
+        chunk,
+        step,
+        sampled: Tensor::zeros(device, "sampled", DType::U32, &[1])?,
+        logits: Tensor::zeros(device, "logits", DType::F32, &[1, config.vocab_size])?,
+        position: 0,
+        state: State::Empty,
+    })
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Session({} of {} positions)",
+            self.position, self.options.capacity
+        )
+    }
+}

@@ -1,0 +1,116 @@
+//! What the tests over models share.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use dacapo::{Device, DeviceOptions};
+use dacapo_llm::{Model, ModelFiles, Session, SessionOptions};
+use serde::Deserialize;
+
+/// A file or folder under `tests/data`.
+pub fn data(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(path)
+}
+
+/// The default model, which `scripts/fetch-model` puts into the cache folder. Where it is missing the test says so
+/// and does nothing; with CI=true that is a failure.
+pub fn default_model() -> Option<PathBuf> {
+    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let cache = if cfg!(target_os = "macos") {
+        home("HOME").map(|home| home.join("Library/Caches"))
+    } else if cfg!(windows) {
+        home("LOCALAPPDATA").map(|local| local.join("dacapo/cache"))
+    } else {
+        home("XDG_CACHE_HOME").or_else(|| home("HOME").map(|home| home.join(".cache")))
+    };
+    let folder = if cfg!(windows) {
+        cache
+    } else {
+        cache.map(|cache| cache.join("dacapo"))
+    };
+    let path = folder
+        .map(|folder| folder.join("smollm2-135m-instruct-q4_1.gguf"))
+        .filter(|path| path.is_file());
+    if path.is_none() {
+        let message =
+            "SKIPPED: the default model is missing; `python3 scripts/fetch-model` gets it";
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
+        eprintln!("{message}");
+    }
+    path
+}
+
+pub fn cpu(threads: usize) -> Device {
+    let threads = NonZeroUsize::new(threads);
+    Device::open(&DeviceOptions {
+        threads,
+        ..DeviceOptions::default()
+    })
+    .unwrap()
+}
+
+pub fn load(device: &Device, path: &Path) -> Model {
+    Model::load(device, &ModelFiles::open(path).unwrap(), &mut |_| {}).unwrap()
+}
+
+pub fn session(model: &Model, capacity: usize, chunk: usize) -> Session {
+    let options = SessionOptions {
+        capacity,
+        chunk,
+        ..SessionOptions::for_model(model.config())
+    };
+    Session::new(model, &options).unwrap()
+}
+
+/// Ids and what a reference predicts for them; see `tests/data/README.md`.
+#[derive(Deserialize)]
+pub struct Reference {
+    #[serde(default)]
+    pub model: String,
+    pub vocabulary: usize,
+    pub prompt: Vec<u32>,
+    /// What follows the prompt, one token a step.
+    pub decode: Vec<u32>,
+    /// The likeliest next id after each of the ids above.
+    pub top1: Vec<u32>,
+    /// How far its logit is above the second one.
+    pub margin: Vec<f32>,
+    pub logits: String,
+    #[serde(default)]
+    pub first_logits_position: usize,
+}
+
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let dot = |a: &[f32], b: &[f32]| {
+        a.iter()
+            .zip(b)
+            .map(|(a, b)| f64::from(*a) * f64::from(*b))
+            .sum::<f64>()
+    };
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+/// The index of the largest value, the first of equals.
+pub fn argmax(values: &[f32]) -> u32 {
+    let best = values
+        .iter()
+        .enumerate()
+        .fold((0, f32::NEG_INFINITY), |best, (at, &value)| {
+            if value > best.1 { (at, value) } else { best }
+        });
+    best.0 as u32
+}
+
+/// Natural-log probability of `id` under `logits`, in f64.
+pub fn log_probability(logits: &[f32], id: u32) -> f64 {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits
+        .iter()
+        .map(|&logit| f64::from(logit - most).exp())
+        .sum();
+    f64::from(logits[id as usize] - most) - sum.ln()
+}

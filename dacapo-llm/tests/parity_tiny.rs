@@ -1,0 +1,134 @@
+//! Logits of tiny models of every architecture and weight type, against transformers and a numpy f64 reference.
+
+mod common;
+
+use common::{Reference, argmax, cosine, cpu, data, load, session};
+use dacapo_llm::Session;
+
+/// Least cosine between our logits and the reference's.
+const COSINE: f64 = 0.9995;
+/// Where the reference's best logit is this share of the logits' spread above the second, ours must agree.
+const MARGIN: f32 = 0.02;
+
+struct Case {
+    reference: Reference,
+    logits: Vec<f32>,
+}
+
+impl Case {
+    fn all() -> Vec<Case> {
+        let index = std::fs::read(data("tiny/index.json")).unwrap();
+        let references: Vec<Reference> = serde_json::from_slice(&index).unwrap();
+        references.into_iter().map(Case::new).collect()
+    }
+
+    fn new(reference: Reference) -> Case {
+        let bytes = std::fs::read(data("tiny").join(&reference.logits)).unwrap();
+        let logits = bytes
+            .as_chunks()
+            .0
+            .iter()
+            .map(|value| f32::from_le_bytes(*value))
+            .collect();
+        Case { reference, logits }
+    }
+
+    fn ids(&self) -> Vec<u32> {
+        [&self.reference.prompt[..], &self.reference.decode].concat()
+    }
+
+    fn check(&self, how: &str, position: usize, logits: &[f32]) {
+        let Reference {
+            model,
+            vocabulary,
+            top1,
+            margin,
+            first_logits_position,
+            ..
+        } = &self.reference;
+        assert_eq!(logits.len(), *vocabulary);
+        if let Some(row) = position.checked_sub(*first_logits_position) {
+            let wanted = &self.logits[row * vocabulary..(row + 1) * vocabulary];
+            let cosine = cosine(logits, wanted);
+            assert!(
+                cosine > COSINE,
+                "{model}, {how}, position {position}: cosine {cosine}"
+            );
+        }
+        let spread = logits
+            .iter()
+            .fold(0f32, |most, logit| most.max(logit.abs()));
+        if margin[position] > MARGIN * spread {
+            assert_eq!(
+                argmax(logits),
+                top1[position],
+                "{model}, {how}, position {position}"
+            );
+        }
+    }
+
+    fn session(&self, chunk: usize) -> Session {
+        let model = load(&cpu(2), &data("tiny").join(&self.reference.model));
+        session(&model, 96, chunk)
+    }
+}
+
+#[test]
+fn there_is_a_case_for_every_architecture_and_weight_type() {
+    let names: Vec<String> = Case::all()
+        .into_iter()
+        .map(|case| case.reference.model)
+        .collect();
+    for part in [
+        "llama-mha",
+        "llama-gqa",
+        "llama3",
+        "qwen2",
+        "qwen3",
+        "q4_1",
+        "q4_0",
+        "q8_0",
+        "q4_k",
+        "q6_k",
+        "f16",
+        "bf16",
+        "q5_0",
+    ] {
+        assert!(
+            names.iter().any(|name| name.contains(part)),
+            "{part}: {names:?}"
+        );
+    }
+}
+
+#[test]
+fn every_position_of_a_prompt_is_predicted_as_the_reference_does() {
+    for case in Case::all() {
+        for chunk in [64, 7] {
+            let mut positions = 0;
+            let mut session = case.session(chunk);
+            session
+                .score(&case.ids(), &mut |position, logits| {
+                    assert_eq!(position, positions);
+                    positions += 1;
+                    case.check("score", position, logits);
+                })
+                .unwrap();
+            assert_eq!(positions, case.ids().len());
+        }
+    }
+}
+
+#[test]
+fn decoding_token_by_token_is_predicted_as_the_reference_does() {
+    for case in Case::all() {
+        let mut session = case.session(64);
+        session.push(&case.reference.prompt, &mut |_| {}).unwrap();
+        let prompt = case.reference.prompt.len();
+        case.check("prefill", prompt - 1, &session.logits().unwrap());
+        for (step, &id) in case.reference.decode.iter().enumerate() {
+            session.push(&[id], &mut |_| {}).unwrap();
+            case.check("decode", prompt + step, &session.logits().unwrap());
+        }
+    }
+}

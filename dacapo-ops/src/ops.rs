@@ -1,0 +1,78 @@
+use dacapo::Device;
+
+use crate::add::Add;
+use crate::advance::Advance;
+use crate::argmax::Argmax;
+use crate::attention::Attention;
+use crate::embed::Embed;
+use crate::error::Result;
+use crate::gelu_mul::GeluMul;
+use crate::kv_append::KvAppend;
+use crate::linear::Linear;
+use crate::mul::Mul;
+use crate::rms_norm::RmsNorm;
+use crate::rope::Rope;
+use crate::sample::Sample;
+use crate::scale::Scale;
+use crate::silu_mul::SiluMul;
+use crate::softcap::Softcap;
+use crate::softmax::Softmax;
+use crate::top_k::TopK;
+
+macro_rules! ops {
+    ($($(#[$doc:meta])* $field:ident: $op:ident,)*) => {
+        /// Every operation, compiled for one device. Cheap to clone.
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub struct Ops {
+            $($(#[$doc])* pub $field: $op,)*
+        }
+
+        impl Ops {
+            /// Compiles every operation for `device`; what it has compiled before is used again.
+            ///
+            /// # Errors
+            /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run one.
+            pub fn new(device: &Device) -> Result<Ops> {
+                Ok(Ops { $($field: $op::new(device)?,)* })
+            }
+        }
+    };
+}
+
+ops! {
+    /// Sums.
+    add: Add,
+    /// Sampled ids become input tokens.
+    advance: Advance,
+    /// The greatest of a row.
+    argmax: Argmax,
+    /// Causal grouped-query attention over a cache.
+    attention: Attention,
+    /// Rows of a table by token id.
+    embed: Embed,
+    /// Gated feed-forward with GELU.
+    gelu_mul: GeluMul,
+    /// New keys and values into a cache.
+    kv_append: KvAppend,
+    /// Products with weight matrices.
+    linear: Linear,
+    /// Products of elements.
+    mul: Mul,
+    /// Root-mean-square norms.
+    rms_norm: RmsNorm,
+    /// Rotary position embedding.
+    rope: Rope,
+    /// Random draws from logits.
+    sample: Sample,
+    /// Multiplication by a constant.
+    scale: Scale,
+    /// Gated feed-forward with SiLU.
+    silu_mul: SiluMul,
+    /// Soft limits.
+    softcap: Softcap,
+    /// Softmax over rows.
+    softmax: Softmax,
+    /// The greatest few of a row.
+    top_k: TopK,
+}
