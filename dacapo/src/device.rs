@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::backend::{self, HostBytes, cpu};
+use crate::backend::{self, cpu};
 use crate::counters::{AtomicCounters, Counters};
 use crate::encoder::{CommandEncoder, EncoderOptions, Recording, Submitted};
 use crate::error::{Error, Result};
 use crate::info::{AbsentBackend, Backend, DeviceInfo, Devices, Limits, MemoryBudget};
 use crate::kernel::{Builtins, Kernel, KernelSource, Registry};
-use crate::memory::{Allocation, Buffer, BufferOptions, MemoryKind};
+use crate::memory::{Allocation, Buffer, BufferOptions, HostBytes, MemoryKind};
 use crate::options::{DeviceOptions, DeviceSelector, Hazards, MAX_THREADS};
 use crate::residency::Residency;
 use crate::submission::{Record, Submission};
@@ -82,8 +82,8 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoDevice`] when none matches `options.device`, [`Error::InvalidOption`] for a thread count out
-    /// of range, [`Error::System`] when the system refuses what the device needs.
+    /// [`Error::NoDevice`] when none matches `options.device`, [`Error::InvalidOption`] for a thread count
+    /// out of range, [`Error::System`] when the system refuses what the device needs.
     pub fn open(options: &DeviceOptions) -> Result<Device> {
         if let Some(threads) = options
             .threads
@@ -196,18 +196,19 @@ impl Device {
     /// device uses the bytes where they lie if it can.
     ///
     /// # Errors
-    /// [`Error::EmptyBuffer`] when there are no bytes, [`Error::OutOfMemory`] when the device cannot reach them.
+    /// [`Error::EmptyBuffer`] when there are no bytes, [`Error::OutOfMemory`] when the device cannot reach
+    /// them.
     pub fn import<O>(&self, label: &str, owner: O) -> Result<Buffer>
     where
         O: AsRef<[u8]> + Send + Sync + 'static,
     {
-        let owner: Box<dyn HostBytes> = Box::new(Owner(owner));
-        let len = owner.bytes().len() as u64;
+        let kind = MemoryKind::Unified;
+        let bytes = HostBytes::new(owner);
+        let len = bytes.len();
         if len == 0 {
             return Err(Error::EmptyBuffer);
         }
-        let kind = MemoryKind::Unified;
-        let memory = self.core.backend.import(owner);
+        let memory = self.core.backend.import(bytes);
         let memory = memory.map_err(|reason| Error::OutOfMemory {
             asked: len,
             kind,
@@ -247,7 +248,8 @@ impl Device {
         Ok(CommandEncoder::open(self, options, true))
     }
 
-    /// Opens an encoder whose submission does not keep buffers alive, and does not guard them against the host.
+    /// Opens an encoder whose submission does not keep buffers alive, and does not guard them against the
+    /// host.
     ///
     /// # Safety
     /// Every buffer that is bound must live until the submission has completed, and must not be mapped by the
@@ -320,14 +322,6 @@ fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d Dev
             available,
         }
     })
-}
-
-struct Owner<O>(O);
-
-impl<O: AsRef<[u8]> + Send + Sync> HostBytes for Owner<O> {
-    fn bytes(&self) -> &[u8] {
-        self.0.as_ref()
-    }
 }
 
 impl DeviceCore {
@@ -414,6 +408,10 @@ impl DeviceCore {
             ..Counters::default()
         });
         Ok(self.timeline.wait(number, deadline))
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.info.name
     }
 
     pub(crate) fn since_opened(&self, instant: Instant) -> Duration {

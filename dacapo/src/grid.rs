@@ -23,7 +23,8 @@ impl<'a> Grid<'a> {
         }
     }
 
-    /// This many threads along x, y and z, rounded up to whole workgroups: kernels must guard against the rest.
+    /// This many threads along x, y and z, rounded up to whole workgroups: kernels must guard against the
+    /// rest.
     pub fn threads(threads: [u32; 3]) -> Grid<'static> {
         Grid {
             extent: Extent::Threads(threads),

@@ -1,12 +1,14 @@
 //! A runtime that turns many small GPU kernels into few submissions.
 //!
 //! A [`Device`] compiles [`Kernel`]s and allocates [`Buffer`]s. A [`CommandEncoder`] records dispatches of
-//! kernels over buffer views, finds out from the kernels' declared accesses which of them must wait for which,
-//! and submits them all in one go. A [`Submission`] runs asynchronously and tells when it is done, how long it
-//! took and what went wrong. A [`Graph`] is a recorded pass that is played again for every token.
+//! kernels over buffer views, finds out from the kernels' declared accesses which of them must wait for
+//! which, and submits them all in one go. A [`Submission`] runs asynchronously and tells when it is done,
+//! how long it took and what went wrong. A [`Graph`] is a recorded pass that is played again for every
+//! token.
 //!
 //! ```
-//! use dacapo::{Access, Bytes, Device, DeviceOptions, Grid, KernelFault, KernelSource, MemoryKind, Workgroup};
+//! use dacapo::{Access, Bytes, Device, DeviceOptions, Grid, MemoryKind};
+//! use dacapo::{KernelFault, KernelSource, Workgroup};
 //!
 //! /// One workgroup of `y = a x + y`, 256 elements.
 //! fn axpy(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
@@ -58,6 +60,7 @@ mod info;
 mod kernel;
 mod memory;
 mod options;
+mod panics;
 mod pool;
 mod range;
 mod residency;

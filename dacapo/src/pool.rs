@@ -1,13 +1,15 @@
 //! Memory for transients: issued in generations, issued again when nothing uses it any more.
 
 use core::fmt;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::hazard::AllocationId;
 use crate::memory::{Buffer, BufferOptions, BufferView, MemoryKind};
 use crate::range::ByteRange;
 
@@ -37,9 +39,9 @@ impl Default for PoolOptions {
 /// Blocks of transient memory in size classes.
 ///
 /// Blocks belong to the generation in which they were issued. [`BufferPool::reset`] starts the next one; the
-/// blocks of the old one are issued again once no view, no encoder and no unfinished submission holds it, so a
-/// reset while work is in flight is safe. An encoder retains a generation once, however many of its blocks it
-/// binds. Blocks are views of shared slabs, so the hazard tracker sees who shares memory.
+/// blocks of the old one are issued again once no view, no encoder and no unfinished submission holds it,
+/// so a reset while work is in flight is safe. An encoder retains a generation once, however many of its
+/// blocks it binds. Blocks are views of shared slabs, so the hazard tracker sees who shares memory.
 ///
 /// A block is zero when its slab is fresh and otherwise holds what was last written to it.
 #[derive(Clone)]
@@ -59,6 +61,7 @@ struct State {
     free: BTreeMap<u64, VecDeque<Block>>,
     slab: Option<Slab>,
     owned_bytes: u64,
+    adopted: HashSet<AllocationId>,
 }
 
 /// A slab that blocks are still being cut from.
@@ -68,7 +71,6 @@ struct Slab {
 }
 
 /// A block that can be issued. Its class is the largest length that it can be issued for.
-#[derive(Clone)]
 struct Block {
     memory: BufferView,
     class: u64,
@@ -82,9 +84,18 @@ pub(crate) struct Generation {
 
 #[derive(Default)]
 struct Blocks {
-    issued: Vec<Block>,
-    /// Released before the reset, by class: indices into `issued`, the one released first in front.
-    released: BTreeMap<u64, VecDeque<usize>>,
+    /// By the number that their views carry.
+    issued: BTreeMap<u64, Block>,
+    last: u64,
+    /// Released before the reset, by class, the one released first in front.
+    released: BTreeMap<u64, VecDeque<Block>>,
+}
+
+/// What a view of a pool's block keeps: its generation, and which issue of the block it is.
+#[derive(Clone)]
+pub(crate) struct Issue {
+    pub(crate) generation: Arc<Generation>,
+    number: u64,
 }
 
 impl BufferPool {
@@ -98,6 +109,7 @@ impl BufferPool {
                 free: BTreeMap::new(),
                 slab: None,
                 owned_bytes: 0,
+                adopted: HashSet::new(),
             }),
         });
         BufferPool { shared }
@@ -125,29 +137,33 @@ impl BufferPool {
             Some(block) => block,
             None => self.shared.grow(&mut state, class)?,
         };
-        current.issue(block.clone());
-        let range = ByteRange::new(block.memory.range.start, block.memory.range.start + len);
+        let memory = block.memory.clone();
+        let number = current.issue(block);
         Ok(BufferView {
-            range,
-            generation: Some(current),
-            ..block.memory
+            range: ByteRange::new(memory.range.start, memory.range.start + len),
+            issue: Some(Issue {
+                generation: current,
+                number,
+            }),
+            ..memory
         })
     }
 
-    /// Gives a block back before the reset, once its last use has been encoded. Later blocks of this generation
-    /// may share its memory; the hazard tracker orders them, provided that encoders are committed in the order
-    /// in which they were encoded. Other views of the block should no longer be used.
+    /// Gives a block back before the reset, once its last use has been encoded. Later blocks of this
+    /// generation may share its memory; the hazard tracker orders them, provided that encoders are
+    /// committed in the order in which they were encoded. Other views of the block should no longer be
+    /// used.
     ///
     /// # Errors
-    /// [`Error::NotInPool`] when the view is no block that this pool issued since the last reset, or was
-    /// released before.
+    /// [`Error::NotInPool`] when the view does not begin a block that this pool issued since the last
+    /// reset, or the block was released before.
     pub fn release(&self, view: BufferView) -> Result<()> {
         let current = self.shared.state.lock().current.clone();
-        let own = view
-            .generation
-            .as_ref()
-            .is_some_and(|generation| Arc::ptr_eq(generation, &current));
-        match own && current.release(&view) {
+        let released = view.issue.as_ref().is_some_and(|issue| {
+            Arc::ptr_eq(&issue.generation, &current)
+                && current.release(issue.number, view.range.start)
+        });
+        match released {
             true => Ok(()),
             false => Err(Error::NotInPool {
                 view: format!("{view:?}").into(),
@@ -163,30 +179,24 @@ impl BufferPool {
         drop(old);
     }
 
-    /// Lends a buffer of the caller's to the pool for good. It serves requests up to the largest class that fits
-    /// into it, never beyond its length.
+    /// Lends a buffer of the caller's to the pool for good. It serves requests up to the largest class that
+    /// fits into it, never beyond its length.
     ///
     /// # Errors
-    /// [`Error::NotInPool`] when it is read-only, of another device, or smaller than the smallest class, 256 bytes.
+    /// [`Error::NotInPool`] when it is read-only, of another device, smaller than the smallest class, 256
+    /// bytes, or adopted already.
     pub fn adopt(&self, buffer: Buffer) -> Result<()> {
-        let class = class_below(buffer.len());
         let own = Arc::ptr_eq(&buffer.allocation.device, &self.shared.device.core);
-        match class.filter(|_| own && !buffer.is_read_only()) {
-            Some(class) => {
-                let block = Block {
-                    memory: (*buffer).clone(),
-                    class,
-                };
-                self.shared
-                    .state
-                    .lock()
-                    .free
-                    .entry(class)
-                    .or_default()
-                    .push_back(block);
+        let class = class_below(buffer.len()).filter(|_| own && !buffer.is_read_only());
+        let mut state = self.shared.state.lock();
+        match class {
+            Some(class) if state.adopted.insert(buffer.allocation()) => {
+                let memory = (*buffer).clone();
+                let free = state.free.entry(class).or_default();
+                free.push_back(Block { memory, class });
                 Ok(())
             }
-            None => Err(Error::NotInPool {
+            _ => Err(Error::NotInPool {
                 view: format!("{buffer:?}").into(),
             }),
         }
@@ -254,45 +264,33 @@ impl Generation {
         })
     }
 
-    fn issue(&self, block: Block) {
-        self.blocks.lock().issued.push(block);
+    /// The number of the issue.
+    fn issue(&self, block: Block) -> u64 {
+        let mut blocks = self.blocks.lock();
+        blocks.last += 1;
+        let number = blocks.last;
+        blocks.issued.insert(number, block);
+        number
     }
 
-    /// A block released earlier in this generation. It leaves `issued`, to enter it again when issued.
+    /// A block released earlier in this generation.
     fn reissue(&self, class: u64) -> Option<Block> {
-        let blocks = &mut *self.blocks.lock();
-        let index = blocks.released.get_mut(&class)?.pop_front()?;
-        let block = blocks.issued.swap_remove(index);
-        // The last issued block has moved to `index`.
-        let moved = blocks.issued.len();
-        for released in blocks
-            .released
-            .values_mut()
-            .flatten()
-            .filter(|released| **released == moved)
-        {
-            *released = index;
-        }
-        Some(block)
+        self.blocks.lock().released.get_mut(&class)?.pop_front()
     }
 
-    /// Whether `view` is a block of this generation that had not been released.
-    fn release(&self, view: &BufferView) -> bool {
+    /// Whether issue `number` was out and starts at this byte of its allocation.
+    fn release(&self, number: u64, start: u64) -> bool {
         let blocks = &mut *self.blocks.lock();
-        let same = |block: &Block| {
-            block.memory.allocation.id == view.allocation.id
-                && block.memory.range.start == view.range.start
-        };
-        let Some(index) = blocks.issued.iter().position(same) else {
+        let Entry::Occupied(issued) = blocks.issued.entry(number) else {
             return false;
         };
-        let class = blocks.issued[index].class;
-        let released = blocks.released.entry(class).or_default();
-        let first_time = !released.contains(&index);
-        if first_time {
-            released.push_back(index);
+        if issued.get().memory.range.start != start {
+            return false;
         }
-        first_time
+        let block = issued.remove();
+        let released = blocks.released.entry(block.class).or_default();
+        released.push_back(block);
+        true
     }
 }
 
@@ -302,14 +300,17 @@ impl Drop for Generation {
             return;
         };
         let mut state = pool.state.lock();
-        for block in self.blocks.get_mut().issued.drain(..) {
+        let Blocks {
+            issued, released, ..
+        } = core::mem::take(self.blocks.get_mut());
+        for block in released.into_values().flatten().chain(issued.into_values()) {
             state.free.entry(block.class).or_default().push_back(block);
         }
     }
 }
 
-/// The smallest class of at least `len` bytes: four classes to each power of two, so that at most a fifth of a
-/// block is unused.
+/// The smallest class of at least `len` bytes: four classes to each power of two, so that at most a fifth
+/// of a block is unused.
 fn class_above(len: u64) -> u64 {
     let len = len.max(GRANULE);
     let step = step(len);

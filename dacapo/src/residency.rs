@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 
 use crate::backend;
 use crate::device::{Device, DeviceCore};
+use crate::error::{Error, Result};
 use crate::hazard::AllocationId;
 use crate::memory::BufferView;
 
@@ -39,27 +40,41 @@ struct State {
 
 impl ResidencySet {
     /// Adds the allocation that `view` is part of; false if it is in the set already.
-    pub fn add(&self, view: &BufferView) -> bool {
+    ///
+    /// # Errors
+    /// [`Error::ForeignDevice`] for a buffer of another device.
+    pub fn add(&self, view: &BufferView) -> Result<bool> {
+        if !self.is_own(view) {
+            return Err(Error::ForeignDevice {
+                what: format!("{view:?}").into(),
+                device: self.core.name().into(),
+            });
+        }
         let (id, size) = (view.allocation.id, view.allocation.size);
-        self.core.residency.change(|state| {
+        Ok(self.core.residency.change(|state| {
+            state.sizes.insert(id, size);
             let set = state.sets.entry(self.number).or_default();
-            set.insert(id) && state.sizes.insert(id, size).is_none_or(|_| true)
-        })
+            set.insert(id)
+        }))
     }
 
     /// Removes the allocation that `view` is part of; false if it is not in the set.
     pub fn remove(&self, view: &BufferView) -> bool {
         let id = view.allocation.id;
-        self.core.residency.change(|state| {
-            state
-                .sets
-                .get_mut(&self.number)
-                .is_some_and(|set| set.remove(&id))
-        })
+        self.is_own(view)
+            && self.core.residency.change(|state| {
+                state
+                    .sets
+                    .get_mut(&self.number)
+                    .is_some_and(|set| set.remove(&id))
+            })
     }
 
     /// Whether the allocation that `view` is part of is in the set.
     pub fn contains(&self, view: &BufferView) -> bool {
+        if !self.is_own(view) {
+            return false;
+        }
         let state = self.core.residency.state.lock();
         state
             .sets
@@ -81,6 +96,10 @@ impl ResidencySet {
     /// Whether the set holds no allocation.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    fn is_own(&self, view: &BufferView) -> bool {
+        Arc::ptr_eq(&view.allocation.device, &self.core)
     }
 }
 

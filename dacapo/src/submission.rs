@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::device::DeviceCore;
 use crate::error::{Error, Result, SubmissionFailure};
+use crate::timeline::Ticket;
 
 /// A committed encoder. Dropping the handle does not wait and does not cancel.
 pub struct Submission {
@@ -124,7 +125,10 @@ impl IntoFuture for Submission {
     type IntoFuture = SubmissionFuture;
 
     fn into_future(self) -> SubmissionFuture {
-        SubmissionFuture { submission: self }
+        SubmissionFuture {
+            submission: self,
+            ticket: None,
+        }
     }
 }
 
@@ -132,16 +136,28 @@ impl IntoFuture for Submission {
 #[derive(Debug)]
 pub struct SubmissionFuture {
     submission: Submission,
+    /// The waker of the last poll, while it waits.
+    ticket: Option<Ticket>,
 }
 
 impl Future for SubmissionFuture {
     type Output = Result<()>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
         let Submission { core, number, .. } = &self.submission;
-        match core.timeline.register(*number, context.waker()) {
-            true => Poll::Pending,
-            false => Poll::Ready(self.submission.result()),
+        let waker = context.waker();
+        self.ticket = core.timeline.register(*number, self.ticket, waker);
+        match self.ticket {
+            Some(_) => Poll::Pending,
+            None => Poll::Ready(self.submission.result()),
+        }
+    }
+}
+
+impl Drop for SubmissionFuture {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.submission.core.timeline.unregister(ticket);
         }
     }
 }

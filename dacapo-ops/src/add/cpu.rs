@@ -27,6 +27,6 @@ impl Kernel for Add<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        vector::zip_in_place(s, self.0, self.1, |x, y| s.add(x, y));
+        vector::zip_in_place!(s, self.0, self.1, |x, y| s.add(x, y));
     }
 }

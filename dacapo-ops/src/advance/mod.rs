@@ -34,7 +34,7 @@ impl Advance {
     }
 
     /// Encodes that the sampled `ids` become the next input `tokens`, and that each of `positions` moves on by
-    /// one (the greatest u32 stays). All are contiguous U32 [n], and no two overlap.
+    /// one (the greatest u32 stays). All are contiguous U32 `[n]`, and no two overlap.
     ///
     /// # Errors
     /// [`Error::Operand`](crate::Error::Operand) and those of [`CommandEncoder::dispatch`].

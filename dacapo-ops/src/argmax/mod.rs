@@ -33,7 +33,7 @@ impl Argmax {
         })
     }
 
-    /// Encodes the search of each row of `logits`, F32 [vocabulary] or [n, vocabulary], into `ids`, U32 [n].
+    /// Encodes the search of each row of `logits`, F32 `[vocabulary]` or `[n, vocabulary]`, into `ids`, U32 `[n]`.
     ///
     /// Among equals the lowest index wins. NaN is passed over; a row of nothing but NaN fails the submission.
     ///

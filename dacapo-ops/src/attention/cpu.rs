@@ -130,7 +130,7 @@ impl Shape {
 
 /// Attention of the pairs of block `block` of KV head `kv_head`.
 ///
-/// `q` is [rows, heads, head_dim], `k` and `v` are the KV head's [capacity, head_dim], `positions` has
+/// `q` is `[rows, heads, head_dim]`, `k` and `v` are the KV head's `[capacity, head_dim]`, `positions` has
 /// one entry a row, `scratch` at least [`Shape::scratch`] elements. Gives each result to
 /// `emit(pair, head_dim values)`.
 #[allow(
@@ -190,7 +190,7 @@ impl<E: Element, F: FnMut(usize, &[f32])> Kernel for Attend<'_, E, F> {
         let (weights, keys) = rest.split_at_mut(pairs * TILE);
         for (pair, scaled) in q.chunks_exact_mut(head_dim).enumerate() {
             scaled.copy_from_slice(&self.q[shape.offset(at, pair)..][..head_dim]);
-            vector::map_in_place(s, scaled, |x| s.mul(x, s.splat(self.shape.scale)));
+            vector::map_in_place!(s, scaled, |x| s.mul(x, s.splat(self.shape.scale)));
         }
         sums.fill(0.0);
         let mut softmax = [Online::EMPTY; PAIRS];
@@ -214,7 +214,7 @@ impl<E: Element, F: FnMut(usize, &[f32])> Kernel for Attend<'_, E, F> {
             let k = &self.k[slot * head_dim..][..length * head_dim];
             let v = &self.v[slot * head_dim..][..length * head_dim];
             if pairs >= TRANSPOSE_FROM {
-                tile::transpose(k, head_dim, keys);
+                tile::transpose(s, k, head_dim, keys);
             }
             for base in (0..pairs).step_by(tile::BLOCK) {
                 let block = base..pairs.min(base + tile::BLOCK);
@@ -247,7 +247,7 @@ impl<E: Element, F: FnMut(usize, &[f32])> Kernel for Attend<'_, E, F> {
         for (pair, sums) in sums.chunks_exact_mut(head_dim).enumerate() {
             let weight = softmax[pair].weight;
             if weight != 0.0 {
-                vector::map_in_place(s, sums, |x| s.div(x, s.splat(weight)));
+                vector::map_in_place!(s, sums, |x| s.div(x, s.splat(weight)));
             }
             (self.emit)(pair, sums);
         }
@@ -274,18 +274,18 @@ impl Online {
     fn add<S: Simd>(&mut self, s: S, scores: &mut [f32], softcap: f32, sums: &mut [f32]) {
         if softcap != 0.0 {
             let cap = s.splat(softcap);
-            vector::map_in_place(s, scores, |x| s.mul(cap, vector::tanh(s, s.div(x, cap))));
+            vector::map_in_place!(s, scores, |x| s.mul(cap, vector::tanh(s, s.div(x, cap))));
         }
         let max = self.max.max(vector::max_of(s, scores));
         if max > self.max {
             let shrink = vector::exp_one(s, self.max - max);
             self.weight *= shrink;
-            vector::map_in_place(s, sums, |x| s.mul(x, s.splat(shrink)));
+            vector::map_in_place!(s, sums, |x| s.mul(x, s.splat(shrink)));
             self.max = max;
         }
         // Nothing but negative infinity so far: subtract 0 instead, and all weights are 0.
         let base = s.splat(if max == f32::NEG_INFINITY { 0.0 } else { max });
-        vector::map_in_place(s, scores, |x| vector::exp(s, s.sub(x, base)));
+        vector::map_in_place!(s, scores, |x| vector::exp(s, s.sub(x, base)));
         self.weight += vector::sum_of(s, scores);
     }
 }

@@ -77,10 +77,10 @@ impl Attention {
         })
     }
 
-    /// Encodes attention of `q`, F32 [tokens, heads, head_dim], over the caches, F16 or F32
-    /// [kv_heads, capacity, head_dim], into `out`, of q's shape.
+    /// Encodes attention of `q`, F32 `[tokens, heads, head_dim]`, over the caches, F16 or F32
+    /// `[kv_heads, capacity, head_dim]`, into `out`, of q's shape.
     ///
-    /// `positions`, U32 [tokens], are those of the rows of q; their keys and values are in the caches already
+    /// `positions`, U32 `[tokens]`, are those of the rows of q; their keys and values are in the caches already
     /// (see [`KvAppend`](crate::kv_append::KvAppend)), position p in slot `p % capacity`. A row at position p
     /// sees the positions up to p of which the cache still holds the keys: those above the greatest of
     /// `positions` minus the capacity. Query head h uses KV head `h * kv_heads / heads`. A row whose scores are

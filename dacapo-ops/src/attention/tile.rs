@@ -104,7 +104,10 @@ fn products<S: Simd, E: Element, const R: usize, const P: usize>(
     let keys = keys.map(|key| key.as_chunks::<LANES>());
     let q: [_; R] = std::array::from_fn(|r| q[r * width..][..width].as_chunks::<LANES>());
     for c in 0..width / LANES {
-        let loaded: [S::F; P] = std::array::from_fn(|p| E::load(s, &keys[p].0[c]));
+        let mut loaded = [s.splat(0.0); P];
+        for (loaded, key) in loaded.iter_mut().zip(&keys) {
+            *loaded = E::load(s, &key.0[c]);
+        }
         for (sums, q) in sums.iter_mut().zip(&q) {
             let q = s.load(&q.0[c]);
             for (sum, &key) in sums.iter_mut().zip(&loaded) {
@@ -113,7 +116,10 @@ fn products<S: Simd, E: Element, const R: usize, const P: usize>(
         }
     }
     if !width.is_multiple_of(LANES) {
-        let loaded: [S::F; P] = std::array::from_fn(|p| load_part(s, keys[p].1));
+        let mut loaded = [s.splat(0.0); P];
+        for (loaded, key) in loaded.iter_mut().zip(&keys) {
+            *loaded = load_part(s, key.1);
+        }
         for (sums, q) in sums.iter_mut().zip(&q) {
             let q = s.load_part(q.1, 0.0);
             for (sum, &key) in sums.iter_mut().zip(&loaded) {
@@ -126,10 +132,19 @@ fn products<S: Simd, E: Element, const R: usize, const P: usize>(
 
 /// Writes keys, one a row, to the columns of `transposed`, which has [`TILE`] of them.
 #[inline(always)]
-pub(super) fn transpose<E: Element>(k: &[E], width: usize, transposed: &mut [f32]) {
-    for (j, key) in k.chunks_exact(width).enumerate() {
-        for (column, &x) in transposed.chunks_exact_mut(TILE).zip(key) {
-            column[j] = x.to_f32();
+pub(super) fn transpose<S: Simd, E: Element>(s: S, k: &[E], width: usize, transposed: &mut [f32]) {
+    let rows = transposed.as_chunks_mut::<TILE>().0;
+    for (j, key) in k.chunks_exact(width).enumerate().take(TILE) {
+        let (blocks, tail) = key.as_chunks::<LANES>();
+        let mut lanes = [0.0; LANES];
+        for (block, rows) in blocks.iter().zip(rows.chunks_exact_mut(LANES)) {
+            s.store(E::load(s, block), &mut lanes);
+            for (row, lane) in rows.iter_mut().zip(lanes) {
+                row[j] = lane;
+            }
+        }
+        for (row, &x) in rows[width - tail.len()..].iter_mut().zip(tail) {
+            row[j] = x.to_f32();
         }
     }
 }
@@ -163,11 +178,13 @@ fn scores_transposed_of<S: Simd, const R: usize>(
     let q: [_; R] = std::array::from_fn(|r| &q[r * width..][..width]);
     let mut sums = [[s.splat(0.0); COLUMNS]; R];
     for (d, keys) in keys.as_chunks::<TILE>().0.iter().enumerate().take(width) {
-        let (keys, _) = keys.as_chunks::<LANES>();
-        let keys: [S::F; COLUMNS] = std::array::from_fn(|c| s.load(&keys[c]));
+        let mut loaded = [s.splat(0.0); COLUMNS];
+        for (loaded, keys) in loaded.iter_mut().zip(keys.as_chunks::<LANES>().0) {
+            *loaded = s.load(keys);
+        }
         for (sums, q) in sums.iter_mut().zip(&q) {
             let q = s.splat(q[d]);
-            for (sum, &key) in sums.iter_mut().zip(&keys) {
+            for (sum, &key) in sums.iter_mut().zip(&loaded) {
                 *sum = s.mul_add(q, key, *sum);
             }
         }
@@ -243,11 +260,14 @@ fn accumulate_columns<S: Simd, E: Element, const R: usize, const C: usize>(
     }
     let weights: [&[f32]; R] = std::array::from_fn(|r| &weights[r * TILE..][..TILE]);
     for (j, v) in v.chunks_exact(width).take(TILE).enumerate() {
+        let mut loaded = [s.splat(0.0); C];
         let (v, _) = v[at..][..C * LANES].as_chunks::<LANES>();
-        let v: [S::F; C] = std::array::from_fn(|c| E::load(s, &v[c]));
+        for (loaded, v) in loaded.iter_mut().zip(v) {
+            *loaded = E::load(s, v);
+        }
         for (registers, weights) in registers.iter_mut().zip(&weights) {
             let weight = s.splat(weights[j]);
-            for (register, &v) in registers.iter_mut().zip(&v) {
+            for (register, &v) in registers.iter_mut().zip(&loaded) {
                 *register = s.mul_add(weight, v, *register);
             }
         }

@@ -55,13 +55,13 @@ impl Kernel for GeluMul<'_> {
     fn run<S: Simd>(self, s: S) {
         let (gate, up, out) = (self.gate, self.up, self.out);
         // Finite, so that a very negative gate gives 0 instead of infinity times 0.
-        let finite = |gate| s.max(s.splat(-1e30), gate);
+        let least = s.splat(-1e30);
         match self.form {
-            Form::Tanh => vector::zip_to(s, gate, up, out, |gate, up| {
-                s.mul(vector::gelu_tanh(s, finite(gate)), up)
+            Form::Tanh => vector::zip_to!(s, gate, up, out, |gate, up| {
+                s.mul(vector::gelu_tanh(s, s.max(least, gate)), up)
             }),
-            Form::Erf => vector::zip_to(s, gate, up, out, |gate, up| {
-                s.mul(vector::gelu_erf(s, finite(gate)), up)
+            Form::Erf => vector::zip_to!(s, gate, up, out, |gate, up| {
+                s.mul(vector::gelu_erf(s, s.max(least, gate)), up)
             }),
         }
     }

@@ -57,7 +57,7 @@ pub(super) fn entry<E: Stored>(group: &mut Workgroup<'_>) -> Result<(), KernelFa
 /// Copies one head of each row to slot `position % capacity` of that head's `cache`, rows in order: of
 /// two rows for one slot the later one stays. f16 rounds to nearest, beyond 65504 to infinity.
 ///
-/// `rows` is [positions, heads, head_dim], `cache` [capacity, head_dim].
+/// `rows` is `[positions, heads, head_dim]`, `cache` `[capacity, head_dim]`.
 pub(super) fn append<E: Stored>(
     isa: Isa,
     rows: &[f32],

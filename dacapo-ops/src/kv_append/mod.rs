@@ -53,10 +53,10 @@ impl KvAppend {
         })
     }
 
-    /// Encodes the copy of `k` and `v`, F32 [tokens, kv_heads, head_dim], into the caches, F16 or F32
-    /// [kv_heads, capacity, head_dim]: the row at position p goes to slot `p % capacity`.
+    /// Encodes the copy of `k` and `v`, F32 `[tokens, kv_heads, head_dim]`, into the caches, F16 or F32
+    /// `[kv_heads, capacity, head_dim]`: the row at position p goes to slot `p % capacity`.
     ///
-    /// `positions` is U32 [tokens]. Of rows for one slot the last stays. F16 rounds to nearest, beyond 65504 to
+    /// `positions` is U32 `[tokens]`. Of rows for one slot the last stays. F16 rounds to nearest, beyond 65504 to
     /// infinity. All are contiguous, and no two overlap.
     ///
     /// # Errors

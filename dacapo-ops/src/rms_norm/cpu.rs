@@ -113,7 +113,7 @@ impl Kernel for RmsNorm<'_> {
         {
             let factor = s.splat(factor(x, self.eps));
             out.copy_from_slice(x);
-            vector::zip_in_place(s, out, self.weight, |x, w| s.mul(s.mul(x, factor), w));
+            vector::zip_in_place!(s, out, self.weight, |x, w| s.mul(s.mul(x, factor), w));
         }
     }
 }
@@ -130,7 +130,7 @@ impl Kernel for RmsNormInPlace<'_> {
     fn run<S: Simd>(self, s: S) {
         for x in self.x.chunks_exact_mut(self.weight.len().max(1)) {
             let factor = s.splat(factor(x, self.eps));
-            vector::zip_in_place(s, x, self.weight, |x, w| s.mul(s.mul(x, factor), w));
+            vector::zip_in_place!(s, x, self.weight, |x, w| s.mul(s.mul(x, factor), w));
         }
     }
 }
@@ -147,7 +147,7 @@ impl Kernel for AddRmsNorm<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        vector::zip_in_place(s, self.h, self.x, |h, x| s.add(h, x));
+        vector::zip_in_place!(s, self.h, self.x, |h, x| s.add(h, x));
         RmsNorm {
             x: self.h,
             weight: self.weight,

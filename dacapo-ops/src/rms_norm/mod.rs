@@ -69,7 +69,7 @@ impl RmsNorm {
 
     /// Encodes the norm of each row of `x` into `out`.
     ///
-    /// `x` and `out` are contiguous F32 of one shape, [.., width], `weight` is F32 [width]; `eps` is not
+    /// `x` and `out` are contiguous F32 of one shape, `[.., width]`, `weight` is F32 `[width]`; `eps` is not
     /// negative. `out` overlaps neither.
     ///
     /// # Errors
@@ -89,8 +89,8 @@ impl RmsNorm {
         Ok(encoder.dispatch(&self.plain, args, grid)?)
     }
 
-    /// Encodes the norm of each head in place: `x` is F32 [tokens, heads, head_dim] (or of any shape
-    /// [.., width]), `weight` F32 [head_dim].
+    /// Encodes the norm of each head in place: `x` is F32 `[tokens, heads, head_dim]` (or of any shape
+    /// `[.., width]`), `weight` F32 `[head_dim]`.
     ///
     /// # Errors
     /// As [`RmsNorm::encode`].

@@ -84,8 +84,8 @@ impl Kernel for Rotate<'_> {
             *turns = (product >> 32) as i32 as f32 * 2.0_f32.powi(-32);
         }
         cos.copy_from_slice(sin);
-        vector::map_in_place(s, sin, |turns| vector::sin_cos_turns(s, turns).0);
-        vector::map_in_place(s, cos, |turns| vector::sin_cos_turns(s, turns).1);
+        vector::map_in_place!(s, sin, |turns| vector::sin_cos_turns(s, turns).0);
+        vector::map_in_place!(s, cos, |turns| vector::sin_cos_turns(s, turns).1);
         for head in self.row.chunks_exact_mut(self.head_dim) {
             let head = &mut head[..2 * half];
             match self.layout {
@@ -107,25 +107,29 @@ impl Kernel for Rotate<'_> {
 #[inline(always)]
 fn rotate_halves<S: Simd>(s: S, head: &mut [f32], sin: &[f32], cos: &[f32]) {
     let (xs, ys) = head.split_at_mut(sin.len());
-    let rotate = |x, y, sin, cos| {
-        let minus_sin = s.sub(s.splat(0.0), sin);
-        (
-            s.mul_add(y, minus_sin, s.mul(x, cos)),
-            s.mul_add(x, sin, s.mul(y, cos)),
-        )
-    };
     let (xs, x_tail) = xs.as_chunks_mut::<LANES>();
     let (ys, y_tail) = ys.as_chunks_mut::<LANES>();
-    let ((sin, sin_tail), (cos, cos_tail)) = (sin.as_chunks::<LANES>(), cos.as_chunks::<LANES>());
+    let (sin, sin_tail) = sin.as_chunks::<LANES>();
+    let (cos, cos_tail) = cos.as_chunks::<LANES>();
     for ((x, y), (sin, cos)) in xs.iter_mut().zip(ys).zip(sin.iter().zip(cos)) {
-        let (a, b) = rotate(s.load(x), s.load(y), s.load(sin), s.load(cos));
+        let (a, b) = turn(s, [s.load(x), s.load(y), s.load(sin), s.load(cos)]);
         s.store(a, x);
         s.store(b, y);
     }
     if !x_tail.is_empty() {
-        let part = |from: &[f32]| s.load_part(from, 0.0);
-        let (a, b) = rotate(part(x_tail), part(y_tail), part(sin_tail), part(cos_tail));
+        let (x, y) = (s.load_part(x_tail, 0.0), s.load_part(y_tail, 0.0));
+        let (sin, cos) = (s.load_part(sin_tail, 0.0), s.load_part(cos_tail, 0.0));
+        let (a, b) = turn(s, [x, y, sin, cos]);
         s.store_part(a, x_tail);
         s.store_part(b, y_tail);
     }
+}
+
+#[inline(always)]
+fn turn<S: Simd>(s: S, [x, y, sin, cos]: [S::F; 4]) -> (S::F, S::F) {
+    let minus_sin = s.sub(s.splat(0.0), sin);
+    (
+        s.mul_add(y, minus_sin, s.mul(x, cos)),
+        s.mul_add(x, sin, s.mul(y, cos)),
+    )
 }

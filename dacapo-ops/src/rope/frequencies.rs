@@ -46,8 +46,8 @@ pub struct Config<'a> {
 /// Rotations a position of each pair, `dims / 2` values: pair i turns by `theta^(-2i / dims)` radians a
 /// position before scaling.
 ///
-/// In turns modulo 1, in units of 2^-64, as [low, high] 32-bit halves: what the `frequencies` tensor of
-/// the operation holds, [dims / 2, 2] of U32.
+/// In turns modulo 1, in units of 2^-64, as `[low, high]` 32-bit halves: what the `frequencies` tensor of
+/// the operation holds, `[dims / 2, 2]` of U32.
 ///
 /// Returns `None` unless `dims` is even and above 0, the parameters are finite and positive, and there are
 /// no factors or `dims / 2` of them.

@@ -74,7 +74,7 @@ impl Rope {
 
     /// Encodes the rotation of every head of `x`.
     ///
-    /// `x` is F32 [tokens, heads, head_dim], `positions` U32 [tokens], `frequencies` U32 [dims / 2, 2] from
+    /// `x` is F32 `[tokens, heads, head_dim]`, `positions` U32 `[tokens]`, `frequencies` U32 `[dims / 2, 2]` from
     /// [`frequencies()`] with `dims` at most `head_dim`; later elements of a head stay. All are contiguous.
     ///
     /// # Errors

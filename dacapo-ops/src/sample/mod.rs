@@ -86,8 +86,8 @@ impl Sample {
         })
     }
 
-    /// Encodes one draw from each row of `logits`, F32 [vocabulary] or [n, vocabulary], into `ids`, U32 [n];
-    /// `positions`, U32 [n], are the counters of the generator. All are contiguous, and `ids` overlaps none.
+    /// Encodes one draw from each row of `logits`, F32 `[vocabulary]` or `[n, vocabulary]`, into `ids`, U32 `[n]`;
+    /// `positions`, U32 `[n]`, are the counters of the generator. All are contiguous, and `ids` overlaps none.
     ///
     /// NaN logits are never drawn, and a row of nothing but NaN fails the submission. Positive infinities share
     /// the probability; where all are negative infinity the first is taken.

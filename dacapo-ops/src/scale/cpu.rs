@@ -26,6 +26,6 @@ impl Kernel for Scale<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let factor = s.splat(self.1);
-        vector::map_in_place(s, self.0, |x| s.mul(x, factor));
+        vector::map_in_place!(s, self.0, |x| s.mul(x, factor));
     }
 }

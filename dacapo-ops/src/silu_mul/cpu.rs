@@ -35,7 +35,7 @@ impl Kernel for SiluMul<'_> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        vector::zip_to(s, self.gate, self.up, self.out, |gate, up| {
+        vector::zip_to!(s, self.gate, self.up, self.out, |gate, up| {
             // Finite, so that a very negative gate gives 0 instead of infinity times 0.
             let gate = s.max(s.splat(-1e30), gate);
             s.mul(s.mul(gate, vector::sigmoid(s, gate)), up)

@@ -26,6 +26,6 @@ impl Kernel for Softcap<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let cap = s.splat(self.1);
-        vector::map_in_place(s, self.0, |x| s.mul(cap, vector::tanh(s, s.div(x, cap))));
+        vector::map_in_place!(s, self.0, |x| s.mul(cap, vector::tanh(s, s.div(x, cap))));
     }
 }

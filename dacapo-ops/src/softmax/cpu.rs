@@ -34,7 +34,7 @@ impl Kernel for Softmax<'_> {
         let sum = exp_less(s, row, max, 1.0);
         // A product with the reciprocal would lose the smallest ones: 1 / sum may round a subnormal up.
         let sum = s.splat(sum);
-        vector::map_in_place(s, row, |x| s.div(x, sum));
+        vector::map_in_place!(s, row, |x| s.div(x, sum));
     }
 }
 
@@ -49,18 +49,18 @@ pub(crate) fn exp_less<S: Simd>(s: S, xs: &mut [f32], max: f32, temperature: f32
         return share_infinities(xs);
     }
     let (max, temperature) = (s.splat(max), s.splat(temperature));
-    let weight = |x| vector::exp(s, s.div(s.sub(x, max), temperature));
     let mut total = 0.0_f64;
     for part in xs.chunks_mut(4096) {
         let mut sum = s.splat(0.0);
         let (blocks, tail) = part.as_chunks_mut::<LANES>();
         for block in blocks {
-            let e = weight(s.load(block));
+            let e = vector::exp(s, s.div(s.sub(s.load(block), max), temperature));
             s.store(e, block);
             sum = s.add(sum, e);
         }
         if !tail.is_empty() {
-            let e = weight(s.load_part(tail, f32::NEG_INFINITY));
+            let x = s.load_part(tail, f32::NEG_INFINITY);
+            let e = vector::exp(s, s.div(s.sub(x, max), temperature));
             s.store_part(e, tail);
             sum = s.add(sum, e);
         }

@@ -32,7 +32,7 @@ impl Softmax {
         })
     }
 
-    /// Encodes the softmax of each row of `x`, contiguous F32 [.., width], in place.
+    /// Encodes the softmax of each row of `x`, contiguous F32 `[.., width]`, in place.
     ///
     /// Negative infinity becomes 0; several positive infinities share; NaN anywhere, or nothing but
     /// negative infinity, makes the whole row NaN.

@@ -69,7 +69,11 @@ impl Kernel for TopK<'_> {
 fn holds_better<S: Simd>(s: S, block: &[f32], than: f32) -> bool {
     let (vectors, tail) = block.as_chunks::<LANES>();
     let bar = s.splat(than);
-    vectors.iter().any(|v| s.any_gt(s.load(v), bar)) || tail.iter().any(|&x| x > than)
+    let mut better = tail.iter().any(|&x| x > than);
+    for v in vectors {
+        better |= s.any_gt(s.load(v), bar);
+    }
+    better
 }
 
 /// The worst at the root: the least value, the highest index among equals.

@@ -34,8 +34,8 @@ impl TopK {
         })
     }
 
-    /// Encodes the search of each row of `logits`, F32 [n, vocabulary], for its k greatest elements: into
-    /// `values`, F32 [n, k], and their indices into `ids`, U32 [n, k], lower ones first among equals.
+    /// Encodes the search of each row of `logits`, F32 `[n, vocabulary]`, for its k greatest elements: into
+    /// `values`, F32 `[n, k]`, and their indices into `ids`, U32 `[n, k]`, lower ones first among equals.
     ///
     /// NaN is passed over. Where a row has fewer than k other elements the rest is negative infinity with an
     /// id of `u32::MAX`. Time grows with `vocabulary + k log k` as a rule, `vocabulary log k` at worst.

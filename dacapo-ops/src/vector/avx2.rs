@@ -167,10 +167,12 @@ impl Simd for Avx2 {
 
     #[inline(always)]
     fn sum4(self, v: [Self::F; 4]) -> [f32; 4] {
-        intrinsics!({
-            let [a, b, c, d] = v.map(|v| quarter(v));
-            sum_rows(a, b, c, d)
-        })
+        intrinsics!(sum_rows(
+            quarter(v[0]),
+            quarter(v[1]),
+            quarter(v[2]),
+            quarter(v[3])
+        ))
     }
 }
 

@@ -131,8 +131,7 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn sum(self, v: Self::F) -> f32 {
         intrinsics!({
-            let a = halve(v);
-            let b = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a));
+            let b = quarter(v);
             let c = _mm_add_ps(b, _mm_movehl_ps(b, b));
             _mm_cvtss_f32(_mm_add_ss(c, _mm_shuffle_ps::<1>(c, c)))
         })
@@ -141,18 +140,15 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn sum4(self, v: [Self::F; 4]) -> [f32; 4] {
         intrinsics!({
-            let [a, b, c, d] = v.map(|v| {
-                let a = halve(v);
-                _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a))
-            });
-            super::avx2::sum_rows(a, b, c, d)
+            super::avx2::sum_rows(quarter(v[0]), quarter(v[1]), quarter(v[2]), quarter(v[3]))
         })
     }
 }
 
-/// Lane i + lane i + 8.
+/// Sixteen lanes to four: lane i + lane i + 8, then + 4.
 #[inline]
 #[target_feature(enable = "avx512f,avx512dq,avx2")]
-fn halve(v: __m512) -> __m256 {
-    _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v))
+fn quarter(v: __m512) -> __m128 {
+    let a = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps::<1>(v));
+    _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps::<1>(a))
 }

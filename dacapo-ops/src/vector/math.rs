@@ -149,10 +149,16 @@ pub(crate) fn sin_cos_turns<S: Simd>(s: S, turns: S::F) -> (S::F, S::F) {
         s.select_lt(distance, half, cos, sin),
         s.select_lt(distance, half, sin, cos),
     );
-    let flip = |v, negative_below, negative_above| {
-        let minus = s.sub(s.splat(0.0), v);
-        let v = s.select_lt(quarter, s.splat(negative_below), minus, v);
-        s.select_lt(s.splat(negative_above), quarter, minus, v)
-    };
-    (flip(sin, -0.5, 1.5), flip(cos, -1.5, 0.5))
+    (
+        flip(s, quarter, sin, -0.5, 1.5),
+        flip(s, quarter, cos, -1.5, 0.5),
+    )
+}
+
+/// `v`, negated where `quarter` is below or above the bounds.
+#[inline(always)]
+fn flip<S: Simd>(s: S, quarter: S::F, v: S::F, below: f32, above: f32) -> S::F {
+    let minus = s.sub(s.splat(0.0), v);
+    let v = s.select_lt(quarter, s.splat(below), minus, v);
+    s.select_lt(s.splat(above), quarter, minus, v)
 }

@@ -20,13 +20,13 @@ impl Kernel for Apply<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         match self.0 {
-            Function::Exp => map_in_place(s, self.1, |x| exp(s, x)),
-            Function::Sigmoid => map_in_place(s, self.1, |x| sigmoid(s, x)),
-            Function::Tanh => map_in_place(s, self.1, |x| tanh(s, x)),
-            Function::GeluTanh => map_in_place(s, self.1, |x| gelu_tanh(s, x)),
-            Function::GeluErf => map_in_place(s, self.1, |x| gelu_erf(s, x)),
-            Function::Sin => map_in_place(s, self.1, |x| sin_cos_turns(s, x).0),
-            Function::Cos => map_in_place(s, self.1, |x| sin_cos_turns(s, x).1),
+            Function::Exp => map_in_place!(s, self.1, |x| exp(s, x)),
+            Function::Sigmoid => map_in_place!(s, self.1, |x| sigmoid(s, x)),
+            Function::Tanh => map_in_place!(s, self.1, |x| tanh(s, x)),
+            Function::GeluTanh => map_in_place!(s, self.1, |x| gelu_tanh(s, x)),
+            Function::GeluErf => map_in_place!(s, self.1, |x| gelu_erf(s, x)),
+            Function::Sin => map_in_place!(s, self.1, |x| sin_cos_turns(s, x).0),
+            Function::Cos => map_in_place!(s, self.1, |x| sin_cos_turns(s, x).1),
         }
     }
 }

@@ -1,17 +1,18 @@
-//! What a backend must do. Each backend is a folder with the same file names: `adapter`, `memory`, `pipeline`,
-//! `encoder`, `queue`.
+//! What a backend must do. Each backend is a folder with the same file names: `adapter`, `memory`,
+//! `pipeline`, `encoder`, `queue`.
 
 pub(crate) mod cpu;
 
 use core::any::Any;
 use core::ptr::NonNull;
-use std::sync::Arc;
 
+use crate::access::Access;
 use crate::encoder::Recording;
 use crate::error::Result;
 use crate::info::Limits;
 use crate::kernel::{Kernel, KernelSource};
-use crate::memory::{Allocation, MemoryKind};
+use crate::memory::{BufferView, HostBytes, MemoryKind};
+use crate::range::ByteRange;
 
 /// An opened device.
 pub(crate) trait Device: Send + Sync {
@@ -21,7 +22,7 @@ pub(crate) trait Device: Send + Sync {
     fn allocate(&self, size: u64, kind: MemoryKind) -> Result<Box<dyn Memory>, Box<str>>;
 
     /// Makes host memory usable for reading by kernels, where it lies.
-    fn import(&self, owner: Box<dyn HostBytes>) -> Result<Box<dyn Memory>, Box<str>>;
+    fn import(&self, bytes: HostBytes) -> Result<Box<dyn Memory>, Box<str>>;
 
     /// Compiles the form of `source` that the device runs; its interface has been checked against the limits.
     fn pipeline(&self, source: &KernelSource) -> Result<Box<dyn Pipeline>>;
@@ -33,17 +34,13 @@ pub(crate) trait Device: Send + Sync {
     /// [`DeviceCore::complete`](crate::device::DeviceCore::complete) with it.
     fn submit(&self, recording: Box<Recording>);
 
-    /// Tells the device which allocations became resident, and which no longer are, since the last submission.
+    /// Tells the device which allocations became resident, and which no longer are, since the last
+    /// submission.
     fn residency_changed(&self, added_bytes: u64, removed_bytes: u64);
 
     /// Whether a race between dispatches is undefined behaviour of this process, so that missing barriers are
     /// inserted even under manual hazards.
     fn must_prevent_races(&self) -> bool;
-}
-
-/// Host memory that outlives every use of it.
-pub(crate) trait HostBytes: Send + Sync {
-    fn bytes(&self) -> &[u8];
 }
 
 /// One allocation.
@@ -69,17 +66,19 @@ pub(crate) trait Encoder: Send + Any {
 /// A dispatch with its arguments in the order of the kernel's bindings.
 pub(crate) struct Dispatch<'a> {
     pub(crate) kernel: &'a Kernel,
-    pub(crate) buffers: &'a [BoundBuffer<'a>],
+    pub(crate) bound: &'a [Bound<'a>],
     pub(crate) inline: &'a [u8],
     pub(crate) groups: Groups<'a>,
     pub(crate) shared_bytes: u32,
 }
 
+/// A view bound at a slot.
 #[derive(Clone, Copy)]
-pub(crate) struct BoundBuffer<'a> {
-    pub(crate) allocation: &'a Arc<Allocation>,
-    pub(crate) offset: u64,
-    pub(crate) len: u64,
+pub(crate) struct Bound<'a> {
+    pub(crate) view: &'a BufferView,
+    /// The bytes of the allocation that are bound: the view's, less those before an extra offset.
+    pub(crate) range: ByteRange,
+    pub(crate) access: Access,
 }
 
 /// How many workgroups run.
@@ -90,5 +89,5 @@ pub(crate) enum Groups<'a> {
         threads: [u32; 3],
     },
     /// Three u32 in a buffer, read when the dispatch starts.
-    Indirect(BoundBuffer<'a>),
+    Indirect(Bound<'a>),
 }

@@ -11,7 +11,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use crate::arg::Args;
-use crate::backend::Dispatch;
+use crate::backend::{Dispatch, Groups};
 use crate::counters::Counters;
 use crate::device::{Device, DeviceCore};
 use crate::error::{Error, Result};
@@ -27,7 +27,6 @@ pub use barrier::{Barrier, BarrierCause};
 pub use error::{DispatchError, DispatchProblem};
 pub(crate) use recording::{Outcome, Recording, Submitted};
 pub use scope::Scope;
-pub(crate) use validate::BoundView;
 use validate::Checked;
 
 /// Most bindings that a kernel can have on any device.
@@ -45,9 +44,9 @@ pub struct EncoderOptions<'a> {
 /// Records dispatches and submits them in one go.
 ///
 /// Dispatches between two barriers form a *wave* and may run at the same time. Under [`Hazards::Auto`] the
-/// encoder puts a barrier exactly where a dispatch touches bytes that an earlier one of the same wave touches,
-/// and one of the two writes them. [`CommandEncoder::commit`] consumes the encoder; dropping it instead gives
-/// everything back.
+/// encoder puts a barrier exactly where a dispatch touches bytes that an earlier one of the same wave
+/// touches, and one of the two writes them. [`CommandEncoder::commit`] consumes the encoder; dropping it
+/// instead gives everything back.
 pub struct CommandEncoder {
     core: Arc<DeviceCore>,
     target: Target,
@@ -100,10 +99,11 @@ impl CommandEncoder {
         grid: Grid<'a>,
     ) -> Result<()> {
         args.with(|args| {
-            let checked = validate::check(&self.core, kernel, args, grid)?;
+            let mut checked = Checked::new();
+            validate::check(&self.core, kernel, args, grid, &mut checked)?;
             match &mut self.target {
                 Target::Capture(capture) => {
-                    capture.dispatch(kernel, &checked.views, checked.inline, grid)
+                    capture.dispatch(kernel, &checked.bound, checked.inline, grid)
                 }
                 Target::Live(Some(recording)) => {
                     let prevent = self.core.backend.must_prevent_races();
@@ -311,7 +311,7 @@ fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>) {
     }
     recording.native.dispatch(&Dispatch {
         kernel,
-        buffers: &checked.buffers,
+        bound: &checked.bound,
         inline: checked.inline,
         groups: checked.groups,
         shared_bytes: checked.shared_bytes,
@@ -319,13 +319,11 @@ fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>) {
     recording.dispatches += 1;
     recording.wave_dispatches += 1;
     if recording.retain {
-        for bound in &checked.views {
+        for bound in &checked.bound {
             recording.retained.include(bound.view, bound.access);
         }
-        if let Some(view) = checked.grid_view {
-            recording
-                .retained
-                .include(view, crate::access::Access::Read);
+        if let Groups::Indirect(bound) = checked.groups {
+            recording.retained.include(bound.view, bound.access);
         }
     }
 }

@@ -9,10 +9,11 @@ use crate::encoder::counter;
 use crate::encoder::retain::Retained;
 use crate::error::{Fault, SubmissionFailure};
 use crate::hazard::HazardTracker;
+use crate::panics;
 use crate::submission::Record;
 
-/// Everything an encoder fills and a submission carries, used again for later encoders so that a steady loop of
-/// submissions allocates nothing.
+/// Everything an encoder fills and a submission carries, used again for later encoders so that a steady
+/// loop of submissions allocates nothing.
 pub(crate) struct Recording {
     pub(crate) native: Box<dyn backend::Encoder>,
     pub(crate) label: String,
@@ -76,7 +77,8 @@ impl Recording {
         }
     }
 
-    /// Notes that the device has run it, or why it could not, gives its resources back and wakes whoever waits.
+    /// Notes that the device has run it, or why it could not, gives its resources back and wakes whoever
+    /// waits.
     pub(crate) fn complete(mut self: Box<Recording>, outcome: Result<(), Box<Outcome>>) {
         let Some(Submitted {
             number,
@@ -99,14 +101,20 @@ impl Recording {
                 fault: outcome.fault,
             })
         });
+        for (allocation, used) in self.retained.allocations() {
+            if used.writes {
+                allocation.end_device_write(failure.as_ref());
+            }
+        }
         record.finish(
             core.since_opened(started),
             core.since_opened(ended),
-            failure.clone(),
+            failure,
         );
-        core.recycle(self);
+        // Drops what callers own, such as imported memory.
+        panics::contain(|| core.recycle(self));
         core.spare_record(record);
-        core.timeline.complete(number, failure);
+        core.timeline.complete(number);
     }
 
     /// Forgets everything recorded and keeps the memory.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crate::access::Access;
 use crate::memory::{Allocation, BufferView, DeviceUse};
-use crate::pool::Generation;
+use crate::pool::{Generation, Issue};
 
 /// What a recording keeps alive until its submission completes: each allocation once, however often it is
 /// bound, and each generation of a pool once, however many of its blocks are.
@@ -43,7 +43,7 @@ impl Retained {
                 .push((view.allocation.clone(), DeviceUse::default()));
         }
         self.allocations[place.index as usize].1.include(access);
-        if let Some(generation) = &view.generation
+        if let Some(Issue { generation, .. }) = &view.issue
             && !self
                 .generations
                 .iter()

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use crate::access::Access;
 use crate::arg::{Arg, Value};
-use crate::backend::{BoundBuffer, Groups};
+use crate::backend::{Bound, Groups};
 use crate::device::DeviceCore;
 use crate::encoder::{DispatchError, DispatchProblem, MAX_BINDINGS};
 use crate::grid::{Extent, Grid};
@@ -16,41 +16,52 @@ use crate::kernel::{Binding, Interface, Kernel, SharedMemory};
 use crate::memory::BufferView;
 use crate::range::ByteRange;
 
-/// A dispatch that may be recorded.
+/// A dispatch that may be recorded. It is long, so it is filled where it lies and never moved.
 pub(crate) struct Checked<'a> {
     /// The arguments in the order of the kernel's bindings.
-    pub(crate) views: SmallVec<[BoundView<'a>; MAX_BINDINGS]>,
-    pub(crate) buffers: SmallVec<[BoundBuffer<'a>; MAX_BINDINGS]>,
+    pub(crate) bound: SmallVec<[Bound<'a>; MAX_BINDINGS]>,
+    /// What hazards are made of: the above and the indirect grid, without memory that nothing can write.
     pub(crate) accesses: SmallVec<[RangeAccess; MAX_BINDINGS]>,
     pub(crate) inline: &'a [u8],
     pub(crate) groups: Groups<'a>,
-    pub(crate) grid_view: Option<&'a BufferView>,
     pub(crate) shared_bytes: u32,
 }
 
-#[derive(Clone, Copy)]
-pub(crate) struct BoundView<'a> {
-    pub(crate) view: &'a BufferView,
-    pub(crate) range: ByteRange,
-    pub(crate) access: Access,
+impl Checked<'_> {
+    pub(crate) fn new() -> Self {
+        Checked {
+            bound: SmallVec::new(),
+            accesses: SmallVec::new(),
+            inline: &[],
+            groups: Groups::Direct {
+                groups: [0; 3],
+                threads: [0; 3],
+            },
+            shared_bytes: 0,
+        }
+    }
 }
 
+/// Fills a new `checked`, or says what is wrong with the dispatch.
 pub(crate) fn check<'a>(
     device: &Arc<DeviceCore>,
     kernel: &Kernel,
     args: &[Arg<'a>],
     grid: Grid<'a>,
-) -> Result<Checked<'a>, DispatchError> {
+    checked: &mut Checked<'a>,
+) -> Result<(), DispatchError> {
     let check = Check {
         device,
         limits: device.backend.limits(),
         kernel,
         interface: kernel.interface(),
     };
-    check.run(args, grid).map_err(|problem| DispatchError {
-        kernel: kernel.name().into(),
-        problem,
-    })
+    check
+        .run(args, grid, checked)
+        .map_err(|problem| DispatchError {
+            kernel: kernel.name().into(),
+            problem,
+        })
 }
 
 struct Check<'d> {
@@ -61,62 +72,31 @@ struct Check<'d> {
 }
 
 impl Check<'_> {
-    fn run<'a>(&self, args: &[Arg<'a>], grid: Grid<'a>) -> Result<Checked<'a>, DispatchProblem> {
+    fn run<'a>(
+        &self,
+        args: &[Arg<'a>],
+        grid: Grid<'a>,
+        checked: &mut Checked<'a>,
+    ) -> Result<(), DispatchProblem> {
         if !self.kernel.belongs_to(self.device) {
             return Err(DispatchProblem::ForeignKernel);
         }
-        let (slots, inline) = self.assign(args)?;
-        let mut checked = Checked {
-            views: SmallVec::new(),
-            buffers: SmallVec::new(),
-            accesses: SmallVec::new(),
-            inline,
-            groups: Groups::Direct {
-                groups: [0; 3],
-                threads: [0; 3],
-            },
-            grid_view: None,
-            shared_bytes: self.shared_bytes(grid.shared_bytes)?,
-        };
-        let mut written = false;
-        for (binding, slot) in self.interface.bindings.iter().zip(&slots) {
-            let range = self.range(binding, slot)?;
-            let allocation = &slot.view.allocation;
-            written |= binding.access.writes();
-            checked.views.push(BoundView {
-                view: slot.view,
-                range,
-                access: binding.access,
-            });
-            checked.buffers.push(BoundBuffer {
-                allocation,
-                offset: range.start,
-                len: range.len(),
-            });
-            if !allocation.read_only {
-                checked.accesses.push(RangeAccess {
-                    allocation: allocation.id,
-                    range,
-                    access: binding.access,
-                });
-            }
+        checked.shared_bytes = self.shared_bytes(grid.shared_bytes)?;
+        if args.iter().all(|arg| arg.slot.is_none()) {
+            self.bind(args, checked)?;
+        } else {
+            self.bind(&self.in_order(args)?, checked)?;
         }
-        if written {
-            self.overlaps(&checked.views)?;
+        if checked.bound.iter().any(|bound| bound.access.writes()) {
+            self.overlaps(&checked.bound)?;
         }
-        self.grid(grid, &mut checked)?;
-        Ok(checked)
+        self.grid(grid, checked)
     }
 
-    /// Matches arguments with bindings; the result is in the order of the bindings.
-    fn assign<'a>(
-        &self,
-        args: &[Arg<'a>],
-    ) -> Result<(SmallVec<[Slot<'a>; MAX_BINDINGS]>, &'a [u8]), DispatchProblem> {
+    /// Gives the arguments to the kernel's bindings, one after the other.
+    fn bind<'a>(&self, args: &[Arg<'a>], checked: &mut Checked<'a>) -> Result<(), DispatchProblem> {
         let bindings = &self.interface.bindings;
-        let mut slots = SmallVec::<[Slot<'a>; MAX_BINDINGS]>::new();
         let mut inline: Option<&[u8]> = None;
-        let mut in_order = true;
         for arg in args {
             let (view, offset) = match arg.value {
                 Value::View { view, offset } => (view, offset),
@@ -126,45 +106,64 @@ impl Check<'_> {
                     continue;
                 }
             };
-            let index = match arg.slot {
-                None => slots.len(),
-                Some(slot) => self.index_of(slot)?,
+            let Some(binding) = bindings.get(checked.bound.len()) else {
+                return Err(self.too_many(args));
             };
-            in_order &= index == slots.len();
-            slots.push(Slot {
-                index,
+            let bound = Bound {
                 view,
-                offset,
-            });
+                range: self.range(binding, view, offset)?,
+                access: binding.access,
+            };
+            checked.bound.push(bound);
+            checked.accesses.extend(hazard(&bound));
         }
-        if !in_order {
-            slots.sort_by_key(|slot| slot.index);
-            if let Some(pair) = slots.windows(2).find(|pair| pair[0].index == pair[1].index)
-                && let Some(binding) = bindings.get(pair[0].index)
-            {
-                return Err(DispatchProblem::DoubledSlot { slot: binding.slot });
+        if let Some(Binding { slot, access, .. }) = bindings.get(checked.bound.len()).copied() {
+            return Err(DispatchProblem::MissingSlot { slot, access });
+        }
+        checked.inline = inline.unwrap_or_default();
+        let (given, declared) = (checked.inline.len(), self.interface.inline_bytes);
+        match given == declared as usize {
+            true => Ok(()),
+            false => Err(DispatchProblem::InlineBytes { given, declared }),
+        }
+    }
+
+    /// The arguments in the order of the bindings, where some name their slots. Those that name none take the
+    /// slot at their place among the buffers.
+    #[cold]
+    fn in_order<'a>(&self, args: &[Arg<'a>]) -> Result<Vec<Arg<'a>>, DispatchProblem> {
+        let bindings = &self.interface.bindings;
+        let mut views = Vec::new();
+        let mut ordered = Vec::new();
+        for arg in args {
+            match (arg.value, arg.slot) {
+                (Value::Bytes(_), _) => ordered.push(*arg),
+                (Value::View { .. }, None) => views.push((views.len(), *arg)),
+                (Value::View { .. }, Some(slot)) => views.push((self.index_of(slot)?, *arg)),
             }
         }
-        for (index, binding) in bindings.iter().enumerate() {
-            if slots.get(index).is_none_or(|slot| slot.index != index) {
-                return Err(DispatchProblem::MissingSlot {
-                    slot: binding.slot,
-                    access: binding.access,
-                });
-            }
+        views.sort_by_key(|(index, _)| *index);
+        let binding = |index: usize| bindings.get(index).copied();
+        if let Some(pair) = views.windows(2).find(|pair| pair[0].0 == pair[1].0)
+            && let Some(Binding { slot, .. }) = binding(pair[0].0)
+        {
+            return Err(DispatchProblem::DoubledSlot { slot });
         }
-        if slots.len() > bindings.len() {
-            return Err(DispatchProblem::TooManyArguments {
-                given: slots.len(),
-                slots: bindings.len(),
-            });
+        let gap = (0..views.len()).find(|&place| views[place].0 > place);
+        if let Some(Binding { slot, access, .. }) = gap.and_then(binding) {
+            return Err(DispatchProblem::MissingSlot { slot, access });
         }
-        let inline = inline.unwrap_or_default();
-        if inline.len() != self.interface.inline_bytes as usize {
-            let (given, declared) = (inline.len(), self.interface.inline_bytes);
-            return Err(DispatchProblem::InlineBytes { given, declared });
+        ordered.extend(views.into_iter().map(|(_, arg)| arg));
+        Ok(ordered)
+    }
+
+    #[cold]
+    fn too_many(&self, args: &[Arg<'_>]) -> DispatchProblem {
+        let is_view = |arg: &&Arg<'_>| matches!(arg.value, Value::View { .. });
+        DispatchProblem::TooManyArguments {
+            given: args.iter().filter(is_view).count(),
+            slots: self.interface.bindings.len(),
         }
-        Ok((slots, inline))
     }
 
     fn index_of(&self, slot: u32) -> Result<usize, DispatchProblem> {
@@ -179,9 +178,14 @@ impl Check<'_> {
     }
 
     /// The bytes of the allocation that an argument binds.
-    fn range(&self, binding: &Binding, arg: &Slot<'_>) -> Result<ByteRange, DispatchProblem> {
+    fn range(
+        &self,
+        binding: &Binding,
+        view: &BufferView,
+        offset: u64,
+    ) -> Result<ByteRange, DispatchProblem> {
         let (slot, access) = (binding.slot, binding.access);
-        let allocation = &arg.view.allocation;
+        let allocation = &view.allocation;
         if !Arc::ptr_eq(&allocation.device, self.device) {
             return Err(DispatchProblem::ForeignBuffer {
                 slot,
@@ -195,15 +199,11 @@ impl Check<'_> {
                 buffer: allocation.label.clone(),
             });
         }
-        let len = arg.view.len();
-        if arg.offset >= len {
-            return Err(DispatchProblem::EmptyView {
-                slot,
-                offset: arg.offset,
-                len,
-            });
+        let len = view.len();
+        if offset >= len {
+            return Err(DispatchProblem::EmptyView { slot, offset, len });
         }
-        let range = ByteRange::new(arg.view.range.start + arg.offset, arg.view.range.end);
+        let range = ByteRange::new(view.range.start + offset, view.range.end);
         let align = binding.align.max(self.limits.min_binding_alignment);
         if range.start & (u64::from(align) - 1) != 0 {
             return Err(DispatchProblem::Misaligned {
@@ -223,13 +223,12 @@ impl Check<'_> {
         Ok(range)
     }
 
-    fn overlaps(&self, views: &[BoundView<'_>]) -> Result<(), DispatchProblem> {
-        for (at, written) in views
-            .iter()
-            .enumerate()
-            .filter(|(_, view)| view.access.writes())
-        {
-            for (other_at, other) in views.iter().enumerate() {
+    fn overlaps(&self, bound: &[Bound<'_>]) -> Result<(), DispatchProblem> {
+        for (at, written) in bound.iter().enumerate() {
+            if !written.access.writes() {
+                continue;
+            }
+            for (other_at, other) in bound.iter().enumerate() {
                 if at != other_at
                     && written.view.allocation.id == other.view.allocation.id
                     && let Some(overlap) = written.range.intersection(&other.range)
@@ -274,7 +273,11 @@ impl Check<'_> {
             ),
         };
         if groups.contains(&0) {
-            return Err(DispatchProblem::EmptyGrid { grid: groups });
+            let grid = match grid.extent {
+                Extent::Threads(threads) => threads,
+                _ => groups,
+            };
+            return Err(DispatchProblem::EmptyGrid { grid });
         }
         let limit = self.limits.max_groups;
         let total = groups
@@ -314,31 +317,30 @@ impl Check<'_> {
             return Err(DispatchProblem::IndirectView { offset, len });
         }
         let range = ByteRange::new(offset, offset + 12);
-        for (bound, binding) in checked.views.iter().zip(&self.interface.bindings) {
+        for (bound, binding) in checked.bound.iter().zip(&self.interface.bindings) {
             let same = bound.view.allocation.id == allocation.id && bound.range.overlaps(&range);
             if same && bound.access.writes() {
                 return Err(DispatchProblem::IndirectOverlap { slot: binding.slot });
             }
         }
-        if !allocation.read_only {
-            checked.accesses.push(RangeAccess {
-                allocation: allocation.id,
-                range,
-                access: Access::Read,
-            });
-        }
-        checked.groups = Groups::Indirect(BoundBuffer {
-            allocation,
-            offset,
-            len: 12,
-        });
-        checked.grid_view = Some(view);
+        let access = Access::Read;
+        let bound = Bound {
+            view,
+            range,
+            access,
+        };
+        checked.accesses.extend(hazard(&bound));
+        checked.groups = Groups::Indirect(bound);
         Ok(())
     }
 }
 
-struct Slot<'a> {
-    index: usize,
-    view: &'a BufferView,
-    offset: u64,
+/// What a bound view can conflict with: nothing where nothing can write.
+fn hazard(bound: &Bound<'_>) -> Option<RangeAccess> {
+    let allocation = &bound.view.allocation;
+    (!allocation.read_only).then_some(RangeAccess {
+        allocation: allocation.id,
+        range: bound.range,
+        access: bound.access,
+    })
 }

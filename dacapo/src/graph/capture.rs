@@ -1,5 +1,5 @@
 use crate::access::Access;
-use crate::encoder::BoundView;
+use crate::backend::Bound;
 use crate::graph::node::{Node, NodeArg, NodeGrid, ScopeId, ScopeLabel};
 use crate::grid::{Extent, Grid};
 use crate::hazard::RangeAccess;
@@ -24,7 +24,7 @@ impl Capture {
     pub(crate) fn dispatch(
         &mut self,
         kernel: &Kernel,
-        views: &[BoundView<'_>],
+        views: &[Bound<'_>],
         inline: &[u8],
         grid: Grid<'_>,
     ) {

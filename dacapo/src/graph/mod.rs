@@ -20,6 +20,9 @@ pub(crate) use capture::Capture;
 use node::ScopeLabel;
 pub use node::{Node, NodeArg, NodeGrid, ScopeId};
 
+/// The scopes that an encoder has entered, outermost first.
+type OpenScopes = SmallVec<[ScopeId; 8]>;
+
 /// A recorded sequence of dispatches with the buffers they bind.
 ///
 /// Nodes keep program order, and carry what planning needs: kernel, op kind, arguments, grid, the byte ranges
@@ -98,6 +101,7 @@ impl Graph {
 
     /// The barriers that a replay puts, each with its cause.
     pub fn barriers(&self) -> Vec<Barrier> {
+        let prevent_races = self.device.core.backend.must_prevent_races();
         let mut tracker = HazardTracker::new();
         let mut barriers = Vec::new();
         for (at, node) in self.nodes.iter().enumerate() {
@@ -112,9 +116,10 @@ impl Graph {
             let anything = node.kernel.interface().touches_anything();
             let cause = match self.hazards {
                 Hazards::Serial if at > 0 && !node.barrier_before => Some(BarrierCause::Serial),
-                Hazards::Serial | Hazards::Manual => None,
-                Hazards::Auto if anything => tracker.check_unknown().map(BarrierCause::Hazard),
-                Hazards::Auto => tracker.check(&node.accesses).map(BarrierCause::Hazard),
+                Hazards::Serial => None,
+                Hazards::Manual if !prevent_races => None,
+                _ if anything => tracker.check_unknown().map(BarrierCause::Hazard),
+                _ => tracker.check(&node.accesses).map(BarrierCause::Hazard),
             };
             if let Some(cause) = cause {
                 tracker.barrier();
@@ -144,7 +149,7 @@ impl Graph {
             replays: 1,
             ..Counters::default()
         });
-        let mut open = Vec::new();
+        let mut open = OpenScopes::new();
         for node in &self.nodes {
             if node.barrier_before {
                 encoder.barrier();
@@ -156,7 +161,11 @@ impl Graph {
                 slot: None,
                 value: Value::Bytes(&node.inline),
             });
-            encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid())?;
+            let encoded = encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid());
+            if encoded.is_err() {
+                self.enter_scope(None, &mut open, encoder);
+                return encoded;
+            }
         }
         self.enter_scope(None, &mut open, encoder);
         if self.ends_with_barrier {
@@ -183,13 +192,13 @@ impl Graph {
     fn enter_scope(
         &self,
         target: Option<ScopeId>,
-        open: &mut Vec<ScopeId>,
+        open: &mut OpenScopes,
         encoder: &mut CommandEncoder,
     ) {
         if open.last().copied() == target {
             return;
         }
-        let mut path = SmallVec::<[ScopeId; 8]>::new();
+        let mut path = OpenScopes::new();
         let mut at = target;
         while let Some(id) = at {
             path.push(id);

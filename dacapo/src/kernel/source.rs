@@ -134,8 +134,8 @@ impl KernelSource {
         &self.interface
     }
 
-    /// What makes two sources the same kernel. Functions count by address: one function may have several, which
-    /// costs a second compilation, and functions of one address run the same code.
+    /// What makes two sources the same kernel. Functions count by address: one function may have several,
+    /// which costs a second compilation, and functions of one address run the same code.
     pub(crate) fn key(&self) -> KernelKey {
         let KernelSource {
             name,

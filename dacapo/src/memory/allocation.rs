@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::access::Access;
 use crate::backend;
 use crate::device::DeviceCore;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, SubmissionFailure};
 use crate::hazard::AllocationId;
 use crate::memory::{MemoryKind, WhenBusy};
 use crate::range::ByteRange;
@@ -30,6 +30,8 @@ struct Users {
     maps: SmallVec<[Map; 4]>,
     last_read: u64,
     last_write: u64,
+    /// Why the contents are not what a submission should have written.
+    failure: Option<Arc<SubmissionFailure>>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -107,10 +109,12 @@ impl Allocation {
                 users.last_write
             };
             if timeline.is_complete(blocker) {
-                if writes {
-                    users.last_write = 0;
-                } else if let Some(failure) = timeline.failure(users.last_write) {
-                    return Err(Error::Submission(failure));
+                match &users.failure {
+                    Some(failure) if !writes => {
+                        return Err(Error::Submission(failure.clone()));
+                    }
+                    Some(_) if range.len() == self.size => users.failure = None,
+                    _ => {}
                 }
                 users.maps.push(Map { range, writes });
                 return Ok(());
@@ -160,6 +164,11 @@ impl Allocation {
             users.last_write = number;
         }
         Ok(())
+    }
+
+    /// Notes how a submission that writes this allocation ended. They end in the order of their numbers.
+    pub(crate) fn end_device_write(&self, failure: Option<&Arc<SubmissionFailure>>) {
+        self.users.lock().failure = failure.cloned();
     }
 
     fn mapped(&self, writes: bool, asked: &'static str) -> Error {

@@ -7,7 +7,7 @@ use bytemuck::{AnyBitPattern, NoUninit};
 use crate::error::{Error, Result};
 use crate::hazard::AllocationId;
 use crate::memory::{Allocation, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
-use crate::pool::Generation;
+use crate::pool::Issue;
 use crate::range::ByteRange;
 
 /// What a new buffer should be.
@@ -24,8 +24,8 @@ pub struct BufferOptions<'a> {
 /// An allocation of device memory, zeroed when fresh.
 ///
 /// A buffer is reference-counted: clones and views share it, and it is freed when the last of them, and the
-/// last submission that uses it, is gone. It dereferences to the [`BufferView`] of its whole length, so it can
-/// be passed wherever a view is taken.
+/// last submission that uses it, is gone. It dereferences to the [`BufferView`] of its whole length, so it
+/// can be passed wherever a view is taken.
 #[derive(Clone, Debug)]
 pub struct Buffer {
     whole: BufferView,
@@ -38,7 +38,7 @@ impl Buffer {
             whole: BufferView {
                 allocation,
                 range,
-                generation: None,
+                issue: None,
             },
         }
     }
@@ -59,7 +59,8 @@ impl Deref for Buffer {
 pub struct BufferView {
     pub(crate) allocation: Arc<Allocation>,
     pub(crate) range: ByteRange,
-    pub(crate) generation: Option<Arc<Generation>>,
+    /// Which issue of a pool's block it is, if it is one.
+    pub(crate) issue: Option<Issue>,
 }
 
 impl BufferView {
@@ -156,7 +157,7 @@ impl BufferView {
     /// # Errors
     /// [`Error::Busy`] when an unfinished submission writes the allocation and `busy` says to refuse,
     /// [`Error::Mapped`] while overlapping bytes are mapped for writing, [`Error::Submission`] when the
-    /// submission that last wrote the allocation failed.
+    /// submission that last wrote the allocation failed and the host has not overwritten all of it since.
     pub fn map_read(&self, busy: WhenBusy) -> Result<ReadGuard> {
         ReadGuard::new(self, busy)
     }
@@ -173,7 +174,8 @@ impl BufferView {
     /// Overwrites the whole view with `data`, waiting for submissions that use the allocation.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`] when `data` and view differ in length, and those of [`BufferView::map_write`].
+    /// [`Error::LengthMismatch`] when `data` and view differ in length, and those of
+    /// [`BufferView::map_write`].
     pub fn write<T: NoUninit>(&self, data: &[T]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(data);
         self.expect_len("a write", bytes.len())?;
@@ -184,7 +186,8 @@ impl BufferView {
     /// Copies the whole view into `data`, waiting for submissions that write the allocation.
     ///
     /// # Errors
-    /// [`Error::LengthMismatch`] when `data` and view differ in length, and those of [`BufferView::map_read`].
+    /// [`Error::LengthMismatch`] when `data` and view differ in length, and those of
+    /// [`BufferView::map_read`].
     pub fn read_into<T: NoUninit + AnyBitPattern>(&self, data: &mut [T]) -> Result<()> {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(data);
         self.expect_len("a read", bytes.len())?;

@@ -98,9 +98,9 @@ impl Deref for WriteGuard {
 impl DerefMut for WriteGuard {
     fn deref_mut(&mut self) -> &mut [u8] {
         let start = self.view.allocation.memory.host().as_ptr();
-        // SAFETY: the view's range lies inside the allocation, whose memory is initialised, writable (read-only
-        // allocations are refused) and lives as long as the view. `begin_host_access` keeps every other user,
-        // host or device, away from these bytes until the guard is dropped.
+        // SAFETY: the view's range lies inside the allocation, whose memory is initialised, writable
+        // (read-only allocations are refused) and lives as long as the view. `begin_host_access` keeps
+        // every other user, host or device, away from these bytes until the guard is dropped.
         unsafe {
             slice::from_raw_parts_mut(
                 start.add(self.view.range.start as usize),

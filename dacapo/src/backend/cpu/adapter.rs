@@ -1,17 +1,17 @@
 use core::num::NonZeroUsize;
 use std::sync::Arc;
 
+use crate::backend;
 use crate::backend::cpu::crew::Crew;
 use crate::backend::cpu::encoder::CpuEncoder;
 use crate::backend::cpu::memory::{CpuMemory, ImportedMemory};
 use crate::backend::cpu::pipeline::CpuPipeline;
-use crate::backend::cpu::queue::Queue;
-use crate::backend::{self, HostBytes};
+use crate::backend::cpu::queue::{Queue, lead};
 use crate::encoder::Recording;
 use crate::error::{Error, Result};
 use crate::info::{Backend, DeviceInfo, DeviceKind, Limits};
 use crate::kernel::KernelSource;
-use crate::memory::MemoryKind;
+use crate::memory::{HostBytes, MemoryKind};
 
 const LIMITS: Limits = Limits {
     max_bindings: crate::encoder::MAX_BINDINGS as u32,
@@ -61,8 +61,8 @@ impl CpuDevice {
         for (number, worker) in workers.into_iter().enumerate() {
             spawn(number + 1, Box::new(|| worker.run()))?;
         }
-        let lead = queue.clone();
-        spawn(0, Box::new(move || lead.lead(crew, &LIMITS)))?;
+        let jobs = queue.clone();
+        spawn(0, Box::new(move || lead(&jobs, crew, &LIMITS)))?;
         Ok(CpuDevice { queue })
     }
 }
@@ -85,8 +85,8 @@ impl backend::Device for CpuDevice {
         }
     }
 
-    fn import(&self, owner: Box<dyn HostBytes>) -> Result<Box<dyn backend::Memory>, Box<str>> {
-        Ok(Box::new(ImportedMemory::new(owner)))
+    fn import(&self, bytes: HostBytes) -> Result<Box<dyn backend::Memory>, Box<str>> {
+        Ok(Box::new(ImportedMemory(bytes)))
     }
 
     fn pipeline(&self, source: &KernelSource) -> Result<Box<dyn backend::Pipeline>> {

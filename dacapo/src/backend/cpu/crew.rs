@@ -4,17 +4,17 @@
     reason = "lends a closure on the caller's stack to the workers for the length of one call"
 )]
 
-use core::any::Any;
-use core::cell::UnsafeCell;
 use core::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
-use crate::sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Backoff, Condvar, Mutex, lock, wait};
+use crate::panics::{self, Payload};
+use crate::sync::{
+    Arc, AtomicBool, AtomicU32, AtomicU64, Backoff, Condvar, Mutex, UnsafeCell, lock, wait,
+};
 
 /// The part of a loop that one worker runs: iterations, and the number of the worker.
 type Body<'a> = dyn Fn(Range<u32>, usize) + Sync + 'a;
-type Panic = Box<dyn Any + Send>;
 
 /// The side of the crew that hands out loops. Worker 0 is the thread that calls [`Crew::run`].
 pub(crate) struct Crew {
@@ -24,12 +24,13 @@ pub(crate) struct Crew {
 }
 
 /// One loop is handed out at a time. `ticket` holds its number (high half) and how many iterations nobody has
-/// taken yet (low half): taking some is one compare-exchange, which fails when the loop is another one by now.
+/// taken yet (low half): taking some is one compare-exchange, which fails when the loop is another one by
+/// now.
 struct Shared {
     ticket: AtomicU64,
     finished: AtomicU32,
     current: UnsafeCell<Loop>,
-    panic: Mutex<Option<Panic>>,
+    panic: Mutex<Option<Payload>>,
     sleepers: AtomicU32,
     sleep: Mutex<()>,
     wake: Condvar,
@@ -44,7 +45,8 @@ struct Loop {
 }
 
 // SAFETY: `current` is written by `Crew::run` only while every iteration of the loop before has finished and
-// none of the new one can be taken, and read only by workers that have taken an iteration and not finished it.
+// none of the new one can be taken, and read only by workers that have taken an iteration and not finished
+// it.
 unsafe impl Sync for Shared {}
 // SAFETY: as above; everything else inside is `Send`.
 unsafe impl Send for Shared {}
@@ -90,21 +92,23 @@ impl Crew {
 
     /// Runs iterations `0..iterations`, in any order and on all workers, and returns when all have finished.
     /// If some panicked, the others still ran or were skipped, and the first panic is returned.
-    pub(crate) fn run(&mut self, iterations: u32, body: &Body<'_>) -> Result<(), Panic> {
+    pub(crate) fn run(&mut self, iterations: u32, body: &Body<'_>) -> Result<(), Payload> {
         if iterations <= 1 || self.workers == 1 {
             return catch_unwind(AssertUnwindSafe(|| body(0..iterations, 0)));
         }
         let shared = &*self.shared;
-        // SAFETY: only the lifetime changes. Workers use the reference between taking an iteration and counting
-        // it as finished, and this function does not return before all are counted.
+        // SAFETY: only the lifetime changes. Workers use the reference between taking an iteration and
+        // counting it as finished, and this function does not return before all are counted.
         let body = unsafe { core::mem::transmute::<&Body<'_>, &'static Body<'static>>(body) };
-        // SAFETY: the loop before has finished and no iteration is left to take, so no worker reads `current`.
-        unsafe {
-            *shared.current.get() = Loop {
-                body: Some(body),
-                iterations,
-            }
+        let next = Loop {
+            body: Some(body),
+            iterations,
         };
+        // SAFETY: the loop before has finished and no iteration is left to take, so no worker reads
+        // `current`.
+        shared
+            .current
+            .with_mut(|current| unsafe { *current = next });
         shared.finished.store(0, Ordering::Relaxed);
         self.epoch = self.epoch.wrapping_add(1);
         shared
@@ -174,15 +178,19 @@ impl Shared {
         {
             return true;
         }
-        // SAFETY: this worker has taken iterations of the loop in `current` and has not counted them as finished,
-        // so `Crew::run` is waiting for it and does not write.
-        let Loop { body, iterations } = unsafe { *self.current.get() };
+        // SAFETY: this worker has taken iterations of the loop in `current` and has not counted them as
+        // finished, so `Crew::run` is waiting for it and does not write.
+        let Loop { body, iterations } = self.current.with(|current| unsafe { *current });
         let first = iterations - left;
         if let Some(body) = body
             && let Err(panic) =
                 catch_unwind(AssertUnwindSafe(|| body(first..first + taken, worker)))
         {
-            lock(&self.panic).get_or_insert(panic);
+            let mut first = lock(&self.panic);
+            match &*first {
+                None => *first = Some(panic),
+                Some(_) => panics::discard(panic),
+            }
         }
         self.finished.fetch_add(taken, Ordering::Release);
         true
@@ -263,7 +271,7 @@ mod loom_tests {
 
     #[test]
     fn loops_finish_exactly_once_under_every_interleaving() {
-        loom::model(|| {
+        crate::sync::model(|| {
             let (mut crew, others) = Crew::new(2);
             let threads: Vec<_> = others
                 .into_iter()

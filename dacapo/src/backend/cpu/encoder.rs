@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 use crate::backend::cpu::CpuEntry;
 use crate::backend::cpu::pipeline::CpuPipeline;
 use crate::backend::cpu::workgroup::Span;
-use crate::backend::{self, BoundBuffer, Dispatch, Groups};
+use crate::backend::{self, Bound, Dispatch, Groups};
 use crate::kernel::Kernel;
 
 /// Commands in arenas that keep their memory from one recording to the next.
@@ -81,7 +81,7 @@ impl backend::Encoder for CpuEncoder {
             unreachable!("the kernel was checked to belong to this device");
         };
         let spans = self.spans.len() as u32;
-        self.spans.extend(dispatch.buffers.iter().map(span));
+        self.spans.extend(dispatch.bound.iter().map(span));
         let inline = self.inline.len() as u32;
         self.inline.extend_from_slice(dispatch.inline);
         let (groups, threads, indirect) = match dispatch.groups {
@@ -137,12 +137,12 @@ impl backend::Encoder for CpuEncoder {
     }
 }
 
-fn span(buffer: &BoundBuffer<'_>) -> Span {
-    let start: NonNull<u8> = buffer.allocation.memory.host();
-    // SAFETY: the view was checked to lie inside the allocation.
-    let start = unsafe { start.add(buffer.offset as usize) };
+fn span(bound: &Bound<'_>) -> Span {
+    let start: NonNull<u8> = bound.view.allocation.memory.host();
+    // SAFETY: the range was checked to lie inside the allocation.
+    let start = unsafe { start.add(bound.range.start as usize) };
     Span {
         start: start.as_ptr(),
-        len: buffer.len as usize,
+        len: bound.range.len() as usize,
     }
 }

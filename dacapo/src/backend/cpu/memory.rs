@@ -6,7 +6,8 @@
 use core::ptr::NonNull;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 
-use crate::backend::{self, HostBytes};
+use crate::backend;
+use crate::memory::HostBytes;
 
 /// Alignment of every allocation: a cache line, and the widest vector.
 pub(super) const ALIGN: usize = 64;
@@ -47,27 +48,10 @@ impl Drop for CpuMemory {
 }
 
 /// Memory that somebody else owns, for reading.
-pub(super) struct ImportedMemory {
-    start: NonNull<u8>,
-    _owner: Box<dyn HostBytes>,
-}
-
-// SAFETY: the owner is `Send + Sync` and its bytes are only read.
-unsafe impl Send for ImportedMemory {}
-// SAFETY: as above.
-unsafe impl Sync for ImportedMemory {}
-
-impl ImportedMemory {
-    pub(super) fn new(owner: Box<dyn HostBytes>) -> ImportedMemory {
-        ImportedMemory {
-            start: NonNull::from(owner.bytes()).cast(),
-            _owner: owner,
-        }
-    }
-}
+pub(super) struct ImportedMemory(pub(super) HostBytes);
 
 impl backend::Memory for ImportedMemory {
     fn host(&self) -> NonNull<u8> {
-        self.start
+        self.0.start()
     }
 }

@@ -5,74 +5,33 @@ use core::any::Any;
 use core::marker::PhantomData;
 use core::ops::Range;
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 use crate::backend::cpu::crew::Crew;
 use crate::backend::cpu::encoder::{Command, CpuEncoder};
+use crate::backend::cpu::jobs::Jobs;
 use crate::backend::cpu::memory::ALIGN;
 use crate::backend::cpu::workgroup::{Span, Workgroup};
 use crate::encoder::{Outcome, Recording};
 use crate::error::Fault;
 use crate::info::Limits;
-use crate::sync::{AtomicBool, Condvar, Mutex, lock, wait};
+use crate::panics;
+use crate::sync::{AtomicBool, Mutex, lock};
 
 /// Recordings on their way to the thread that leads the crew.
-pub(super) struct Queue {
-    waiting: Mutex<Waiting>,
-    changed: Condvar,
-}
+pub(super) type Queue = Jobs<Box<Recording>>;
 
-#[derive(Default)]
-struct Waiting {
-    recordings: VecDeque<Box<Recording>>,
-    closed: bool,
-}
-
-impl Queue {
-    pub(super) fn new() -> Queue {
-        Queue {
-            waiting: Mutex::new(Waiting::default()),
-            changed: Condvar::new(),
-        }
-    }
-
-    pub(super) fn push(&self, recording: Box<Recording>) {
-        lock(&self.waiting).recordings.push_back(recording);
-        self.changed.notify_one();
-    }
-
-    /// Ends [`Queue::lead`] once everything submitted has run.
-    pub(super) fn close(&self) {
-        lock(&self.waiting).closed = true;
-        self.changed.notify_one();
-    }
-
-    fn next(&self) -> Option<Box<Recording>> {
-        let mut waiting = lock(&self.waiting);
-        loop {
-            if let Some(recording) = waiting.recordings.pop_front() {
-                return Some(recording);
-            }
-            if waiting.closed {
-                return None;
-            }
-            waiting = wait(&self.changed, waiting);
-        }
-    }
-
-    /// Runs submissions with `crew` until the queue is closed and empty.
-    pub(super) fn lead(&self, mut crew: Crew, limits: &Limits) {
-        while let Some(mut recording) = self.next() {
-            recording.start();
-            let native: &mut dyn Any = &mut *recording.native;
-            let outcome = match native.downcast_mut::<CpuEncoder>() {
-                Some(commands) => run(commands, &mut crew, limits),
-                None => unreachable!("the recording was made by this device"),
-            };
-            recording.complete(outcome);
-        }
+/// Runs submissions with `crew` until the queue is closed and empty.
+pub(super) fn lead(queue: &Queue, mut crew: Crew, limits: &Limits) {
+    while let Some(mut recording) = queue.next() {
+        recording.start();
+        let native: &mut dyn Any = &mut *recording.native;
+        let outcome = match native.downcast_mut::<CpuEncoder>() {
+            Some(commands) => run(commands, &mut crew, limits),
+            None => unreachable!("the recording was made by this device"),
+        };
+        recording.complete(outcome);
     }
 }
 
@@ -161,9 +120,9 @@ fn lay_out(
 }
 
 fn read_grid(span: Span) -> [u32; 3] {
-    // SAFETY: the encoder checked that the view holds three aligned u32, and the wave before, which may have
-    // written them, has finished.
-    unsafe { span.start.cast::<[u32; 3]>().read() }
+    // SAFETY: the encoder checked that the view holds 12 bytes, and the wave before, which may have written
+    // them, has finished. Imported memory need not be aligned.
+    unsafe { span.start.cast::<[u32; 3]>().read_unaligned() }
 }
 
 fn run_groups(
@@ -197,14 +156,16 @@ fn run_groups(
             match ran {
                 Ok(Ok(())) => {}
                 Ok(Err(fault)) => return fail(wave.start + at, fault),
-                Err(panic) => return fail(wave.start + at, Fault::Panic(panic_text(&*panic))),
+                Err(panic) => {
+                    return fail(wave.start + at, Fault::Panic(panics::into_text(panic)));
+                }
             }
             group = end;
             at += 1;
         }
     };
     if let Err(panic) = crew.run(groups, &body) {
-        fail(wave.start, Fault::Panic(panic_text(&*panic)));
+        fail(wave.start, Fault::Panic(panics::into_text(panic)));
     }
     match lock(&failure).take() {
         None => Ok(()),
@@ -250,12 +211,4 @@ fn with_scratch<R>(bytes: usize, work: impl FnOnce(&mut [u8]) -> R) -> R {
         }
         work(&mut bytemuck::cast_slice_mut(lines)[..bytes])
     })
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> Box<str> {
-    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).into(),
-        (_, Some(text)) => text.as_str().into(),
-        _ => "a value that is not text".into(),
-    }
 }

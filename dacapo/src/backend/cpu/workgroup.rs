@@ -54,8 +54,8 @@ pub(crate) struct Span {
     pub(crate) len: usize,
 }
 
-// SAFETY: a span is only dereferenced by kernels of the submission that recorded it, which keeps its allocation
-// alive; who may touch the bytes when is what hazards and host guards decide.
+// SAFETY: a span is only dereferenced by kernels of the submission that recorded it, which keeps its
+// allocation alive; who may touch the bytes when is what hazards and host guards decide.
 unsafe impl Send for Span {}
 // SAFETY: as above.
 unsafe impl Sync for Span {}
@@ -113,7 +113,8 @@ impl<'a> Workgroup<'a> {
     /// Elements `range` of the view bound at a slot that is declared written.
     ///
     /// # Safety
-    /// No other workgroup of the dispatch, and no other slice that this one still holds, touches these elements.
+    /// No other workgroup of the dispatch, and no other slice that this one still holds, touches these
+    /// elements.
     pub unsafe fn write<T: AnyBitPattern + NoUninit>(
         &self,
         slot: u32,
@@ -129,8 +130,8 @@ impl<'a> Workgroup<'a> {
             range.start <= range.end && range.end <= len,
             "slot {slot} holds {len} elements, not {range:?}"
         );
-        // SAFETY: the elements lie inside the live, initialised, aligned span. Other dispatches and the host are
-        // kept away as for `read`, other slices of these elements by the caller.
+        // SAFETY: the elements lie inside the live, initialised, aligned span. Other dispatches and the
+        // host are kept away as for `read`, other slices of these elements by the caller.
         unsafe { slice::from_raw_parts_mut(span.start.cast::<T>().add(range.start), range.len()) }
     }
 

@@ -1,0 +1,224 @@
+//! Thousands of random programs give the same bytes, however they are encoded, as run one operation after
+//! the other by an interpreter that shares nothing with the runtime; and barriers are exactly where a
+//! comparison of each dispatch with each finds a conflict.
+
+mod programs;
+
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+
+use dacapo::{Device, DeviceOptions, EncoderOptions, Graph, Hazards};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+
+use programs::Op;
+use programs::meaning::Memory;
+use programs::oracle::Oracle;
+use programs::play::{Player, Run};
+use programs::random::programs;
+
+/// Devices with 1, 2 and 4 threads, for one test: others would disturb the counters.
+type Players = LazyLock<[Player; 3]>;
+
+fn players() -> [Player; 3] {
+    [1, 2, 4].map(|threads| {
+        let options = DeviceOptions {
+            threads: NonZeroUsize::new(threads),
+            ..DeviceOptions::default()
+        };
+        Player::new(Device::open(&options).unwrap())
+    })
+}
+
+fn config(cases: u32) -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::with_cases(cases)
+    }
+}
+
+fn without_splits(program: &[Op]) -> Vec<Op> {
+    let ops = program.iter().filter(|op| !matches!(op, Op::Split));
+    ops.cloned().collect()
+}
+
+fn expected(program: &[Op], times: usize) -> Vec<Vec<u8>> {
+    let mut memory = Memory::initial();
+    for _ in 0..times {
+        memory.run(program);
+    }
+    memory.kept().into_iter().map(<[u8]>::to_vec).collect()
+}
+
+fn with_hazards(player: &Player, hazards: Hazards) -> dacapo::CommandEncoder {
+    let options = EncoderOptions {
+        label: "random",
+        hazards: Some(hazards),
+    };
+    player.device.encoder_with(options).unwrap()
+}
+
+proptest! {
+    #![proptest_config(config(3000))]
+
+    #[test]
+    fn live_encoding_gives_the_bytes_of_the_interpreter(program in programs()) {
+        static PLAYERS: Players = LazyLock::new(players);
+        let program = without_splits(&program);
+        let expected = expected(&program, 1);
+        for player in &*PLAYERS {
+            for (hazards, place_barriers) in [
+                (Hazards::Auto, false),
+                (Hazards::Serial, false),
+                (Hazards::Manual, true),
+                (Hazards::Manual, false),
+            ] {
+                let mut run = Run::new(player);
+                run.place_barriers = place_barriers;
+                let mut encoder = with_hazards(player, hazards);
+                let before = player.device.counters();
+                let rest = run.encode(&program, &mut encoder);
+                prop_assert!(rest.is_empty());
+                let conflicts = run.oracle.barriers.iter().filter(|(_, explicit)| !explicit);
+                let conflicts = conflicts.count() as u64;
+                match (hazards, place_barriers) {
+                    (Hazards::Auto, _) => run.oracle.assert_agrees(encoder.barriers()),
+                    (Hazards::Manual, true) => prop_assert_eq!(
+                        encoder.barriers().len(),
+                        run.oracle.barriers.len()
+                    ),
+                    _ => {}
+                }
+                encoder.commit().unwrap().wait().unwrap();
+                let counted = player.device.counters() - before;
+                prop_assert_eq!(counted.dispatches, run.oracle.dispatches.len() as u64);
+                match (hazards, place_barriers) {
+                    (Hazards::Auto, _) => {
+                        let found = counted.barriers() - counted.barriers_explicit;
+                        prop_assert_eq!(found, conflicts);
+                        prop_assert_eq!(counted.barriers_missing, 0);
+                        let waves = run.oracle.waves();
+                        let first_of_wave = waves.iter().filter(|wave| !wave.is_empty()).count();
+                        prop_assert_eq!(
+                            counted.barriers_elided,
+                            counted.dispatches - first_of_wave as u64
+                        );
+                    }
+                    (Hazards::Manual, true) => prop_assert_eq!(counted.barriers_missing, 0),
+                    (Hazards::Manual, false) => {
+                        prop_assert_eq!(counted.barriers_missing, conflicts);
+                    }
+                    (Hazards::Serial, _) => {
+                        prop_assert!(counted.barriers() + 1 >= counted.dispatches);
+                    }
+                }
+                prop_assert_eq!(run.kept(), expected.clone(), "{:?}", hazards);
+            }
+        }
+    }
+
+    #[test]
+    fn a_captured_program_gives_the_same_bytes_at_each_replay(program in programs()) {
+        static PLAYERS: Players = LazyLock::new(players);
+        let program = without_splits(&program);
+        for player in &*PLAYERS {
+            for hazards in [Hazards::Auto, Hazards::Manual, Hazards::Serial] {
+                let mut run = Run::new(player);
+                let before = player.device.counters();
+                let graph = Graph::capture_with(&player.device, Some(hazards), |encoder| {
+                    run.encode(&program, encoder);
+                    Ok::<(), dacapo::Error>(())
+                })
+                .unwrap();
+                let counted = player.device.counters() - before;
+                prop_assert_eq!((counted.dispatches, counted.submissions), (0, 0));
+                prop_assert_eq!(run.kept(), expected(&[], 0), "capture runs nothing");
+
+                // One explicit barrier is as good as several in a row.
+                run.oracle.barriers.dedup();
+                if hazards != Hazards::Serial {
+                    run.oracle.assert_agrees(&graph.barriers());
+                }
+                let mut encoder = with_hazards(player, hazards);
+                graph.encode(&mut encoder).unwrap();
+                prop_assert_eq!(encoder.barriers(), &graph.barriers()[..]);
+                drop(encoder);
+
+                for times in 1..=2 {
+                    graph.replay("again").unwrap().wait().unwrap();
+                    prop_assert_eq!(run.kept(), expected(&program, times), "replay {}", times);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn several_submissions_in_flight_give_the_same_bytes(program in programs()) {
+        static PLAYERS: Players = LazyLock::new(players);
+        let expected = expected(&program, 1);
+        for player in &*PLAYERS {
+            let mut run = Run::new(player);
+            let mut submissions = Vec::new();
+            for part in program.split(|op| matches!(op, Op::Split)) {
+                run.oracle = Oracle::default();
+                let mut encoder = with_hazards(player, Hazards::Auto);
+                run.encode(part, &mut encoder);
+                run.oracle.assert_agrees(encoder.barriers());
+                submissions.push(encoder.commit().unwrap());
+            }
+            prop_assert_eq!(run.kept(), expected.clone());
+            for submission in &submissions {
+                submission.wait().unwrap();
+            }
+        }
+    }
+}
+
+/// Runs a program's dispatches wave by wave, those of a wave in reverse order.
+fn reversed_waves(dispatched: &[Op], waves: &[std::ops::Range<usize>]) -> Vec<Vec<u8>> {
+    let mut memory = Memory::initial();
+    for wave in waves {
+        for op in dispatched[wave.clone()].iter().rev() {
+            memory.step(op);
+        }
+    }
+    memory.kept().into_iter().map(<[u8]>::to_vec).collect()
+}
+
+/// The net holds: within the oracle's waves any order will do, and without any one of its barriers the bytes
+/// come out wrong often enough for a runtime that forgot one to be caught.
+#[test]
+fn a_forgotten_barrier_changes_the_bytes() {
+    let mut runner = TestRunner::deterministic();
+    let [player, ..] = &players();
+    let (mut forgotten, mut noticed) = (0, 0);
+    for _ in 0..200 {
+        let program = programs().new_tree(&mut runner).unwrap().current();
+        // Blocks of a pool are spaces of their own to the interpreter, which therefore cannot see what
+        // issuing one too early would do.
+        let pool = |op: &Op| matches!(op, Op::Allocate { .. });
+        let program = without_splits(&program);
+        if program.iter().any(pool) {
+            continue;
+        }
+        let mut run = Run::new(player);
+        run.encode(&program, &mut with_hazards(player, Hazards::Auto));
+        let (dispatched, waves) = (&run.dispatched, run.oracle.waves());
+        let expected = expected(&program, 1);
+        assert_eq!(reversed_waves(dispatched, &waves), expected);
+        for at in 1..waves.len() {
+            if run.oracle.barriers[at - 1].1 {
+                continue;
+            }
+            let mut joined = waves.clone();
+            let second = joined.remove(at);
+            joined[at - 1].end = second.end;
+            forgotten += 1;
+            noticed += usize::from(reversed_waves(dispatched, &joined) != expected);
+        }
+    }
+    assert!(forgotten >= 100, "only {forgotten} barriers to forget");
+    // The others are overwritten later, or meet in bytes that a small grid leaves alone.
+    assert!(noticed * 4 >= forgotten, "{noticed} of {forgotten} noticed");
+}

@@ -1,0 +1,112 @@
+//! A steady loop of submissions allocates nothing, on any thread.
+
+#![allow(unsafe_code, reason = "a global allocator that counts")]
+
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use common::{buffer, device, step_kernel};
+use dacapo::{
+    Access, Buffer, BufferPool, Bytes, Device, Graph, Grid, Kernel, KernelSource, PoolOptions,
+    Result, SharedMemory,
+};
+
+struct Counting;
+
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on; the pointer came from `System`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on; the pointer came from `System`.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+struct Pass {
+    device: Device,
+    step: Kernel,
+    shared: Kernel,
+    buffers: Vec<Buffer>,
+    grid: Buffer,
+}
+
+impl Pass {
+    /// Some 300 dispatches in nested scopes, with and without conflicts.
+    fn encode(&self, encoder: &mut dacapo::CommandEncoder) -> Result<()> {
+        for layer in 0..50u32 {
+            let at = layer as usize % (self.buffers.len() - 1);
+            let (x, y) = (&self.buffers[at], &self.buffers[at + 1]);
+            let mut outer = encoder.scope("layer");
+            for part in 0..2u32 {
+                let mut inner = outer.scope("a part of it");
+                inner.dispatch(&self.step, (x, Bytes(&part)), Grid::groups([4, 1, 1]))?;
+                inner.copy(&x.slice(..32)?, &y.slice(32..)?)?;
+                let grid = Grid::indirect(&self.grid).with_shared_memory(1 << 14);
+                inner.dispatch(&self.shared, (y,), grid)?;
+            }
+            if layer % 9 == 0 {
+                outer.barrier();
+            }
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn encoding_running_waiting_and_replaying_allocate_nothing() {
+    for threads in [1, 3] {
+        let device = device(threads);
+        let source = KernelSource::new("shared")
+            .binding::<u32>(0, Access::ReadWrite)
+            .shared_memory(SharedMemory::Dynamic { max: 1 << 14 })
+            .cpu(|group| {
+                group.shared::<u32>()[0] = 1;
+                Ok(())
+            });
+        let pass = Pass {
+            step: step_kernel(&device),
+            shared: device.kernel(&source).unwrap(),
+            buffers: (0..9).map(|_| buffer(&device, 16)).collect(),
+            grid: buffer(&device, 3),
+            device: device.clone(),
+        };
+        pass.grid.write(&[64u32, 1, 1]).unwrap();
+        let graph = Graph::capture(&device, |encoder| pass.encode(encoder)).unwrap();
+        let pool = BufferPool::new(&device, PoolOptions::default());
+        let block = pool.allocate(1000).unwrap();
+        let mut result = [0u32; 16];
+        let mut round = || {
+            let mut encoder = pass.device.encoder("live").unwrap();
+            pass.encode(&mut encoder).unwrap();
+            encoder.fill(&block, 1).unwrap();
+            encoder.commit().unwrap().wait().unwrap();
+            graph.replay("replay").unwrap().wait().unwrap();
+            pass.buffers[3].read_into(&mut result).unwrap();
+        };
+        // Until every worker has run every kernel, and every arena has grown.
+        (0..200).for_each(|_| round());
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        assert!(before > 0, "the counter counts");
+        (0..200).for_each(|_| round());
+        let after = ALLOCATIONS.load(Ordering::Relaxed);
+        assert_eq!(after - before, 0, "{threads} threads");
+    }
+}
