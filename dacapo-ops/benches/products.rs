@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use bytemuck::Zeroable;
 use dacapo_ops::dtype::DType;
-use dacapo_ops::quant::{Q8Group, WeightMatrix, quantize_row};
+use dacapo_ops::quant::{Q15Group, WeightMatrix, quantize_row};
 use dacapo_ops::simd::Isa;
 use dacapo_ops::{matmul, matvec};
 
@@ -89,7 +89,7 @@ fn fastest(runs: &mut [impl FnMut()], times: usize) -> f64 {
     best.iter().sum()
 }
 
-fn product(isa: Isa, w: &WeightMatrix<'_>, x: &[f32], groups: &mut [Q8Group], y: &mut [f32]) {
+fn product(isa: Isa, w: &WeightMatrix<'_>, x: &[f32], groups: &mut [Q15Group], y: &mut [f32]) {
     let done = if w.dtype().is_quantized() {
         quantize_row(isa, x, groups)
             .and_then(|()| matvec::quantized(isa, w, 0..w.rows(), groups, y))
@@ -107,7 +107,7 @@ fn matvec_speed(isa: Isa, dtype: DType, rows: usize, cols: usize) {
     let copies = WORKING_SET.div_ceil(bytes.len());
     let all = bytes.repeat(copies);
     let x = activations(cols);
-    let mut groups = vec![Q8Group::zeroed(); Q8Group::count(cols)];
+    let mut groups = vec![Q15Group::zeroed(); Q15Group::count(cols)];
     let mut y = vec![0.0; rows];
     let mut best = f64::INFINITY;
     for bytes in all.chunks_exact(bytes.len()) {
@@ -141,7 +141,7 @@ fn decode(isa: Isa) {
         .iter()
         .map(|(dtype, rows, cols, bytes)| {
             let x = &x[..*cols];
-            let mut groups = vec![Q8Group::zeroed(); Q8Group::count(*cols)];
+            let mut groups = vec![Q15Group::zeroed(); Q15Group::count(*cols)];
             let mut y = vec![0.0; *rows];
             move || {
                 if let Ok(w) = WeightMatrix::new(*dtype, *rows, *cols, bytes) {
@@ -162,9 +162,9 @@ fn decode(isa: Isa) {
 }
 
 /// A matrix times `x` of [tokens, w.cols()], tile by tile as workgroups do it.
-fn many(isa: Isa, w: &WeightMatrix<'_>, x: &[f32], tokens: usize, groups: &mut [Q8Group]) {
+fn many(isa: Isa, w: &WeightMatrix<'_>, x: &[f32], tokens: usize, groups: &mut [Q15Group]) {
     let cols = w.cols();
-    let per_row = Q8Group::count(cols);
+    let per_row = Q15Group::count(cols);
     let groups = &mut groups[..tokens * per_row];
     if w.dtype().is_quantized() {
         for (x, groups) in x.chunks_exact(cols).zip(groups.chunks_exact_mut(per_row)) {
@@ -204,7 +204,7 @@ fn matmul_speed(isa: Isa, dtype: DType, rows: usize, cols: usize) {
     let tokens = 128;
     let bytes = weights(dtype, rows, cols);
     let x = activations(tokens * cols);
-    let mut groups = vec![Q8Group::zeroed(); tokens * Q8Group::count(cols)];
+    let mut groups = vec![Q15Group::zeroed(); tokens * Q15Group::count(cols)];
     if let Ok(w) = WeightMatrix::new(dtype, rows, cols, &bytes) {
         let seconds = seconds(|| many(isa, &w, &x, tokens, &mut groups));
         println!(
@@ -221,7 +221,7 @@ fn prefill(isa: Isa) {
     let tokens = 128;
     let layer = LAYER.map(|(rows, cols)| (rows, cols, weights(DType::Q4_1, rows, cols)));
     let x = activations(tokens * 1536);
-    let mut groups = vec![Q8Group::zeroed(); tokens * Q8Group::count(1536)];
+    let mut groups = vec![Q15Group::zeroed(); tokens * Q15Group::count(1536)];
     let seconds = seconds(|| {
         for (rows, cols, bytes) in &layer {
             if let Ok(w) = WeightMatrix::new(DType::Q4_1, *rows, *cols, bytes) {

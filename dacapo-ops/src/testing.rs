@@ -39,6 +39,9 @@ impl Random {
     }
 }
 
+/// Bounds the scales of random blocks.
+const LARGEST_SCALE: f64 = 0.05;
+
 /// A weight matrix of random blocks, at an odd address.
 pub(crate) struct Case {
     dtype: DType,
@@ -55,7 +58,7 @@ impl Case {
                 .map(|_| random.bits() as u8)
                 .collect();
             let mut half = |at: usize| {
-                let value = f16::from_f32(random.even() * 0.05).to_le_bytes();
+                let value = f16::from_f32(random.even() * LARGEST_SCALE as f32).to_le_bytes();
                 block[at..at + 2].copy_from_slice(&value);
             };
             match dtype {
@@ -107,20 +110,33 @@ impl Case {
         terms.fold((0.0, 0.0), |(sum, size), t| (sum + t, size + t.abs()))
     }
 
-    /// The product of a row with `x`, and how far a result with `x` rounded to bytes may be from it.
+    /// The product of a row with `x`, and how far a result with `x` rounded to integers may be from it.
     pub(crate) fn rounded_dot(&self, row: usize, x: &[f32]) -> (f64, f64) {
         let (want, _) = self.dot(row, x);
         let weights = self.row(row);
-        let mut bound = 0.0;
+        // Half a step for each activation, and the roundings of f32 sums.
+        let (mut steps, mut magnitudes) = (0.0, 0.0);
         for (w, x) in weights.chunks(32).zip(x.chunks(32)) {
-            let largest = x.iter().fold(0.0f32, |m, v| m.max(v.abs()));
+            let largest = f64::from(x.iter().fold(0.0f32, |m, v| m.max(v.abs())));
             let weight: f64 = w.iter().map(|w| f64::from(w.abs())).sum();
-            // Half a step for each activation. Where a format has an offset, value and offset may cancel in the
-            // weight but round apart: 0.05 bounds every scale of `Case::new`, 255 what it multiplies.
-            let cancelled = 32.0 * 0.05 * 63.0 * 63.0 * 2f64.powi(-22);
-            bound += f64::from(largest) * (weight / 254.0 * 1.001 + cancelled);
+            steps += largest * weight / 32512.0;
+            magnitudes += largest * 32.0 * self.largest_part();
         }
-        (want, bound)
+        let roundings = (self.cols / 32 + 8) as f64 * 2f64.powi(-24);
+        (want, steps * 1.01 + magnitudes * roundings)
+    }
+
+    /// Bounds the parts that add up to a weight, its unsigned integer and its offset each times their scale: they may
+    /// cancel in the weight, but are rounded apart.
+    fn largest_part(&self) -> f64 {
+        LARGEST_SCALE
+            * match self.dtype {
+                DType::Q8_0 => 255.0,
+                DType::Q4_0 | DType::Q4_1 => 15.0,
+                DType::Q4K => 15.0 * 63.0,
+                DType::Q6K => 63.0 * 128.0,
+                other => panic!("{other} has no integers"),
+            }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::matmul::MatMul;
 use crate::matvec::MatVec;
-use crate::quant::{Q8Group, WeightMatrix};
+use crate::quant::{Q15Group, WeightMatrix};
 use crate::simd::Isa;
 use crate::tensor::Tensor;
 
@@ -26,18 +26,11 @@ pub enum Epilogue<'a> {
     Bias(&'a Tensor),
 }
 
-/// How activations meet quantised weights; unquantised weights are multiplied in f32 either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Precision {
-    /// Activations become bytes in blocks of 32 with an f32 scale, where integers are the faster way: an error of up to
-    /// 1/254 of the largest activation of its block in each.
-    #[default]
-    Bytes,
-    /// Weights become f32: no error beyond the rounding of sums, at several times the cost.
-    Exact,
-}
-
 /// `out = x W^T + bias` for weights of any type.
+///
+/// Activations that meet quantised weights become integers of 15 bits in blocks of 32 with an f32 scale ([`Q15Group`]),
+/// where that is the faster way: an error of up to 1/32512 of the largest activation of its block in each. All else is
+/// multiplied in f32.
 #[derive(Clone, Debug)]
 pub struct Linear {
     matvec: MatVec,
@@ -58,22 +51,22 @@ pub(crate) struct Operands<'a> {
 }
 
 impl Linear {
-    /// Compiles the operation for `device`, with activations as bytes and the best instructions of the processor.
+    /// Compiles the operation for `device`, with the best instructions of the processor.
     ///
     /// # Errors
     /// [`Error::Runtime`] where the device cannot run it.
     pub fn new(device: &Device) -> Result<Linear> {
-        Linear::with(device, Isa::detect(), Precision::default())
+        Linear::with(device, Isa::detect())
     }
 
-    /// As [`Linear::new`] with a chosen level and precision.
+    /// As [`Linear::new`] with a chosen level.
     ///
     /// # Errors
     /// As [`Linear::new`].
-    pub fn with(device: &Device, isa: Isa, precision: Precision) -> Result<Linear> {
+    pub fn with(device: &Device, isa: Isa) -> Result<Linear> {
         Ok(Linear {
-            matvec: MatVec::new(device, isa, precision)?,
-            matmul: MatMul::new(device, isa, precision)?,
+            matvec: MatVec::new(device, isa)?,
+            matmul: MatMul::new(device, isa)?,
         })
     }
 
@@ -124,7 +117,7 @@ impl Linear {
             return self.matvec.encode(encoder, &operands);
         }
         let wanted = scratch_bytes(tokens, cols);
-        if self.matmul.takes_bytes(&operands) && scratch.len() < wanted {
+        if self.matmul.takes_integers(&operands) && scratch.len() < wanted {
             return Err(Error::Length {
                 what: "the scratch of linear (bytes)",
                 found: scratch.len() as usize,
@@ -137,7 +130,7 @@ impl Linear {
 
 /// Bytes of `tokens` quantised rows.
 pub(crate) fn scratch_bytes(tokens: usize, cols: usize) -> u64 {
-    let row = (Q8Group::count(cols) as u64).saturating_mul(size_of::<Q8Group>() as u64);
+    let row = (Q15Group::count(cols) as u64).saturating_mul(size_of::<Q15Group>() as u64);
     row.saturating_mul(tokens as u64)
 }
 

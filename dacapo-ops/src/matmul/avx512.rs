@@ -1,8 +1,8 @@
 //! Integer tiles with AVX-512 and its dot-product instruction.
 //!
 //! A panel holds 32 rows; a dword of it holds four consecutive columns of one row, so that `vpdpbusd` with a dword of
-//! activations broadcast to all lanes advances 16 rows by four columns, and a lane is scaled only after 32 columns (16
-//! for Q6_K).
+//! activations broadcast to all lanes advances 16 rows by four columns. A lane goes through 32 columns (16 for Q6_K)
+//! with the upper parts of the activations, then with the lower parts, and only then is it scaled.
 #![allow(
     unsafe_code,
     reason = "unaligned loads, and calls that need the processor to have these instructions"
@@ -10,9 +10,11 @@
 
 use std::arch::x86_64::*;
 
+use bytemuck::Pod;
+
 use crate::dtype::DType;
 use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, Scales, half_to_f32, nibbles};
-use crate::quant::{Q8Group, WeightMatrix};
+use crate::quant::{Q15Group, WeightMatrix};
 use crate::simd::{Isa, Level};
 
 /// Rows in a panel: two registers of 16 lanes.
@@ -128,7 +130,7 @@ impl Unpack for Q6K {
     }
 }
 
-pub(super) fn product(isa: Isa, w: &WeightMatrix<'_>, bytes: &[u8], x: &[Q8Group], y: &mut [f32]) {
+pub(super) fn product(isa: Isa, w: &WeightMatrix<'_>, bytes: &[u8], x: &[Q15Group], y: &mut [f32]) {
     assert_eq!(isa.level(), Level::Avx512, "the caller chose this kernel");
     // SAFETY: an `Isa` of this level is proof that the processor has these features.
     unsafe {
@@ -144,11 +146,11 @@ pub(super) fn product(isa: Isa, w: &WeightMatrix<'_>, bytes: &[u8], x: &[Q8Group
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-fn tiles<B: Unpack>(w: &WeightMatrix<'_>, bytes: &[u8], x: &[Q8Group], y: &mut [f32]) {
+fn tiles<B: Unpack>(w: &WeightMatrix<'_>, bytes: &[u8], x: &[Q15Group], y: &mut [f32]) {
     let rows = bytes.len() / w.row_bytes();
     let blocks: &[B] = bytemuck::cast_slice(bytes);
-    let (per_row, per_group) = (w.cols() / B::LEN, Q8Group::LEN / B::LEN);
-    let groups = Q8Group::count(w.cols());
+    let (per_row, per_group) = (w.cols() / B::LEN, Q15Group::LEN / B::LEN);
+    let groups = Q15Group::count(w.cols());
     let mut panel = Panel {
         values: [[[0; 4]; ROWS]; 64],
         scales: [[0.0; ROWS]; 16],
@@ -210,7 +212,7 @@ fn fill<B: Unpack>(panel: &mut Panel, lane: usize, blocks: &[B]) {
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
 fn multiply<B: Unpack>(
     panel: &Panel,
-    x: [&Q8Group; TOKENS],
+    x: [&Q15Group; TOKENS],
     spans: usize,
     first: usize,
     lanes: usize,
@@ -226,18 +228,28 @@ fn multiply<B: Unpack>(
     let steps = B::SPAN / 4;
     for span in 0..spans {
         let mut products = [[_mm512_setzero_si512(); 2]; TOKENS];
-        if B::MINUS != 0 {
-            for token in 0..TOKENS {
-                let sum = span_sum::<B>(x[token], span);
-                products[token] = [_mm512_set1_epi32(-B::MINUS * sum); 2];
-            }
-        }
-        let values = &panel.values[span * steps..][..steps];
+        let base = span * steps;
+        let values = &panel.values[base..][..steps];
         for (step, column) in values.iter().enumerate() {
             let column = pair(bytemuck::cast_ref(column));
             for token in 0..TOKENS {
-                let fours: &[i32; 64] = four_bytes(x[token]);
-                let x = _mm512_set1_epi32(fours[span * steps + step]);
+                let x = broadcast(&x[token].high, base + step);
+                for half in 0..2 {
+                    products[token][half] =
+                        _mm512_dpbusd_epi32(products[token][half], column[half], x);
+                }
+            }
+        }
+        for (products, x) in products.iter_mut().zip(x) {
+            let minus = _mm512_set1_epi32(-B::MINUS * span_sum::<B>(x, span));
+            for product in products {
+                *product = _mm512_add_epi32(_mm512_slli_epi32::<7>(*product), minus);
+            }
+        }
+        for (step, column) in values.iter().enumerate() {
+            let column = pair(bytemuck::cast_ref(column));
+            for token in 0..TOKENS {
+                let x = broadcast(&x[token].low, base + step);
                 for half in 0..2 {
                     products[token][half] =
                         _mm512_dpbusd_epi32(products[token][half], column[half], x);
@@ -274,18 +286,17 @@ fn multiply<B: Unpack>(
     }
 }
 
-/// The activations, four to an integer.
-#[inline(always)]
-fn four_bytes(x: &Q8Group) -> &[i32; 64] {
-    const { assert!(align_of::<Q8Group>() >= align_of::<i32>()) };
-    // SAFETY: the bytes are the first field of a `repr(C)` struct aligned as i32 is, and any bytes are an i32.
-    unsafe { &*x.values.as_ptr().cast() }
+/// Four parts of activations to all lanes.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn broadcast<T: Pod>(part: &[T; 256], step: usize) -> __m512i {
+    _mm512_set1_epi32(bytemuck::cast(part.as_chunks::<4>().0[step]))
 }
 
 #[inline(always)]
-fn span_sum<B: Unpack>(x: &Q8Group, span: usize) -> i32 {
+fn span_sum<B: Unpack>(x: &Q15Group, span: usize) -> i32 {
     if B::SPAN == 16 {
-        i32::from(x.half_sums[span])
+        x.half_sums[span]
     } else {
         x.sum(span)
     }

@@ -9,7 +9,7 @@ use dacapo::{KernelFault, Workgroup};
 use super::{QUANTIZE_ROWS, TILE_ROWS, TILE_TOKENS, exact, quantized};
 use crate::error::Error;
 use crate::linear::{fault, isa, weights};
-use crate::quant::{Q8Group, WeightMatrix, quantize_row};
+use crate::quant::{Q15Group, WeightMatrix, quantize_row};
 use crate::simd::Isa;
 
 /// What a dispatch tells its workgroups.
@@ -27,17 +27,17 @@ pub(super) struct Params {
     pub(super) level: u32,
 }
 
-/// Workgroup `i` quantises rows `i * QUANTIZE_ROWS ..`. Slots: activations, their bytes.
+/// Workgroup `i` quantises rows `i * QUANTIZE_ROWS ..`. Slots: activations, their integers.
 pub(super) fn quantize(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     let params: Params = group.inline();
     let isa = isa(params.level)?;
     let first = group.id()[0] * QUANTIZE_ROWS;
-    let (cols, per_row) = (params.cols as usize, Q8Group::count(params.cols as usize));
+    let (cols, per_row) = (params.cols as usize, Q15Group::count(params.cols as usize));
     for row in first..params.tokens.min(first + QUANTIZE_ROWS) {
         let row = row as usize;
         let x = &group.read::<f32>(0)[row * cols..][..cols];
         // SAFETY: workgroup `i` alone writes rows `i * QUANTIZE_ROWS ..`, and holds one at a time.
-        let out = unsafe { group.write::<Q8Group>(1, row * per_row..(row + 1) * per_row) };
+        let out = unsafe { group.write::<Q15Group>(1, row * per_row..(row + 1) * per_row) };
         quantize_row(isa, x, out).map_err(fault)?;
     }
     Ok(())
@@ -49,8 +49,8 @@ pub(super) fn float<const BIAS: bool>(group: &mut Workgroup<'_>) -> Result<(), K
 }
 
 /// A tile over quantised activations. Slots as for [`float`].
-pub(super) fn bytes<const BIAS: bool>(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
-    tile::<Q8Group, BIAS>(group, Q8Group::count, quantized)
+pub(super) fn integer<const BIAS: bool>(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    tile::<Q15Group, BIAS>(group, Q15Group::count, quantized)
 }
 
 /// `product` of one tile.

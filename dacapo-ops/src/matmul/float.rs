@@ -1,7 +1,7 @@
 //! Tiles in f32, for every weight type and level.
 
 use crate::dtype::DType;
-use crate::quant::{Q8Group, WeightMatrix, convert};
+use crate::quant::{Q15Group, WeightMatrix, convert};
 use crate::simd::{Isa, Kernel, mul_add};
 
 use super::CHUNK;
@@ -16,7 +16,7 @@ const TOKENS: usize = 6;
 #[derive(Clone, Copy)]
 pub(super) enum Input<'a> {
     F32(&'a [f32]),
-    Bytes(&'a [Q8Group]),
+    Integers(&'a [Q15Group]),
 }
 
 pub(super) fn product(
@@ -113,11 +113,11 @@ impl Product<'_> {
             Input::F32(x) => {
                 out.copy_from_slice(&x[token * self.cols + start..][..out.len()]);
             }
-            Input::Bytes(x) => {
-                let group = &x[token * Q8Group::count(self.cols) + start / Q8Group::LEN];
+            Input::Integers(x) => {
+                let group = &x[token * Q15Group::count(self.cols) + start / Q15Group::LEN];
                 for (i, out) in out.chunks_mut(32).enumerate() {
-                    for (y, &q) in out.iter_mut().zip(&group.values[32 * i..]) {
-                        *y = group.scales[i] * f32::from(q);
+                    for (j, y) in out.iter_mut().enumerate() {
+                        *y = group.scales[i] * f32::from(group.integer(32 * i + j));
                     }
                 }
             }

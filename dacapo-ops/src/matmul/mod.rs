@@ -2,7 +2,7 @@
 //!
 //! The output is cut into tiles of 32 rows of `W` by 64 rows of `X`, one for each workgroup.
 //! Within a tile, 256 columns at a time, weights are unpacked once into a panel that stays in the first-level cache and
-//! are multiplied with every token. [`exact`] multiplies in f32, [`quantized`] takes activations as bytes; with
+//! are multiplied with every token. [`exact`] multiplies in f32, [`quantized`] takes activations as integers; with
 //! AVX-512 it multiplies integers, elsewhere the same numbers in f32.
 
 #[cfg(target_arch = "x86_64")]
@@ -20,8 +20,8 @@ use dacapo::{
 };
 
 use crate::error::Result;
-use crate::linear::{Epilogue, Operands, Precision, scratch_bytes};
-use crate::quant::Q8Group;
+use crate::linear::{Epilogue, Operands, scratch_bytes};
+use crate::quant::Q15Group;
 use crate::simd::{Isa, Level};
 
 /// Rows of the weight matrix in a tile.
@@ -43,16 +43,15 @@ pub(crate) struct MatMul {
     /// Over f32 activations: plain, with bias.
     float: [Kernel; 2],
     /// Over quantised activations: plain, with bias.
-    bytes: [Kernel; 2],
+    integer: [Kernel; 2],
     isa: Isa,
-    precision: Precision,
 }
 
 impl MatMul {
-    pub(crate) fn new(device: &Device, isa: Isa, precision: Precision) -> Result<MatMul> {
+    pub(crate) fn new(device: &Device, isa: Isa) -> Result<MatMul> {
         let quantize = KernelSource::new("quantize")
             .binding::<f32>(0, Access::Read)
-            .binding::<Q8Group>(1, Access::Write)
+            .binding::<Q15Group>(1, Access::Write)
             .inline::<cpu::Params>()
             .cpu(cpu::quantize);
         let tile = (TILE_ROWS * TILE_TOKENS * size_of::<f32>()) as u32;
@@ -77,14 +76,13 @@ impl MatMul {
         };
         let float = source("matmul").cpu(cpu::float::<false>);
         let float_bias = bias("matmul_bias").cpu(cpu::float::<true>);
-        let bytes = source("matmul_bytes").cpu(cpu::bytes::<false>);
-        let bytes_bias = bias("matmul_bytes_bias").cpu(cpu::bytes::<true>);
+        let integer = source("matmul_integer").cpu(cpu::integer::<false>);
+        let integer_bias = bias("matmul_integer_bias").cpu(cpu::integer::<true>);
         Ok(MatMul {
             quantize: device.kernel(&quantize)?,
             float: [device.kernel(&float)?, device.kernel(&float_bias)?],
-            bytes: [device.kernel(&bytes)?, device.kernel(&bytes_bias)?],
+            integer: [device.kernel(&integer)?, device.kernel(&integer_bias)?],
             isa,
-            precision,
         })
     }
 
@@ -113,11 +111,11 @@ impl MatMul {
         };
         let params = Bytes(&params);
         let quantized;
-        let (kernels, input) = if self.takes_bytes(operands) {
+        let (kernels, input) = if self.takes_integers(operands) {
             quantized = scratch.slice(..scratch_bytes(tokens as usize, w.cols()))?;
             let grid = Grid::groups([tokens.div_ceil(QUANTIZE_ROWS), 1, 1]);
             encoder.dispatch(&self.quantize, (x.view(), &quantized, params), grid)?;
-            (&self.bytes, &quantized)
+            (&self.integer, &quantized)
         } else {
             (&self.float, x.view())
         };
@@ -136,10 +134,8 @@ impl MatMul {
         Ok(())
     }
 
-    /// Bytes are only worth it where integers are multiplied faster than f32.
-    pub(crate) fn takes_bytes(&self, operands: &Operands<'_>) -> bool {
-        self.precision == Precision::Bytes
-            && self.isa.level() == Level::Avx512
-            && operands.w.dtype().is_quantized()
+    /// Quantising is only worth it where integers are multiplied faster than f32.
+    pub(crate) fn takes_integers(&self, operands: &Operands<'_>) -> bool {
+        self.isa.level() == Level::Avx512 && operands.w.dtype().is_quantized()
     }
 }

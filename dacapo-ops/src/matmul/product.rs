@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::avx512;
 use super::float;
 use crate::error::{Error, check_length};
-use crate::quant::{Q8Group, WeightMatrix};
+use crate::quant::{Q15Group, WeightMatrix};
 use crate::simd::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Level;
@@ -53,7 +53,7 @@ pub fn quantized(
     isa: Isa,
     w: &WeightMatrix<'_>,
     rows: Range<usize>,
-    x: &[Q8Group],
+    x: &[Q15Group],
     tokens: usize,
     y: &mut [f32],
 ) -> Result<(), Error> {
@@ -68,7 +68,7 @@ pub fn quantized(
     check_length(
         "matmul input (groups)",
         x.len(),
-        tokens.saturating_mul(Q8Group::count(w.cols())),
+        tokens.saturating_mul(Q15Group::count(w.cols())),
     )?;
     check_length(
         "matmul output (f32)",
@@ -84,6 +84,6 @@ pub fn quantized(
         avx512::product(isa, w, bytes, x, y);
         return Ok(());
     }
-    float::product(isa, w, bytes, float::Input::Bytes(x), tokens, y);
+    float::product(isa, w, bytes, float::Input::Integers(x), tokens, y);
     Ok(())
 }

@@ -20,8 +20,8 @@ fn run(
     let w = case.matrix();
     let mut y = vec![f32::NAN; rows.len() * tokens];
     if integer {
-        let count = Q8Group::count(w.cols());
-        let mut groups = vec![Q8Group::zeroed(); count * tokens];
+        let count = Q15Group::count(w.cols());
+        let mut groups = vec![Q15Group::zeroed(); count * tokens];
         for (x, groups) in x.chunks_exact(w.cols()).zip(groups.chunks_exact_mut(count)) {
             quantize_row(isa, x, groups).unwrap();
         }
@@ -128,6 +128,6 @@ fn bad_arguments_are_refused() {
     assert!(exact(isa, &w, 0..4, &[0.0; 128], 2, &mut [0.0; 7]).is_err());
     assert!(exact(isa, &w, 0..4, &[0.0; 127], 2, &mut [0.0; 8]).is_err());
     assert!(exact(isa, &w, 0..5, &[0.0; 128], 2, &mut [0.0; 10]).is_err());
-    assert!(quantized(isa, &w, 0..4, &[Q8Group::zeroed()], 2, &mut [0.0; 8]).is_err());
+    assert!(quantized(isa, &w, 0..4, &[Q15Group::zeroed()], 2, &mut [0.0; 8]).is_err());
     assert!(exact(isa, &w, 4..4, &[0.0; 128], 2, &mut []).is_ok());
 }

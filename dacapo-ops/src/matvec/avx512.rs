@@ -1,9 +1,9 @@
 //! Integer dot products with AVX-512 and its dot-product instruction.
 //!
 //! `vpdpbusd` multiplies unsigned with signed bytes and adds each four products to a 32-bit lane. Weights are made
-//! unsigned; where the format subtracts a constant from them, the lanes start at minus that constant times the sums of
-//! the activations. Several rows go through at once: they share what is derived from the activations, and their scales
-//! are converted together.
+//! unsigned and multiplied with both parts of the activations; what the format subtracts from them, or adds, is
+//! multiplied with the sums of the activations. Several rows go through at once: they share what is derived from the
+//! activations, and their scales are converted together.
 #![allow(
     unsafe_code,
     reason = "unaligned loads, and calls that need the processor to have these instructions"
@@ -15,7 +15,7 @@ mod blocks32;
 use std::arch::x86_64::*;
 
 use crate::dtype::DType;
-use crate::quant::Q8Group;
+use crate::quant::Q15Group;
 use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0};
 use crate::simd::{Isa, Level};
 
@@ -27,7 +27,7 @@ pub(super) fn rows(
     dtype: DType,
     row_bytes: usize,
     bytes: &[u8],
-    x: &[Q8Group],
+    x: &[Q15Group],
     y: &mut [f32],
 ) {
     assert_eq!(isa.level(), Level::Avx512, "the caller chose this kernel");
@@ -48,11 +48,11 @@ pub(super) fn rows(
 trait Dot: Block {
     /// # Safety
     /// The processor must have the features of [`Level::Avx512`].
-    unsafe fn dot(rows: [&[Self]; ROWS], x: &[Q8Group]) -> [f32; ROWS];
+    unsafe fn dot(rows: [&[Self]; ROWS], x: &[Q15Group]) -> [f32; ROWS];
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-fn each<B: Dot>(row_bytes: usize, bytes: &[u8], x: &[Q8Group], y: &mut [f32]) {
+fn each<B: Dot>(row_bytes: usize, bytes: &[u8], x: &[Q15Group], y: &mut [f32]) {
     let blocks: &[B] = bytemuck::cast_slice(bytes);
     let per_row = row_bytes / size_of::<B>();
     for (y, rows) in y.chunks_mut(ROWS).zip(blocks.chunks(ROWS * per_row)) {
@@ -75,11 +75,33 @@ fn load(bytes: &[u8; 64]) -> __m512i {
     unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }
 
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load_values(x: &Q8Group, quarter: usize) -> __m512i {
-    let values: &[[i8; 64]; 4] = bytemuck::cast_ref(&x.values);
-    load(bytemuck::cast_ref(&values[quarter]))
+/// Both parts of a quarter of a group's activations.
+#[derive(Clone, Copy)]
+struct Parts {
+    high: __m512i,
+    low: __m512i,
+}
+
+impl Parts {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn load(x: &Q15Group, quarter: usize) -> Self {
+        let high: &[[i8; 64]; 4] = bytemuck::cast_ref(&x.high);
+        let low: &[[u8; 64]; 4] = bytemuck::cast_ref(&x.low);
+        Self {
+            high: load(bytemuck::cast_ref(&high[quarter])),
+            low: load(&low[quarter]),
+        }
+    }
+
+    /// Products with unsigned weights, summed in fours.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512vnni")]
+    fn dot(self, q: __m512i) -> __m512 {
+        let high = _mm512_dpbusd_epi32(_mm512_setzero_si512(), q, self.high);
+        let both = _mm512_dpbusd_epi32(_mm512_slli_epi32::<7>(high), q, self.low);
+        _mm512_cvtepi32_ps(both)
+    }
 }
 
 /// Unsigned 32-bit lanes from the bytes of a constant.
@@ -87,13 +109,4 @@ fn load_values(x: &Q8Group, quarter: usize) -> __m512i {
 #[target_feature(enable = "avx512f")]
 fn lanes(of: [u32; 16]) -> __m512i {
     load(bytemuck::cast_ref(&of))
-}
-
-/// Minus `offset` times the sums of each four activations.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-fn minus_sums(offset: i8, x: __m512i) -> __m512i {
-    let zero = _mm512_setzero_si512();
-    // The offset may be 128, which is a valid unsigned byte.
-    _mm512_sub_epi32(zero, _mm512_dpbusd_epi32(zero, _mm512_set1_epi8(offset), x))
 }

@@ -6,7 +6,7 @@ use dacapo::{KernelFault, Workgroup};
 
 use super::{exact, quantized};
 use crate::linear::{fault, weights};
-use crate::quant::{Q8Group, quantize_row};
+use crate::quant::{Q15Group, quantize_row};
 
 /// What a dispatch tells its workgroups.
 #[repr(C)]
@@ -22,7 +22,7 @@ pub(super) struct Params {
     /// Number of the [`crate::simd::Level`].
     pub(super) level: u32,
     /// Whether activations are quantised, into shared memory.
-    pub(super) bytes: u32,
+    pub(super) quantized: u32,
 }
 
 /// Workgroup `[i, t]` computes rows `i * per_group ..` for token `t`. Slots: weights, activations, bias if any,
@@ -37,8 +37,8 @@ pub(super) fn entry<const BIAS: bool>(group: &mut Workgroup<'_>) -> Result<(), K
     let at = token * w.rows();
     // SAFETY: workgroup `[i, t]` alone writes rows `i * per_group ..` of token `t`.
     let out = unsafe { group.write::<f32>(2 + u32::from(BIAS), at + rows.start..at + rows.end) };
-    if params.bytes != 0 {
-        let groups = &mut group.shared::<Q8Group>()[..Q8Group::count(w.cols())];
+    if params.quantized != 0 {
+        let groups = &mut group.shared::<Q15Group>()[..Q15Group::count(w.cols())];
         quantize_row(isa, x, groups).map_err(fault)?;
         quantized(isa, &w, rows.clone(), groups, out).map_err(fault)?;
     } else {

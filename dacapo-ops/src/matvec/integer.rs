@@ -7,19 +7,19 @@ mod multiply;
 use std::marker::PhantomData;
 
 use crate::dtype::DType;
-use crate::quant::Q8Group;
+use crate::quant::Q15Group;
 use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, Scales, half_to_f32, nibbles};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Level;
 use crate::simd::{Isa, Kernel, mul_add};
-use multiply::{LANES, Multiply, Plain};
+use multiply::{LANES, Multiply, Parts, Plain};
 
 pub(super) fn rows(
     isa: Isa,
     dtype: DType,
     row_bytes: usize,
     bytes: &[u8],
-    x: &[Q8Group],
+    x: &[Q15Group],
     y: &mut [f32],
 ) {
     #[cfg(target_arch = "x86_64")]
@@ -49,7 +49,7 @@ struct Rows<'a, M> {
     dtype: DType,
     row_bytes: usize,
     bytes: &'a [u8],
-    x: &'a [Q8Group],
+    x: &'a [Q15Group],
     y: &'a mut [f32],
     with: PhantomData<M>,
 }
@@ -79,7 +79,7 @@ impl<M: Multiply> Rows<'_, M> {
                 products: [0.0; LANES],
                 offset: 0.0,
             };
-            for (blocks, x) in blocks.chunks(Q8Group::LEN / B::LEN).zip(self.x) {
+            for (blocks, x) in blocks.chunks(Q15Group::LEN / B::LEN).zip(self.x) {
                 for (i, block) in blocks.iter().enumerate() {
                     block.dot::<M, FMA>(x, i, &mut sums);
                 }
@@ -119,38 +119,38 @@ impl<const FMA: bool> Sums<FMA> {
 /// The product of a block with the activations that face it.
 trait Dot: Block {
     /// `index` counts blocks from the start of the group.
-    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q8Group, index: usize, sums: &mut Sums<FMA>);
+    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q15Group, index: usize, sums: &mut Sums<FMA>);
 }
 
 impl Dot for Q8_0 {
     #[inline(always)]
-    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q8Group, index: usize, sums: &mut Sums<FMA>) {
+    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q15Group, index: usize, sums: &mut Sums<FMA>) {
         let scale = half_to_f32(self.d) * x.scales[index];
-        sums.add(scale, M::signed(&self.qs, values(x, index)));
+        sums.add(scale, M::signed(&self.qs, Parts::of(x, index)));
     }
 }
 
 impl Dot for Q4_0 {
     #[inline(always)]
-    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q8Group, index: usize, sums: &mut Sums<FMA>) {
+    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q15Group, index: usize, sums: &mut Sums<FMA>) {
         let scale = half_to_f32(self.d) * x.scales[index];
-        sums.add(scale, M::unsigned(&nibbles(&self.qs), values(x, index)));
+        sums.add(scale, M::unsigned(&nibbles(&self.qs), Parts::of(x, index)));
         sums.add_offset(scale, -8 * x.sum(index));
     }
 }
 
 impl Dot for Q4_1 {
     #[inline(always)]
-    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q8Group, index: usize, sums: &mut Sums<FMA>) {
+    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q15Group, index: usize, sums: &mut Sums<FMA>) {
         let scale = half_to_f32(self.d) * x.scales[index];
-        sums.add(scale, M::unsigned(&nibbles(&self.qs), values(x, index)));
+        sums.add(scale, M::unsigned(&nibbles(&self.qs), Parts::of(x, index)));
         sums.add_offset(half_to_f32(self.m) * x.scales[index], x.sum(index));
     }
 }
 
 impl Dot for Q4K {
     #[inline(always)]
-    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q8Group, _: usize, sums: &mut Sums<FMA>) {
+    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q15Group, _: usize, sums: &mut Sums<FMA>) {
         let (d, dmin) = (half_to_f32(self.d), half_to_f32(self.dmin));
         let scales = Scales::unpack(&self.scales);
         for (pair, qs) in self.qs.as_chunks::<32>().0.iter().enumerate() {
@@ -161,7 +161,7 @@ impl Dot for Q4K {
                     *q = (*q >> shift) & 15;
                 }
                 let scale = d * f32::from(scales.scale[sub]) * x.scales[sub];
-                sums.add(scale, M::unsigned(&q, values(x, sub)));
+                sums.add(scale, M::unsigned(&q, Parts::of(x, sub)));
                 let offset = dmin * f32::from(scales.offset[sub]) * x.scales[sub];
                 sums.add_offset(-offset, x.sum(sub));
             }
@@ -171,7 +171,7 @@ impl Dot for Q4K {
 
 impl Dot for Q6K {
     #[inline(always)]
-    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q8Group, _: usize, sums: &mut Sums<FMA>) {
+    fn dot<M: Multiply, const FMA: bool>(&self, x: &Q15Group, _: usize, sums: &mut Sums<FMA>) {
         let d = half_to_f32(self.d);
         let all = self.values();
         for (block, q) in all.as_chunks::<32>().0.iter().enumerate() {
@@ -180,15 +180,10 @@ impl Dot for Q6K {
                 scale * f32::from(self.scales[2 * block]),
                 scale * f32::from(self.scales[2 * block + 1]),
             ];
-            sums.add_halves(scales, M::unsigned(q, values(x, block)));
+            sums.add_halves(scales, M::unsigned(q, Parts::of(x, block)));
             for (scale, &sum) in scales.into_iter().zip(&x.half_sums[2 * block..]) {
-                sums.add_offset(scale, -32 * i32::from(sum));
+                sums.add_offset(scale, -32 * sum);
             }
         }
     }
-}
-
-#[inline(always)]
-fn values(x: &Q8Group, block: usize) -> &[i8; 32] {
-    &x.values.as_chunks::<32>().0[block]
 }

@@ -1,8 +1,8 @@
 //! One vector times a weight matrix: `y = W x`, the work of a decode step.
 //!
-//! Two ways: [`exact`] multiplies f32 activations with dequantised weights; [`quantized`] multiplies activations
-//! quantised to bytes with the integers of quantised weights, several times as fast, with an error of up to 1/254 of
-//! the largest activation in each 32. Both sum in an order that depends on the width and the level alone.
+//! Two ways: [`exact`] multiplies f32 activations with weights as f32; [`quantized`] multiplies activations as integers
+//! of 15 bits with the integers of quantised weights, several times as fast, with an error of up to 1/32512 of the
+//! largest activation in each 32. Both sum in an order that depends on the width and the level alone.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -18,8 +18,8 @@ pub use product::{exact, quantized};
 use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory};
 
 use crate::error::Result;
-use crate::linear::{Epilogue, Operands, Precision};
-use crate::quant::Q8Group;
+use crate::linear::{Epilogue, Operands};
+use crate::quant::Q15Group;
 use crate::simd::Isa;
 
 /// The product of few vectors with a weight matrix, each on its own; [`crate::linear::Linear`] chooses when.
@@ -28,15 +28,14 @@ pub(crate) struct MatVec {
     plain: Kernel,
     bias: Kernel,
     isa: Isa,
-    precision: Precision,
 }
 
-/// Widest input whose bytes fit into the shared memory that is asked for.
+/// Widest input whose integers fit into the shared memory that is asked for.
 const MAX_QUANTIZED_COLS: usize = 48 * 1024;
 
 impl MatVec {
-    pub(crate) fn new(device: &Device, isa: Isa, precision: Precision) -> Result<MatVec> {
-        let max = (Q8Group::count(MAX_QUANTIZED_COLS) * size_of::<Q8Group>()) as u32;
+    pub(crate) fn new(device: &Device, isa: Isa) -> Result<MatVec> {
+        let max = (Q15Group::count(MAX_QUANTIZED_COLS) * size_of::<Q15Group>()) as u32;
         let source = |name| {
             KernelSource::new(name)
                 .op("matvec")
@@ -56,7 +55,6 @@ impl MatVec {
             plain: device.kernel(&plain)?,
             bias: device.kernel(&bias)?,
             isa,
-            precision,
         })
     }
 
@@ -75,9 +73,7 @@ impl MatVec {
             tokens,
             ..
         } = operands;
-        let bytes = w.dtype().is_quantized()
-            && self.precision == Precision::Bytes
-            && w.cols() <= MAX_QUANTIZED_COLS;
+        let quantized = w.dtype().is_quantized() && w.cols() <= MAX_QUANTIZED_COLS;
         let per_group = rows_per_group(rows, cols);
         let params = cpu::Params {
             rows,
@@ -85,11 +81,15 @@ impl MatVec {
             dtype: w.dtype() as u32,
             per_group,
             level: self.isa.level() as u32,
-            bytes: u32::from(bytes),
+            quantized: u32::from(quantized),
         };
-        let groups = if bytes { Q8Group::count(w.cols()) } else { 0 };
+        let groups = if quantized {
+            Q15Group::count(w.cols())
+        } else {
+            0
+        };
         let grid = Grid::groups([rows.div_ceil(per_group), tokens, 1])
-            .with_shared_memory((groups * size_of::<Q8Group>()) as u32);
+            .with_shared_memory((groups * size_of::<Q15Group>()) as u32);
         let (w, x, out, params) = (w.view(), x.view(), out.view(), Bytes(&params));
         match operands.epilogue {
             Epilogue::None => encoder.dispatch(&self.plain, (w, x, out, params), grid)?,

@@ -7,7 +7,7 @@ use super::avx512;
 use super::{exact as floats, integer};
 use crate::dtype::DType;
 use crate::error::{Error, check_length};
-use crate::quant::{Q8Group, WeightMatrix};
+use crate::quant::{Q15Group, WeightMatrix};
 use crate::simd::Isa;
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Level;
@@ -43,7 +43,7 @@ pub fn quantized(
     isa: Isa,
     w: &WeightMatrix<'_>,
     rows: Range<usize>,
-    x: &[Q8Group],
+    x: &[Q15Group],
     y: &mut [f32],
 ) -> Result<(), Error> {
     let bytes = w.row_range(rows.clone())?;
@@ -54,7 +54,7 @@ pub fn quantized(
             allowed: "Q8_0, Q4_0, Q4_1, Q4_K, Q6_K",
         });
     }
-    check_length("matvec input (groups)", x.len(), Q8Group::count(w.cols()))?;
+    check_length("matvec input (groups)", x.len(), Q15Group::count(w.cols()))?;
     check_length("matvec output (f32)", y.len(), rows.len())?;
     if w.cols() == 0 {
         y.fill(0.0);
@@ -69,7 +69,7 @@ fn integer_rows(
     dtype: DType,
     row_bytes: usize,
     bytes: &[u8],
-    x: &[Q8Group],
+    x: &[Q15Group],
     y: &mut [f32],
 ) {
     #[cfg(target_arch = "x86_64")]

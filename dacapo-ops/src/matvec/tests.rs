@@ -12,7 +12,7 @@ use crate::testing::{Case, Random};
 fn run(isa: Isa, case: &Case, rows: Range<usize>, x: &[f32], integer: bool) -> Vec<f32> {
     let mut y = vec![f32::NAN; rows.len()];
     if integer {
-        let mut groups = vec![Q8Group::zeroed(); Q8Group::count(x.len())];
+        let mut groups = vec![Q15Group::zeroed(); Q15Group::count(x.len())];
         quantize_row(isa, x, &mut groups).unwrap();
         quantized(isa, &case.matrix(), rows, &groups, &mut y).unwrap();
     } else {
@@ -129,7 +129,7 @@ fn bad_arguments_are_refused() {
     assert!(exact(isa, &w, 0..4, &x[1..], &mut [0.0; 4]).is_err());
     assert!(exact(isa, &w, 0..4, &x, &mut [0.0; 3]).is_err());
     assert!(exact(isa, &w, 2..5, &x, &mut [0.0; 3]).is_err());
-    let error = quantized(isa, &w, 0..4, &[Q8Group::zeroed()], &mut [0.0; 4]).unwrap_err();
+    let error = quantized(isa, &w, 0..4, &[Q15Group::zeroed()], &mut [0.0; 4]).unwrap_err();
     assert_eq!(
         error.to_string(),
         "the weight of an integer product cannot be F16; possible are Q8_0, Q4_0, Q4_1, Q4_K, Q6_K"

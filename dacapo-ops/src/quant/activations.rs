@@ -1,31 +1,40 @@
-//! Activations as signed bytes, the other side of integer dot products.
+//! Activations as integers of 15 bits, the other side of integer dot products.
 
 use bytemuck::{Pod, Zeroable};
 
 use crate::error::{Error, check_length};
 use crate::simd::{Isa, Kernel};
 
-/// 256 consecutive activations of one row, in eight blocks of 32 signed bytes with an f32 scale each.
+/// 256 consecutive activations of one row, in eight blocks of 32 integers with an f32 scale each.
 ///
-/// A row of `cols` activations takes [`Q8Group::count`] groups; what lies past its end is zero. The error of an
-/// element is at most half its block's scale, which is 1/254 of the largest magnitude in the block.
+/// An integer lies in `-16256..=16256`, and is split into two parts that are valid operands of every instruction that
+/// multiplies bytes, signed or not: a weight is unpacked once and multiplied twice. Why not fewer bits: see
+/// `docs/rejected-optimizations.md`.
 ///
-/// A block that holds an infinity or a NaN gets a NaN scale, so that every product with it is NaN. A block whose largest
-/// magnitude is below 3.8e-37 becomes zero.
+/// A row of `cols` activations takes [`Q15Group::count`] groups; what lies past its end is zero. The error of an
+/// element is at most half its block's scale, which is 1/32512 of the largest magnitude in the block.
+///
+/// A block that holds an infinity or a NaN gets a NaN scale, so that every product with it is NaN, also where infinity
+/// times the weights would be infinite. A block whose largest magnitude is below 4.8e-35 becomes zero.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
-pub struct Q8Group {
-    /// The bytes; element `i` stands for `scales[i / 32] * values[i]`.
-    pub values: [i8; 256],
-    /// One scale for each 32 values.
+pub struct Q15Group {
+    /// Upper parts, at least -127: element `i` stands for `scales[i / 32] * (128 * high[i] + low[i])`.
+    pub high: [i8; 256],
+    /// Lower parts, at most 127.
+    pub low: [u8; 256],
+    /// One scale for each 32 elements.
     pub scales: [f32; 8],
-    /// Sums of each 16 values, for weights that have an offset.
-    pub half_sums: [i16; 16],
+    /// Sums of each 16 integers, for weights that have an offset.
+    pub half_sums: [i32; 16],
 }
 
-impl Q8Group {
+impl Q15Group {
     /// Activations in a group.
     pub const LEN: usize = 256;
+
+    /// The largest magnitude of an integer.
+    const MAX: f32 = 127.0 * 128.0;
 
     /// Groups of a row of `cols` activations.
     #[must_use]
@@ -33,28 +42,38 @@ impl Q8Group {
         cols.div_ceil(Self::LEN)
     }
 
-    /// The sum of the 32 values of `block`.
+    /// Element `i` as an integer.
+    #[inline(always)]
+    pub(crate) fn integer(&self, i: usize) -> i16 {
+        i16::from(self.high[i]) * 128 + i16::from(self.low[i])
+    }
+
+    /// The sum of the 32 integers of `block`.
     #[inline(always)]
     pub(crate) fn sum(&self, block: usize) -> i32 {
-        i32::from(self.half_sums[2 * block]) + i32::from(self.half_sums[2 * block + 1])
+        self.half_sums[2 * block] + self.half_sums[2 * block + 1]
     }
 }
 
-/// Quantises one row: `out` must hold [`Q8Group::count`] groups of `x`.
+/// Quantises one row: `out` must hold [`Q15Group::count`] groups of `x`.
 ///
 /// Every level gives the same bytes.
 ///
 /// # Errors
 /// [`Error::Length`] if `out` has another length.
-pub fn quantize_row(isa: Isa, x: &[f32], out: &mut [Q8Group]) -> Result<(), Error> {
-    check_length("quantised row (groups)", out.len(), Q8Group::count(x.len()))?;
+pub fn quantize_row(isa: Isa, x: &[f32], out: &mut [Q15Group]) -> Result<(), Error> {
+    check_length(
+        "quantised row (groups)",
+        out.len(),
+        Q15Group::count(x.len()),
+    )?;
     isa.run(QuantizeRow { x, out });
     Ok(())
 }
 
 struct QuantizeRow<'a> {
     x: &'a [f32],
-    out: &'a mut [Q8Group],
+    out: &'a mut [Q15Group],
 }
 
 impl Kernel for QuantizeRow<'_> {
@@ -67,9 +86,9 @@ impl Kernel for QuantizeRow<'_> {
 }
 
 #[inline(always)]
-fn row(x: &[f32], out: &mut [Q8Group]) {
-    for (x, group) in x.chunks(Q8Group::LEN).zip(out) {
-        *group = Q8Group::zeroed();
+fn row(x: &[f32], out: &mut [Q15Group]) {
+    for (x, group) in x.chunks(Q15Group::LEN).zip(out) {
+        *group = Q15Group::zeroed();
         let (blocks, rest) = x.as_chunks::<32>();
         for (i, x) in blocks.iter().enumerate() {
             block(x, group, i);
@@ -83,7 +102,7 @@ fn row(x: &[f32], out: &mut [Q8Group]) {
 }
 
 #[inline(always)]
-fn block(x: &[f32; 32], group: &mut Q8Group, index: usize) {
+fn block(x: &[f32; 32], group: &mut Q15Group, index: usize) {
     // As integers, magnitudes order like the numbers they are, with infinity and then NaN at the top.
     let largest = x
         .iter()
@@ -93,20 +112,21 @@ fn block(x: &[f32; 32], group: &mut Q8Group, index: usize) {
         group.scales[index] = f32::NAN;
         return;
     }
-    let inverse = 127.0 / largest;
+    let inverse = Q15Group::MAX / largest;
     if !inverse.is_finite() {
         return;
     }
-    group.scales[index] = largest / 127.0;
-    let values = &mut group.values[32 * index..][..32];
-    for (q, v) in values.iter_mut().zip(x) {
-        *q = round(v * inverse) as i8;
+    group.scales[index] = largest / Q15Group::MAX;
+    let mut integers = [0; 32];
+    for (q, v) in integers.iter_mut().zip(x) {
+        *q = round(v * inverse);
     }
-    for (sum, values) in group.half_sums[2 * index..][..2]
-        .iter_mut()
-        .zip(values.chunks_exact(16))
-    {
-        *sum = values.iter().map(|&q| i16::from(q)).sum();
+    for (i, q) in integers.into_iter().enumerate() {
+        group.high[32 * index + i] = (q >> 7) as i8;
+        group.low[32 * index + i] = (q & 127) as u8;
+    }
+    for (half, integers) in integers.as_chunks::<16>().0.iter().enumerate() {
+        group.half_sums[2 * index + half] = integers.iter().sum();
     }
 }
 

@@ -11,7 +11,7 @@ mod tests;
 
 use half::bf16;
 
-pub use activations::{Q8Group, quantize_row};
+pub use activations::{Q15Group, quantize_row};
 pub use load_only::LoadOnly;
 pub use matrix::WeightMatrix;
 

@@ -120,10 +120,14 @@ mod activations {
     use bytemuck::Zeroable;
     use proptest::prelude::*;
 
-    fn quantized(isa: Isa, x: &[f32]) -> Vec<Q8Group> {
-        let mut groups = vec![Q8Group::zeroed(); Q8Group::count(x.len())];
+    fn quantized(isa: Isa, x: &[f32]) -> Vec<Q15Group> {
+        let mut groups = vec![Q15Group::zeroed(); Q15Group::count(x.len())];
         quantize_row(isa, x, &mut groups).unwrap();
         groups
+    }
+
+    fn integers(group: &Q15Group) -> [i32; 256] {
+        std::array::from_fn(|i| 128 * i32::from(group.high[i]) + i32::from(group.low[i]))
     }
 
     proptest! {
@@ -135,8 +139,9 @@ mod activations {
                 let block: &[f32] = &x[i / 32 * 32..x.len().min(i / 32 * 32 + 32)];
                 let largest = block.iter().fold(0.0f64, |m, v| m.max(f64::from(v.abs())));
                 let scale = f64::from(group.scales[i % 256 / 32]);
-                let got = scale * f64::from(group.values[i % 256]);
-                prop_assert!((got - f64::from(v)).abs() <= largest / 254.0 * 1.0001);
+                let got = scale * f64::from(integers(group)[i % 256]);
+                prop_assert!(group.high[i % 256] >= -127 && group.low[i % 256] <= 127);
+                prop_assert!((got - f64::from(v)).abs() <= largest / 32512.0 * 1.01);
             }
             for isa in Isa::available() {
                 prop_assert_eq!(&quantized(isa, &x), &groups);
@@ -151,10 +156,12 @@ mod activations {
             let groups = quantized(isa, &x);
             assert_eq!(groups.len(), 1);
             for (half, &sum) in groups[0].half_sums.iter().enumerate() {
-                let values = &groups[0].values[16 * half..][..16];
-                assert_eq!(sum, values.iter().map(|&v| i16::from(v)).sum::<i16>());
+                assert_eq!(
+                    sum,
+                    integers(&groups[0])[16 * half..][..16].iter().sum::<i32>()
+                );
             }
-            assert!(groups[0].values[77..].iter().all(|&v| v == 0));
+            assert!(integers(&groups[0])[77..].iter().all(|&v| v == 0));
             assert_eq!(groups[0].scales[3..], [0.0; 5]);
         }
     }
@@ -162,14 +169,16 @@ mod activations {
     #[test]
     fn extremes() {
         for isa in Isa::available() {
-            assert_eq!(quantized(isa, &[0.0; 32])[0], Q8Group::zeroed());
-            assert_eq!(quantized(isa, &[1e-40; 32])[0], Q8Group::zeroed());
-            assert_eq!(quantized(isa, &[f32::MAX; 32])[0].values[..32], [127; 32]);
-            assert_eq!(quantized(isa, &[-f32::MAX; 32])[0].values[..32], [-127; 32]);
+            assert_eq!(quantized(isa, &[0.0; 32])[0], Q15Group::zeroed());
+            assert_eq!(quantized(isa, &[1e-40; 32])[0], Q15Group::zeroed());
+            let largest = quantized(isa, &[f32::MAX; 32])[0];
+            assert_eq!(integers(&largest)[..32], [16256; 32]);
+            let least = quantized(isa, &[-f32::MAX; 32])[0];
+            assert_eq!(integers(&least)[..32], [-16256; 32]);
             for bad in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN] {
                 let group = quantized(isa, &[1.0, bad, 2.0])[0];
                 assert!(group.scales[0].is_nan());
-                assert_eq!(group.values, [0; 256]);
+                assert_eq!(integers(&group), [0; 256]);
             }
         }
     }

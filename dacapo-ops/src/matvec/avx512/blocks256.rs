@@ -2,23 +2,20 @@
 
 use std::arch::x86_64::*;
 
-use super::{Dot, ROWS, lanes, load, load_values, minus_sums};
-use crate::quant::Q8Group;
+use super::{Dot, Parts, ROWS, lanes, load};
+use crate::quant::Q15Group;
 use crate::quant::blocks::{Q4K, Q6K, Scales};
 
 impl Dot for Q4K {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    unsafe fn dot(rows: [&[Self]; ROWS], x: &[Q8Group]) -> [f32; ROWS] {
+    unsafe fn dot(rows: [&[Self]; ROWS], x: &[Q15Group]) -> [f32; ROWS] {
         let mut sums = [_mm512_setzero_ps(); ROWS];
-        let mut offsets = [_mm256_setzero_ps(); ROWS];
         let shift = lanes([0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4]);
         let fifteen = _mm512_set1_epi8(15);
         for (i, x) in x.iter().enumerate() {
             let values = load_all(x);
             let x_scales = load_scales(x);
-            let half_sums = load256(bytemuck::cast_ref(&x.half_sums));
-            let x_sums = _mm256_cvtepi32_ps(_mm256_madd_epi16(half_sums, _mm256_set1_epi16(1)));
-            let x_sums = _mm256_mul_ps(x_sums, x_scales);
+            let x_sums = _mm256_mul_ps(_mm256_cvtepi32_ps(whole_sums(x)), x_scales);
             for (row, blocks) in rows.iter().enumerate() {
                 let block = &blocks[i];
                 let packed = Scales::unpack(&block.scales);
@@ -28,21 +25,20 @@ impl Dot for Q4K {
                 for (pair, qs) in block.qs.as_chunks::<32>().0.iter().enumerate() {
                     let both = _mm512_broadcast_i64x4(load256(qs));
                     let q = _mm512_and_si512(_mm512_srlv_epi32(both, shift), fifteen);
-                    let sum = _mm512_dpbusd_epi32(_mm512_setzero_si512(), q, values[pair]);
                     let at = 2 * pair as u32;
                     let spread = lanes(spread(at, 8));
                     let scale = _mm512_permutexvar_ps(spread, scales);
-                    sums[row] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, sums[row]);
+                    sums[row] = _mm512_fmadd_ps(values[pair].dot(q), scale, sums[row]);
                 }
                 let minimum = _mm256_set1_ps(half(block.dmin));
                 let offset = _mm256_mul_ps(eight(packed.offset), minimum);
-                offsets[row] = _mm256_fmadd_ps(offset, x_sums, offsets[row]);
+                let offset = _mm512_zextps256_ps512(_mm256_mul_ps(offset, x_sums));
+                sums[row] = _mm512_sub_ps(sums[row], offset);
             }
         }
         let mut out = [0.0; ROWS];
         for (row, out) in out.iter_mut().enumerate() {
-            let offsets = _mm512_zextps256_ps512(offsets[row]);
-            *out = _mm512_reduce_add_ps(_mm512_sub_ps(sums[row], offsets));
+            *out = _mm512_reduce_add_ps(sums[row]);
         }
         out
     }
@@ -50,7 +46,7 @@ impl Dot for Q4K {
 
 impl Dot for Q6K {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    unsafe fn dot(rows: [&[Self]; ROWS], x: &[Q8Group]) -> [f32; ROWS] {
+    unsafe fn dot(rows: [&[Self]; ROWS], x: &[Q15Group]) -> [f32; ROWS] {
         let mut sums = [_mm512_setzero_ps(); ROWS];
         let fifteen = _mm512_set1_epi8(15);
         let high = _mm512_set1_epi8(0x30);
@@ -62,12 +58,8 @@ impl Dot for Q6K {
         let pairs = lanes([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]);
         for (i, x) in x.iter().enumerate() {
             let values = load_all(x);
-            let start = [
-                minus_sums(32, values[0]),
-                minus_sums(32, values[1]),
-                minus_sums(32, values[2]),
-                minus_sums(32, values[3]),
-            ];
+            let minus_sums = _mm512_mullo_epi32(load_half_sums(x), _mm512_set1_epi32(-32));
+            let minus_sums = _mm512_cvtepi32_ps(minus_sums);
             let x_scales = _mm512_permutexvar_ps(pairs, _mm512_castps256_ps512(load_scales(x)));
             for (row, blocks) in rows.iter().enumerate() {
                 let block = &blocks[i];
@@ -75,6 +67,7 @@ impl Dot for Q6K {
                 let scales = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(scales));
                 let scales = _mm512_mul_ps(scales, x_scales);
                 let scales = _mm512_mul_ps(scales, _mm512_set1_ps(half(block.d)));
+                sums[row] = _mm512_fmadd_ps(scales, minus_sums, sums[row]);
                 let (ql, qh) = (block.ql.as_chunks::<64>().0, block.qh.as_chunks::<32>().0);
                 for half in 0..2 {
                     let low = load(&ql[half]);
@@ -91,10 +84,9 @@ impl Dot for Q6K {
                     ];
                     for (quarter, q) in q.into_iter().enumerate() {
                         let at = 2 * half + quarter;
-                        let sum = _mm512_dpbusd_epi32(start[at], q, values[at]);
                         let spread = lanes(spread(4 * at as u32, 4));
                         let scale = _mm512_permutexvar_ps(spread, scales);
-                        sums[row] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, sums[row]);
+                        sums[row] = _mm512_fmadd_ps(values[at].dot(q), scale, sums[row]);
                     }
                 }
             }
@@ -121,18 +113,32 @@ const fn spread(at: u32, times: usize) -> [u32; 16] {
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load_all(x: &Q8Group) -> [__m512i; 4] {
+fn load_all(x: &Q15Group) -> [Parts; 4] {
     [
-        load_values(x, 0),
-        load_values(x, 1),
-        load_values(x, 2),
-        load_values(x, 3),
+        Parts::load(x, 0),
+        Parts::load(x, 1),
+        Parts::load(x, 2),
+        Parts::load(x, 3),
     ]
 }
 
 #[inline]
 #[target_feature(enable = "avx512f")]
-fn load_scales(x: &Q8Group) -> __m256 {
+fn load_half_sums(x: &Q15Group) -> __m512i {
+    load(bytemuck::cast_ref(&x.half_sums))
+}
+
+/// Sums of each 32 activations.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn whole_sums(x: &Q15Group) -> __m256i {
+    let halves = load_half_sums(x);
+    _mm512_cvtepi64_epi32(_mm512_add_epi32(halves, _mm512_srli_epi64::<32>(halves)))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_scales(x: &Q15Group) -> __m256 {
     _mm256_castsi256_ps(load256(bytemuck::cast_ref(&x.scales)))
 }
 

@@ -2,8 +2,8 @@
 
 use std::arch::x86_64::*;
 
-use super::{Dot, ROWS, lanes, load, load_values, minus_sums};
-use crate::quant::Q8Group;
+use super::{Dot, Parts, ROWS, lanes, load};
+use crate::quant::Q15Group;
 use crate::quant::blocks::{Block, Q4_0, Q4_1, Q8_0};
 
 /// Four consecutive blocks of a row.
@@ -16,8 +16,8 @@ struct Four {
 }
 
 trait Quad: Block {
-    /// What the format subtracts from every value.
-    const MINUS: Option<u8>;
+    /// What the format subtracts from every value; otherwise each block has an offset of its own.
+    const MINUS: Option<f32>;
 
     /// Splits up to four blocks, or exactly four if they are `WHOLE`; those that are missing are zero.
     ///
@@ -27,7 +27,7 @@ trait Quad: Block {
 }
 
 impl Quad for Q4_1 {
-    const MINUS: Option<u8> = None;
+    const MINUS: Option<f32> = None;
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
@@ -51,7 +51,7 @@ impl Quad for Q4_1 {
 }
 
 impl Quad for Q4_0 {
-    const MINUS: Option<u8> = Some(8);
+    const MINUS: Option<f32> = Some(8.0);
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
@@ -81,7 +81,7 @@ impl Quad for Q4_0 {
 }
 
 impl Quad for Q8_0 {
-    const MINUS: Option<u8> = Some(128);
+    const MINUS: Option<f32> = Some(128.0);
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
@@ -118,7 +118,7 @@ macro_rules! dot {
     ($($block:ty),*) => {$(
         impl Dot for $block {
             #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-            unsafe fn dot(rows: [&[Self]; ROWS], x: &[Q8Group]) -> [f32; ROWS] {
+            unsafe fn dot(rows: [&[Self]; ROWS], x: &[Q15Group]) -> [f32; ROWS] {
                 dot(rows, x)
             }
         }
@@ -128,7 +128,7 @@ dot!(Q4_0, Q4_1, Q8_0);
 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-fn dot<B: Quad>(rows: [&[B]; ROWS], x: &[Q8Group]) -> [f32; ROWS] {
+fn dot<B: Quad>(rows: [&[B]; ROWS], x: &[Q15Group]) -> [f32; ROWS] {
     let mut sums = Sums {
         products: [_mm512_setzero_ps(); ROWS],
         offsets: _mm512_setzero_ps(),
@@ -154,7 +154,7 @@ fn dot<B: Quad>(rows: [&[B]; ROWS], x: &[Q8Group]) -> [f32; ROWS] {
         let rest = [fours[0].1, fours[1].1, fours[2].1, fours[3].1];
         sums.add::<B, false>(rest, &x[whole / 2], whole % 2);
     }
-    sums.finish::<B>()
+    sums.finish()
 }
 
 struct Sums {
@@ -167,7 +167,7 @@ struct Sums {
 impl Sums {
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    fn add<B: Quad, const WHOLE: bool>(&mut self, rows: [&[B]; ROWS], x: &Q8Group, half: usize) {
+    fn add<B: Quad, const WHOLE: bool>(&mut self, rows: [&[B]; ROWS], x: &Q15Group, half: usize) {
         // SAFETY: this function is compiled for these features.
         let rows = unsafe {
             [
@@ -177,56 +177,50 @@ impl Sums {
                 B::split::<WHOLE>(rows[3]),
             ]
         };
-        let values = [load_values(x, 2 * half), load_values(x, 2 * half + 1)];
-        let start = match B::MINUS {
-            Some(minus) => [
-                minus_sums(minus as i8, values[0]),
-                minus_sums(minus as i8, values[1]),
-            ],
-            None => [_mm512_setzero_si512(); 2],
-        };
-
         let x_scales = load128(bytemuck::cast_ref(
             &bytemuck::cast_ref::<_, [[f32; 4]; 2]>(&x.scales)[half],
         ));
         let x_scales = _mm_castsi128_ps(x_scales);
-        let scales = _mm512_cvtph_ps(_mm256_set_m128i(
+        let half_sums: &[[[i32; 4]; 2]; 2] = bytemuck::cast_ref(&x.half_sums);
+        let x_sums = _mm_cvtepi32_ps(_mm_hadd_epi32(
+            load128(bytemuck::cast_ref(&half_sums[half][0])),
+            load128(bytemuck::cast_ref(&half_sums[half][1])),
+        ));
+
+        let heads = _mm512_cvtph_ps(_mm256_set_m128i(
             _mm_unpacklo_epi64(rows[2].heads, rows[3].heads),
             _mm_unpacklo_epi64(rows[0].heads, rows[1].heads),
         ));
-        let scales = _mm512_mul_ps(scales, _mm512_broadcast_f32x4(x_scales));
-        if B::MINUS.is_none() {
-            let half_sums = load128(bytemuck::cast_ref(
-                &bytemuck::cast_ref::<_, [[i16; 8]; 2]>(&x.half_sums)[half],
-            ));
-            let x_sums = _mm_cvtepi32_ps(_mm_madd_epi16(half_sums, _mm_set1_epi16(1)));
-            let x_sums = _mm512_broadcast_f32x4(_mm_mul_ps(x_sums, x_scales));
-            let offsets = _mm512_cvtph_ps(_mm256_set_m128i(
-                _mm_unpackhi_epi64(rows[2].heads, rows[3].heads),
-                _mm_unpackhi_epi64(rows[0].heads, rows[1].heads),
-            ));
-            self.offsets = _mm512_fmadd_ps(offsets, x_sums, self.offsets);
-        }
+        let scales = _mm512_mul_ps(heads, _mm512_broadcast_f32x4(x_scales));
+        let (offsets, x_sums) = match B::MINUS {
+            Some(minus) => (scales, _mm_mul_ps(x_sums, _mm_set1_ps(-minus))),
+            None => {
+                let offsets = _mm512_cvtph_ps(_mm256_set_m128i(
+                    _mm_unpackhi_epi64(rows[2].heads, rows[3].heads),
+                    _mm_unpackhi_epi64(rows[0].heads, rows[1].heads),
+                ));
+                (offsets, _mm_mul_ps(x_sums, x_scales))
+            }
+        };
+        self.offsets = _mm512_fmadd_ps(offsets, _mm512_broadcast_f32x4(x_sums), self.offsets);
 
+        let parts = [Parts::load(x, 2 * half), Parts::load(x, 2 * half + 1)];
         for (row, four) in rows.iter().enumerate() {
-            for pair in 0..2 {
-                let sum = _mm512_dpbusd_epi32(start[pair], four.values[pair], values[pair]);
+            for (pair, parts) in parts.iter().enumerate() {
                 let scale = _mm512_permutexvar_ps(eight_each((4 * row + 2 * pair) as u32), scales);
-                self.products[row] =
-                    _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, self.products[row]);
+                let products = parts.dot(four.values[pair]);
+                self.products[row] = _mm512_fmadd_ps(products, scale, self.products[row]);
             }
         }
     }
 
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    fn finish<B: Quad>(self) -> [f32; ROWS] {
+    fn finish(self) -> [f32; ROWS] {
         let mut sums = [0.0; ROWS];
         for (row, sum) in sums.iter_mut().enumerate() {
-            *sum = _mm512_reduce_add_ps(self.products[row]);
-            if B::MINUS.is_none() {
-                *sum += _mm512_mask_reduce_add_ps(15 << (4 * row), self.offsets);
-            }
+            *sum = _mm512_reduce_add_ps(self.products[row])
+                + _mm512_mask_reduce_add_ps(15 << (4 * row), self.offsets);
         }
         sums
     }
