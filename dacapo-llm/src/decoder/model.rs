@@ -3,8 +3,6 @@ use std::sync::Arc;
 
 use dacapo::Device;
 use dacapo_ops::Ops;
-use dacapo_ops::linear::{Linear, Precision};
-use dacapo_ops::simd::Isa;
 use dacapo_ops::tensor::Tensor;
 
 use crate::config::ModelConfig;
@@ -158,19 +156,11 @@ fn load(
     Ok(Model {
         shared: Arc::new(Shared {
             device: device.clone(),
-            ops: compile(device)?,
+            ops: Ops::new(device)?,
             notices: loader.notices(),
             weight_bytes: stored.iter().map(|weight| weight.range.len() as u64).sum(),
             weights,
             config,
         }),
     })
-}
-
-/// The operations, with products that are exact: one-byte activations would cost more accuracy than the
-/// proof of this crate allows (a cosine of 0.995 at worst instead of 0.9995).
-fn compile(device: &Device) -> Result<Ops, DecoderError> {
-    let mut ops = Ops::new(device)?;
-    ops.linear = Linear::with(device, Isa::detect(), Precision::Exact)?;
-    Ok(ops)
 }
