@@ -31,6 +31,9 @@ pub struct Device {
 pub(crate) struct DeviceCore {
     pub(crate) backend: Box<dyn backend::Device>,
     pub(crate) hazards: Hazards,
+    /// The backend's answers, asked for once: every dispatch needs them.
+    pub(crate) limits: Limits,
+    pub(crate) prevents_races: bool,
     pub(crate) timeline: Timeline,
     pub(crate) allocations: AllocationIds,
     pub(crate) budget: Budget,
@@ -102,12 +105,14 @@ impl Device {
             index: chosen.index,
             ..cpu::info(options.threads)
         };
-        let backend = Box::new(cpu::CpuDevice::open(&info)?);
+        let backend: Box<dyn backend::Device> = Box::new(cpu::CpuDevice::open(&info)?);
         let budget = options
             .memory_limit
             .unwrap_or_else(|| cpu::system_memory().free);
         Ok(Device {
             core: Arc::new(DeviceCore {
+                limits: *backend.limits(),
+                prevents_races: backend.must_prevent_races(),
                 backend,
                 hazards: options.hazards,
                 timeline: Timeline::new(),
@@ -142,7 +147,7 @@ impl Device {
 
     /// The largest values it takes.
     pub fn limits(&self) -> &Limits {
-        self.core.backend.limits()
+        &self.core.limits
     }
 
     /// What it has done so far.
@@ -327,9 +332,7 @@ fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d Dev
 impl DeviceCore {
     pub(crate) fn kernel(self: &Arc<DeviceCore>, source: &KernelSource) -> Result<Kernel> {
         self.registry.get_or_compile(source, || {
-            source
-                .interface()
-                .check(source.name(), self.backend.limits())?;
+            source.interface().check(source.name(), &self.limits)?;
             let pipeline = self.backend.pipeline(source)?;
             self.counters.add(&Counters {
                 pipelines_compiled: 1,

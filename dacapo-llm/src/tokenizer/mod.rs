@@ -135,9 +135,8 @@ impl Tokenizer {
             return pipeline.encode(text, add, special);
         }
         let roles = &self.vocabulary.roles;
-        let added = |wanted: bool, id: Option<u32>| {
-            id.filter(|_| wanted && add == AddSpecial::AsTrained)
-        };
+        let added =
+            |wanted: bool, id: Option<u32>| id.filter(|_| wanted && add == AddSpecial::AsTrained);
         let mut ids = Vec::with_capacity(text.len() / 3 + 2);
         ids.extend(added(roles.add_bos, roles.bos));
         self.encode_text(text, special, &mut ids)?;
@@ -220,7 +219,9 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::IdOutOfRange`].
     pub fn token_bytes(&self, id: u32) -> Result<&[u8], TokenizerError> {
-        self.vocabulary.bytes(id).ok_or_else(|| self.vocabulary.out_of_range(id))
+        self.vocabulary
+            .bytes(id)
+            .ok_or_else(|| self.vocabulary.out_of_range(id))
     }
 
     /// What a token is for.
@@ -228,7 +229,9 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::IdOutOfRange`].
     pub fn token_kind(&self, id: u32) -> Result<TokenKind, TokenizerError> {
-        self.vocabulary.kind(id).ok_or_else(|| self.vocabulary.out_of_range(id))
+        self.vocabulary
+            .kind(id)
+            .ok_or_else(|| self.vocabulary.out_of_range(id))
     }
 
     /// The token that starts a text.

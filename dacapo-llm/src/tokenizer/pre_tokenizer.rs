@@ -39,7 +39,12 @@ struct Kind {
 }
 
 const fn kind(names: &'static [&'static str], patterns: &'static [&'static str]) -> Kind {
-    Kind { names, patterns, whole_words: false, add_bos: false }
+    Kind {
+        names,
+        patterns,
+        whole_words: false,
+        add_bos: false,
+    }
 }
 
 const KINDS: &[Kind] = &[
@@ -47,30 +52,91 @@ const KINDS: &[Kind] = &[
         &["default"],
         &[r"[\p{P}$+<=>^~|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"],
     ),
-    kind(&["gpt-2", "phi-2", "mpt", "olmo", "jais", "trillion", "granite-docling"], &[GPT2]),
     kind(
-        &["starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b"],
+        &[
+            "gpt-2",
+            "phi-2",
+            "mpt",
+            "olmo",
+            "jais",
+            "trillion",
+            "granite-docling",
+        ],
+        &[GPT2],
+    ),
+    kind(
+        &[
+            "starcoder",
+            "refact",
+            "command-r",
+            "smollm",
+            "codeshell",
+            "exaone",
+            "minerva-7b",
+        ],
         &[r"\p{N}", GPT2],
     ),
-    kind(&["falcon"], &[r"[\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]"]),
+    kind(
+        &["falcon"],
+        &[r"[\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]"],
+    ),
     Kind {
-        names: &["llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "lfm2"],
+        names: &[
+            "llama-bpe",
+            "llama3",
+            "llama-v3",
+            "falcon3",
+            "falcon-h1",
+            "pixtral",
+            "lfm2",
+        ],
         patterns: &[LLAMA3],
         whole_words: true,
         add_bos: true,
     },
     kind(&["dbrx", "smaug-bpe", "chatglm-bpe"], &[LLAMA3]),
-    kind(&["qwen2", "deepseek-r1-qwen", "stablelm2", "hunyuan", "megrez", "grok-2"], &[QWEN2]),
+    kind(
+        &[
+            "qwen2",
+            "deepseek-r1-qwen",
+            "stablelm2",
+            "hunyuan",
+            "megrez",
+            "grok-2",
+        ],
+        &[QWEN2],
+    ),
     kind(&["qwen35"], &[QWEN35]),
-    Kind { names: &["tekken"], patterns: &[TEKKEN], whole_words: true, add_bos: true },
+    Kind {
+        names: &["tekken"],
+        patterns: &[TEKKEN],
+        whole_words: true,
+        add_bos: true,
+    },
     kind(&["gpt-4o", "llama4"], &[GPT4O]),
     kind(
         &["deepseek-llm"],
-        &[r"[\r\n]", DEEPSEEK_LETTERS, r"\s?[!-/:-~！-／：-～‘-‟　-。]+", r"\s+$", CJK, r"\p{N}+"],
+        &[
+            r"[\r\n]",
+            DEEPSEEK_LETTERS,
+            r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
+            r"\s+$",
+            CJK,
+            r"\p{N}+",
+        ],
     ),
-    kind(&["deepseek-coder"], &[r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", CJK, r"\p{N}"]),
-    kind(&["deepseek-v3", "hunyuan-dense"], &[r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", DEEPSEEK3]),
-    kind(&["bloom", "poro-chat", "gpt3-finnish"], &[r" ?[^(\s|.,!?…。，、।۔،)]+"]),
+    kind(
+        &["deepseek-coder"],
+        &[r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", CJK, r"\p{N}"],
+    ),
+    kind(
+        &["deepseek-v3", "hunyuan-dense"],
+        &[r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", DEEPSEEK3],
+    ),
+    kind(
+        &["bloom", "poro-chat", "gpt3-finnish"],
+        &[r" ?[^(\s|.,!?…。，、।۔،)]+"],
+    ),
     kind(&["viking"], &[r" ?[^(\s|.,!?…。，、।۔،)]+", r"\p{N}"]),
 ];
 
@@ -85,11 +151,17 @@ pub(super) struct PreTokenizer {
 impl PreTokenizer {
     /// The pre-tokenizer of a name in `tokenizer.ggml.pre`.
     pub(super) fn named(name: &str) -> Result<Self, TokenizerError> {
-        let kind = KINDS.iter().find(|kind| kind.names.contains(&name)).ok_or_else(|| {
-            let mut known: Vec<_> = KINDS.iter().flat_map(|kind| kind.names).copied().collect();
-            known.sort_unstable();
-            TokenizerError::UnknownPreTokenizer { found: name.to_owned(), known }
-        })?;
+        let kind = KINDS
+            .iter()
+            .find(|kind| kind.names.contains(&name))
+            .ok_or_else(|| {
+                let mut known: Vec<_> = KINDS.iter().flat_map(|kind| kind.names).copied().collect();
+                known.sort_unstable();
+                TokenizerError::UnknownPreTokenizer {
+                    found: name.to_owned(),
+                    known,
+                }
+            })?;
         let patterns = kind.patterns.iter().map(|pattern| {
             Regex::new(pattern).map_err(|error| TokenizerError::Encode(error.to_string()))
         });
@@ -142,7 +214,9 @@ fn without_last_space(word: &str, ends_piece: bool, lines: bool) -> &str {
     }
     // Looking at the last character first keeps this cheap for most words.
     match word.char_indices().next_back() {
-        Some((last, c)) if last > 0 && c.is_whitespace() && word.trim_start().is_empty() => &word[..last],
+        Some((last, c)) if last > 0 && c.is_whitespace() && word.trim_start().is_empty() => {
+            &word[..last]
+        }
         _ => word,
     }
 }

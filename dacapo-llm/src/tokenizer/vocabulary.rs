@@ -26,8 +26,13 @@ const END_TEXTS: [&str; 18] = [
 ];
 
 /// Texts that end a turn, best first, for vocabularies that do not name one.
-const END_OF_TURN_TEXTS: [&str; 5] =
-    ["<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>"];
+const END_OF_TURN_TEXTS: [&str; 5] = [
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+];
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +130,11 @@ impl Vocabulary {
         ];
         for (what, id) in named {
             if let Some(id) = id.filter(|&id| id as usize >= self.len()) {
-                return Err(TokenizerError::SpecialOutOfRange { what, id, tokens: self.len() });
+                return Err(TokenizerError::SpecialOutOfRange {
+                    what,
+                    id,
+                    tokens: self.len(),
+                });
             }
         }
         if roles.add_bos && roles.bos.is_none() {
@@ -134,7 +143,9 @@ impl Vocabulary {
         if roles.add_eos && roles.eos.is_none() {
             return Err(TokenizerError::SpecialMissing { what: "eos" });
         }
-        roles.eot = roles.eot.or_else(|| END_OF_TURN_TEXTS.into_iter().find_map(&find));
+        roles.eot = roles
+            .eot
+            .or_else(|| END_OF_TURN_TEXTS.into_iter().find_map(&find));
         let mut ends: Vec<u32> = END_TEXTS.into_iter().filter_map(&find).collect();
         for &id in &ends {
             // Some converted files have these as normal tokens; they must not appear as text.
@@ -171,6 +182,9 @@ impl Vocabulary {
     }
 
     pub(super) fn out_of_range(&self, id: u32) -> TokenizerError {
-        TokenizerError::IdOutOfRange { id, tokens: self.len() }
+        TokenizerError::IdOutOfRange {
+            id,
+            tokens: self.len(),
+        }
     }
 }

@@ -1,5 +1,9 @@
 //! What the tests over models share.
-#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "each test file uses a part of it"
+)]
 #![allow(clippy::print_stderr, reason = "a skipped test says so")]
 
 use std::num::NonZeroUsize;

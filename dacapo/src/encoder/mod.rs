@@ -106,7 +106,7 @@ impl CommandEncoder {
                     capture.dispatch(kernel, &checked.bound, checked.inline, grid)
                 }
                 Target::Live(Some(recording)) => {
-                    let prevent = self.core.backend.must_prevent_races();
+                    let prevent = self.core.prevents_races;
                     order(recording, kernel, &checked, self.hazards, prevent);
                     record(recording, kernel, &checked);
                 }

@@ -28,6 +28,18 @@ pub(crate) struct Checked<'a> {
 }
 
 impl Checked<'_> {
+    /// Adds what a bound view can conflict with: nothing where nothing can write.
+    fn note(&mut self, bound: &Bound<'_>) {
+        let allocation = &bound.view.allocation;
+        if !allocation.read_only {
+            self.accesses.push(RangeAccess {
+                allocation: allocation.id,
+                range: bound.range,
+                access: bound.access,
+            });
+        }
+    }
+
     pub(crate) fn new() -> Self {
         Checked {
             bound: SmallVec::new(),
@@ -52,7 +64,7 @@ pub(crate) fn check<'a>(
 ) -> Result<(), DispatchError> {
     let check = Check {
         device,
-        limits: device.backend.limits(),
+        limits: &device.limits,
         kernel,
         interface: kernel.interface(),
     };
@@ -115,7 +127,7 @@ impl Check<'_> {
                 access: binding.access,
             };
             checked.bound.push(bound);
-            checked.accesses.extend(hazard(&bound));
+            checked.note(&bound);
         }
         if let Some(Binding { slot, access, .. }) = bindings.get(checked.bound.len()).copied() {
             return Err(DispatchProblem::MissingSlot { slot, access });
@@ -329,18 +341,8 @@ impl Check<'_> {
             range,
             access,
         };
-        checked.accesses.extend(hazard(&bound));
+        checked.note(&bound);
         checked.groups = Groups::Indirect(bound);
         Ok(())
     }
-}
-
-/// What a bound view can conflict with: nothing where nothing can write.
-fn hazard(bound: &Bound<'_>) -> Option<RangeAccess> {
-    let allocation = &bound.view.allocation;
-    (!allocation.read_only).then_some(RangeAccess {
-        allocation: allocation.id,
-        range: bound.range,
-        access: bound.access,
-    })
 }

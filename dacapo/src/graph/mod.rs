@@ -101,7 +101,7 @@ impl Graph {
 
     /// The barriers that a replay puts, each with its cause.
     pub fn barriers(&self) -> Vec<Barrier> {
-        let prevent_races = self.device.core.backend.must_prevent_races();
+        let prevent_races = self.device.core.prevents_races;
         let mut tracker = HazardTracker::new();
         let mut barriers = Vec::new();
         for (at, node) in self.nodes.iter().enumerate() {
