@@ -22,6 +22,9 @@ use crate::simd::{Isa, Level};
 /// Rows that go through together.
 const ROWS: usize = 4;
 
+/// Bytes between the end of the rows that go through and what is prefetched.
+const AHEAD: usize = 2048;
+
 pub(super) fn rows(
     isa: Isa,
     dtype: DType,
@@ -65,6 +68,22 @@ fn each<B: Dot>(row_bytes: usize, bytes: &[u8], x: &[Q15Group], y: &mut [f32]) {
         // SAFETY: this function is compiled for these features.
         let sums = unsafe { B::dot(four, x) };
         y.copy_from_slice(&sums[..y.len()]);
+    }
+}
+
+/// Fetches a part of the rows after those that go through, in step with taking `blocks` of each at a time.
+///
+/// Processors foresee one stream, not rows by turns: without this, the 28 MiB output matrix of SmolLM2-135M took 4.6 ms
+/// instead of 1.6 (one thread of a Zen 4 EPYC).
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn prefetch<B: Block>(first_row: &[B], blocks: usize, step: usize) {
+    let bytes = ROWS * blocks * size_of::<B>();
+    let at = ROWS * size_of_val(first_row) + AHEAD + step * bytes;
+    // May be past the end of the matrix, where it does nothing.
+    let start = first_row.as_ptr().cast::<i8>().wrapping_add(at);
+    for line in (0..bytes).step_by(64) {
+        _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Dot, Parts, ROWS, lanes, load};
+use super::{Dot, Parts, ROWS, lanes, load, prefetch};
 use crate::quant::Q15Group;
 use crate::quant::blocks::{Q4K, Q6K, Scales};
 
@@ -13,6 +13,7 @@ impl Dot for Q4K {
         let shift = lanes([0, 0, 0, 0, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4]);
         let fifteen = _mm512_set1_epi8(15);
         for (i, x) in x.iter().enumerate() {
+            prefetch(rows[0], 1, i);
             let values = load_all(x);
             let x_scales = load_scales(x);
             let x_sums = _mm256_mul_ps(_mm256_cvtepi32_ps(whole_sums(x)), x_scales);
@@ -57,6 +58,7 @@ impl Dot for Q6K {
         );
         let pairs = lanes([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]);
         for (i, x) in x.iter().enumerate() {
+            prefetch(rows[0], 1, i);
             let values = load_all(x);
             let minus_sums = _mm512_mullo_epi32(load_half_sums(x), _mm512_set1_epi32(-32));
             let minus_sums = _mm512_cvtepi32_ps(minus_sums);

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Dot, Parts, ROWS, lanes, load};
+use super::{Dot, Parts, ROWS, lanes, load, prefetch};
 use crate::quant::Q15Group;
 use crate::quant::blocks::{Block, Q4_0, Q4_1, Q8_0};
 
@@ -148,6 +148,7 @@ fn dot<B: Quad>(rows: [&[B]; ROWS], x: &[Q15Group]) -> [f32; ROWS] {
             &fours[2].0[i],
             &fours[3].0[i],
         ];
+        prefetch(rows[0], 4, i);
         sums.add::<B, true>(blocks, &x[i / 2], i % 2);
     }
     if !fours[0].1.is_empty() {
