@@ -24,7 +24,7 @@ const NOW: Clock = Clock { year: 2026, month: 3, day: 7, hour: 15, minute: 4, se
 #[test]
 fn templates_render_as_in_python() {
     let fixtures: Vec<Fixture> =
-        serde_json::from_str(include_str!("../../tests/fixtures/chat_templates.json")).unwrap();
+        serde_json::from_str(include_str!("../../tests/data/chat_templates.json")).unwrap();
     assert!(fixtures.len() > 15, "fixtures went missing");
     let mut wrong = Vec::new();
     for Fixture { name, template, cases } in &fixtures {

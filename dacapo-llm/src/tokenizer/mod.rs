@@ -22,6 +22,7 @@ mod byte_chars;
 mod decode_stream;
 mod error;
 mod gguf;
+mod gguf_metadata;
 mod gguf_vocab;
 mod json;
 mod merging;

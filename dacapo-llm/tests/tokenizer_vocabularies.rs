@@ -1,0 +1,109 @@
+//! Token ids against llama.cpp's, for the vocabulary files of its source package and for the
+//! default model, as far as they are in the user's cache folder (`scripts/fetch-vocabs.py`).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use dacapo_llm::gguf::GgufFile;
+use dacapo_llm::tokenizer::{AddSpecial, GgufVocab, SpecialOutput, SpecialText, Tokenizer};
+use serde::Deserialize;
+
+/// Made by `scripts/fixtures/tokenizer_ids.py`.
+#[derive(Deserialize)]
+struct Fixture {
+    texts: Vec<String>,
+    /// For each text the ids with special tokens parsed and, where they differ, as text.
+    vocabularies: BTreeMap<String, Vec<Vec<Vec<u32>>>>,
+}
+
+fn fixture() -> Fixture {
+    serde_json::from_str(include_str!("data/tokenizer_ids.json")).unwrap()
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    let cache = std::env::home_dir()?.join(".cache/dacapo");
+    let vocab = cache.join(format!("vocab/ggml-vocab-{name}.gguf"));
+    let model = cache.join(format!("{name}-q4_1.gguf"));
+    [vocab, model].into_iter().find(|path| path.exists())
+}
+
+fn load(path: &PathBuf) -> Tokenizer {
+    let file = GgufFile::open(path).unwrap();
+    let vocab = GgufVocab::from_metadata(file.header().metadata()).unwrap();
+    Tokenizer::from_gguf(vocab).unwrap()
+}
+
+#[test]
+fn ids_are_those_of_llama_cpp() {
+    let fixture = fixture();
+    let mut wrong = Vec::new();
+    for (name, expected) in &fixture.vocabularies {
+        let Some(path) = path(name) else { continue };
+        let file = GgufFile::open(&path).unwrap();
+        let vocab = GgufVocab::from_metadata(file.header().metadata()).unwrap();
+        let tokenizer = match Tokenizer::from_gguf(vocab) {
+            Ok(tokenizer) => tokenizer,
+            Err(error) => {
+                wrong.push(format!("{name}: {error}"));
+                continue;
+            }
+        };
+        for (text, ids) in fixture.texts.iter().zip(expected) {
+            for (special, expected) in
+                [(SpecialText::Parse, &ids[0]), (SpecialText::Literal, ids.last().unwrap())]
+            {
+                let found = tokenizer.encode(text, AddSpecial::AsTrained, special).unwrap();
+                if found != *expected {
+                    wrong.push(format!("{name} {special:?} {text:?}\n  {found:?}\n  {expected:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn decoding_gives_the_text_back() {
+    let fixture = fixture();
+    for name in fixture.vocabularies.keys() {
+        let Some(path) = path(name) else { continue };
+        // These vocabularies lack tokens for some bytes.
+        if ["aquila", "deepseek-coder"].contains(&name.as_str()) {
+            continue;
+        }
+        let tokenizer = load(&path);
+        for text in &fixture.texts {
+            let ids = tokenizer.encode(text, AddSpecial::Never, SpecialText::Literal).unwrap();
+            let decoded = tokenizer.decode(&ids, SpecialOutput::Show).unwrap();
+            // SentencePiece has no way to tell a space from the character it writes for one.
+            let expected = if tokenizer.decode(&[], SpecialOutput::Show).is_ok() && decoded != *text {
+                text.replace('\u{2581}', " ")
+            } else {
+                text.clone()
+            };
+            assert_eq!(decoded, expected, "{name}");
+        }
+    }
+}
+
+/// Construction is timed where it is optimised; so is a megabyte of text of each shape.
+#[test]
+fn speed_is_linear() {
+    let Some(path) = path("smollm2-135m-instruct") else { return };
+    let file = GgufFile::open(&path).unwrap();
+    let vocab = GgufVocab::from_metadata(file.header().metadata()).unwrap();
+    let start = Instant::now();
+    let tokenizer = Tokenizer::from_gguf(vocab).unwrap();
+    let mut report = format!("construction {:?}", start.elapsed());
+    let megabyte = |unit: &str| unit.repeat((1 << 20) / unit.len());
+    for unit in ["The quick brown fox, 123 times. ", "a", " ", "\n", "9", "!", "é", "ab cd\t\t", "🦙"] {
+        let text = megabyte(unit);
+        let start = Instant::now();
+        let ids = tokenizer.encode(&text, AddSpecial::Never, SpecialText::Parse).unwrap();
+        report += &format!("\n{unit:?}: {} ids in {:?}", ids.len(), start.elapsed());
+        assert!(start.elapsed().as_secs() < 20, "{report}");
+    }
+    assert!(report.len() > 10, "{report}");
+    eprintln!("{report}");
+}
