@@ -34,11 +34,13 @@ pub(super) fn transformers_like() -> Environment<'static> {
 
 /// The function `strftime_now(format)`, which transformers gives as the current local time.
 pub(super) fn strftime_now(clock: Clock) -> Value {
-    Value::from_function(move |state: &State, format: &str| -> Result<String, Error> {
-        // No directive grows to more than nine bytes.
-        state.consume_fuel(format.len() as u64 / 8)?;
-        Ok(clock.format(format))
-    })
+    Value::from_function(
+        move |state: &State, format: &str| -> Result<String, Error> {
+            // No directive grows to more than nine bytes.
+            state.consume_fuel(format.len() as u64 / 8)?;
+            Ok(clock.format(format))
+        },
+    )
 }
 
 /// What minijinja reports, told apart by what a caller can do about it.
@@ -51,7 +53,10 @@ pub(super) fn chat_error(error: &Error) -> ChatError {
         if let Some(Refusal(message)) = inner.downcast_ref() {
             return ChatError::Refused(message.clone());
         }
-        if inner.downcast_ref::<Error>().is_some_and(|e| e.kind() == ErrorKind::OutOfFuel) {
+        if inner
+            .downcast_ref::<Error>()
+            .is_some_and(|e| e.kind() == ErrorKind::OutOfFuel)
+        {
             return ChatError::OutOfFuel;
         }
         source = inner.source();
@@ -106,7 +111,13 @@ fn python_method(
         "split" if arg(0).is_empty() => bytes + LIST_SLOT * text.split_whitespace().count() as u64,
         "split" => bytes + LIST_SLOT * text.split(arg(0)).count() as u64,
         "splitlines" => bytes + LIST_SLOT * text.lines().count() as u64,
-        _ => bytes + args.iter().map(|arg| arg.as_str().map_or(0, str::len) as u64).sum::<u64>(),
+        _ => {
+            bytes
+                + args
+                    .iter()
+                    .map(|arg| arg.as_str().map_or(0, str::len) as u64)
+                    .sum::<u64>()
+        }
     };
     state.consume_fuel(cost / 64)?;
     pycompat::unknown_method_callback(state, value, method, args)

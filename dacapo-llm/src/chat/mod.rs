@@ -66,7 +66,9 @@ pub enum ChatError {
     #[error("the chat template refuses these messages: {0}")]
     Refused(String),
     /// The render took more than [`RENDER_FUEL`].
-    #[error("chat template stopped after {RENDER_FUEL} units of work: it loops or builds huge values")]
+    #[error(
+        "chat template stopped after {RENDER_FUEL} units of work: it loops or builds huge values"
+    )]
     OutOfFuel,
     /// The render produced more than [`MAX_OUTPUT_BYTES`].
     #[error("chat template produced more than {MAX_OUTPUT_BYTES} bytes")]
@@ -88,7 +90,10 @@ pub struct Message {
 impl Message {
     /// A message from its two parts.
     pub fn new(role: impl Into<String>, content: impl Into<String>) -> Self {
-        Self { role: role.into(), content: content.into() }
+        Self {
+            role: role.into(),
+            content: content.into(),
+        }
     }
 }
 
@@ -132,7 +137,9 @@ impl ChatTemplate {
     /// [`ChatError::SourceTooLong`] and [`ChatError::Syntax`].
     pub fn parse(source: &str) -> Result<Self, ChatError> {
         if source.len() > MAX_SOURCE_BYTES {
-            return Err(ChatError::SourceTooLong { bytes: source.len() });
+            return Err(ChatError::SourceTooLong {
+                bytes: source.len(),
+            });
         }
         let parse = || {
             let mut environment = environment::transformers_like();
@@ -147,7 +154,9 @@ impl ChatTemplate {
                 .spawn_scoped(scope, parse)
                 .map_err(|error| ChatError::Syntax(format!("no thread to parse on: {error}")))?;
             parser.join().unwrap_or_else(|_| {
-                Err(ChatError::Syntax("the parser stopped unexpectedly".to_owned()))
+                Err(ChatError::Syntax(
+                    "the parser stopped unexpectedly".to_owned(),
+                ))
             })
         })
     }
@@ -171,7 +180,10 @@ impl ChatTemplate {
             .map(|(name, value)| (name.as_str(), Value::from(Serde(value))))
             .collect();
         context.insert("messages", Value::from(Serde(messages)));
-        context.insert("add_generation_prompt", options.add_generation_prompt.into());
+        context.insert(
+            "add_generation_prompt",
+            options.add_generation_prompt.into(),
+        );
         context.insert("bos_token", options.bos_token.as_str().into());
         context.insert("eos_token", options.eos_token.as_str().into());
         for absent in ["tools", "documents"] {
@@ -181,15 +193,19 @@ impl ChatTemplate {
             context.insert("strftime_now", environment::strftime_now(clock));
         }
 
-        let template =
-            self.environment.get_template(NAME).map_err(|e| environment::chat_error(&e))?;
+        let template = self
+            .environment
+            .get_template(NAME)
+            .map_err(|e| environment::chat_error(&e))?;
         let mut prompt = output::Bounded::new(MAX_OUTPUT_BYTES);
         let rendered = template.render_captured_to(Value::from(context), &mut prompt);
         if prompt.overflowed() {
             return Err(ChatError::OutputTooLong);
         }
         rendered.map_err(|e| environment::chat_error(&e))?;
-        prompt.into_string().map_err(|error| ChatError::Render(error.to_string()))
+        prompt
+            .into_string()
+            .map_err(|error| ChatError::Render(error.to_string()))
     }
 }
 

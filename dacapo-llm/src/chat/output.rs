@@ -12,7 +12,11 @@ pub(super) struct Bounded {
 
 impl Bounded {
     pub(super) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit, overflowed: false }
+        Self {
+            bytes: Vec::new(),
+            limit,
+            overflowed: false,
+        }
     }
 
     pub(super) fn overflowed(&self) -> bool {

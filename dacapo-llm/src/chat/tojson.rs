@@ -29,7 +29,9 @@ pub(super) fn tojson(state: &State, value: &Value, options: Kwargs) -> Result<Va
             serialize(value, PrettyFormatter::with_indent(&b" ".repeat(width)))?
         }
         Some(width) => {
-            return Err(invalid(format!("tojson(indent={width}): at most {MAX_INDENT}")));
+            return Err(invalid(format!(
+                "tojson(indent={width}): at most {MAX_INDENT}"
+            )));
         }
     };
     state.consume_fuel(json.len() as u64 / 64)?;
@@ -41,7 +43,8 @@ fn serialize(value: &Value, formatter: impl Formatter) -> Result<String, Error> 
     value
         .serialize(&mut Serializer::with_formatter(&mut json, formatter))
         .map_err(|error| invalid(format!("tojson: {error}")))?;
-    json.into_string().map_err(|error| invalid(error.to_string()))
+    json.into_string()
+        .map_err(|error| invalid(error.to_string()))
 }
 
 fn invalid(message: impl Into<String>) -> Error {
@@ -51,11 +54,19 @@ fn invalid(message: impl Into<String>) -> Error {
 struct SpacedFormatter;
 
 impl Formatter for SpacedFormatter {
-    fn begin_array_value<W: ?Sized + io::Write>(&mut self, w: &mut W, first: bool) -> io::Result<()> {
+    fn begin_array_value<W: ?Sized + io::Write>(
+        &mut self,
+        w: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
         separate(w, first)
     }
 
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, w: &mut W, first: bool) -> io::Result<()> {
+    fn begin_object_key<W: ?Sized + io::Write>(
+        &mut self,
+        w: &mut W,
+        first: bool,
+    ) -> io::Result<()> {
         separate(w, first)
     }
 

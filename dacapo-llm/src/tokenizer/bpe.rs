@@ -35,11 +35,17 @@ impl Bpe {
     ) -> Result<Self, TokenizerError> {
         let tokens = ids.len() as u32;
         let whole_words = if pre_tokenizer.whole_words {
-            ids.iter().filter_map(|(text, &id)| Some((byte_chars::decode(text)?, id))).collect()
+            ids.iter()
+                .filter_map(|(text, &id)| Some((byte_chars::decode(text)?, id)))
+                .collect()
         } else {
             HashMap::new()
         };
-        let mut pieces = Pieces { ids, tokens, no_tokens: Vec::new() };
+        let mut pieces = Pieces {
+            ids,
+            tokens,
+            no_tokens: Vec::new(),
+        };
         let mut byte_pieces = [0; 256];
         for (byte, piece) in (0..=u8::MAX).zip(&mut byte_pieces) {
             *piece = pieces.intern(byte_chars::char_of(byte).encode_utf8(&mut [0; 4]));
@@ -115,7 +121,8 @@ impl Pieces {
         if let Entry::Vacant(entry) = self.ids.entry(text.to_owned()) {
             entry.insert(id);
             // A text outside the byte characters is never reached from a word.
-            self.no_tokens.push(byte_chars::decode(text).unwrap_or_default());
+            self.no_tokens
+                .push(byte_chars::decode(text).unwrap_or_default());
         }
         id
     }

@@ -35,7 +35,9 @@ pub(super) fn char_of(byte: u8) -> char {
 pub(super) fn byte_of(c: char) -> Option<u8> {
     match u8::try_from(c) {
         Ok(byte) => is_printable(byte).then_some(byte),
-        Err(_) => SHIFTED.get((c as usize).checked_sub(FIRST_SHIFTED as usize)?).copied(),
+        Err(_) => SHIFTED
+            .get((c as usize).checked_sub(FIRST_SHIFTED as usize)?)
+            .copied(),
     }
 }
 
@@ -54,7 +56,10 @@ mod tests {
             assert_eq!(byte_of(char_of(byte)), Some(byte));
         }
         // Known from any GPT-2 vocabulary: "Ġ" is a space, "Ċ" a newline, "Ń" the soft hyphen.
-        assert_eq!((char_of(b' '), char_of(b'\n'), char_of(0xAD)), ('Ġ', 'Ċ', 'Ń'));
+        assert_eq!(
+            (char_of(b' '), char_of(b'\n'), char_of(0xAD)),
+            ('Ġ', 'Ċ', 'Ń')
+        );
         assert_eq!(byte_of(' '), None);
         assert_eq!(byte_of('ń'), None);
         assert_eq!(decode("a 語"), None);

@@ -21,7 +21,11 @@ pub struct DecodeStream<'t> {
 
 impl<'t> DecodeStream<'t> {
     pub(super) fn new(vocabulary: &'t Vocabulary, special: SpecialOutput) -> Self {
-        Self { vocabulary, special, pending: Vec::new() }
+        Self {
+            vocabulary,
+            special,
+            pending: Vec::new(),
+        }
     }
 
     /// Takes the next token and returns the text that is now known; often one word, sometimes
@@ -61,7 +65,9 @@ impl<'t> DecodeStream<'t> {
                     let valid = error.valid_up_to();
                     text.push_str(std::str::from_utf8(&rest[..valid]).unwrap_or_default());
                     done += valid;
-                    let Some(invalid) = error.error_len() else { break };
+                    let Some(invalid) = error.error_len() else {
+                        break;
+                    };
                     text.push(char::REPLACEMENT_CHARACTER);
                     done += invalid;
                 }

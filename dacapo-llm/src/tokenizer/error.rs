@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum TokenizerError {
     /// `tokenizer.ggml.model` names a kind of tokenizer that is not implemented.
-    #[error("tokenizer model {found:?} is unknown; known are \"llama\" (SentencePiece) and \"gpt2\" (byte-level BPE)")]
+    #[error(
+        "tokenizer model {found:?} is unknown; known are \"llama\" (SentencePiece) and \"gpt2\" (byte-level BPE)"
+    )]
     UnknownModel {
         /// The name found.
         found: String,

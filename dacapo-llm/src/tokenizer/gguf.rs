@@ -28,8 +28,10 @@ fn bpe(vocab: GgufVocab, kinds: &[TokenKind]) -> Result<Tokenizer, TokenizerErro
         "default"
     });
     let pre_tokenizer = PreTokenizer::named(pre)?;
-    let merges =
-        vocab.merges.as_deref().ok_or(TokenizerError::Missing { model: "gpt2", what: "merges" })?;
+    let merges = vocab.merges.as_deref().ok_or(TokenizerError::Missing {
+        model: "gpt2",
+        what: "merges",
+    })?;
     let roles = roles(&vocab, pre_tokenizer.add_bos && vocab.bos_id.is_some());
     let texts = texts(&vocab.tokens)?;
 
@@ -45,15 +47,19 @@ fn bpe(vocab: GgufVocab, kinds: &[TokenKind]) -> Result<Tokenizer, TokenizerErro
     vocabulary.set_roles(roles, |text| ids.get(text).copied())?;
     let matcher = matcher(&texts, &vocabulary)?;
     let bpe = Bpe::new(pre_tokenizer, ids, merges)?;
-    Ok(Tokenizer { vocabulary, encoder: Encoder::Bpe(matcher, bpe) })
+    Ok(Tokenizer {
+        vocabulary,
+        encoder: Encoder::Bpe(matcher, bpe),
+    })
 }
 
 fn sentence_piece(vocab: GgufVocab, kinds: &[TokenKind]) -> Result<Tokenizer, TokenizerError> {
     let tokens = vocab.tokens.len();
     let roles = roles(&vocab, vocab.bos_id.is_some());
-    let scores = vocab
-        .scores
-        .ok_or(TokenizerError::Missing { model: "llama", what: "scores" })?;
+    let scores = vocab.scores.ok_or(TokenizerError::Missing {
+        model: "llama",
+        what: "scores",
+    })?;
     check_count("scores", scores.len(), tokens)?;
     if let Some(id) = scores.iter().position(|score| score.is_nan()) {
         return Err(TokenizerError::ScoreNan { id: id as u32 });
@@ -83,7 +89,10 @@ fn sentence_piece(vocab: GgufVocab, kinds: &[TokenKind]) -> Result<Tokenizer, To
     vocabulary.set_roles(roles, |text| ids.get(text).copied())?;
     let matcher = matcher(&texts, &vocabulary)?;
     let pieces = SentencePiece::new(ids, scores, bytes, roles.unk);
-    Ok(Tokenizer { vocabulary, encoder: Encoder::SentencePiece(matcher, pieces) })
+    Ok(Tokenizer {
+        vocabulary,
+        encoder: Encoder::SentencePiece(matcher, pieces),
+    })
 }
 
 fn kinds(vocab: &GgufVocab) -> Result<Vec<TokenKind>, TokenizerError> {
@@ -92,13 +101,24 @@ fn kinds(vocab: &GgufVocab) -> Result<Vec<TokenKind>, TokenizerError> {
         None => Ok(vec![TokenKind::Normal; tokens]),
         Some(types) => {
             check_count("token types", types.len(), tokens)?;
-            Ok(types.iter().map(|&number| TokenKind::from_gguf(number)).collect())
+            Ok(types
+                .iter()
+                .map(|&number| TokenKind::from_gguf(number))
+                .collect())
         }
     }
 }
 
 fn check_count(what: &'static str, found: usize, tokens: usize) -> Result<(), TokenizerError> {
-    if found == tokens { Ok(()) } else { Err(TokenizerError::CountMismatch { what, found, tokens }) }
+    if found == tokens {
+        Ok(())
+    } else {
+        Err(TokenizerError::CountMismatch {
+            what,
+            found,
+            tokens,
+        })
+    }
 }
 
 fn roles(vocab: &GgufVocab, add_bos: bool) -> Roles {
@@ -128,7 +148,11 @@ fn index(texts: &[String]) -> Result<HashMap<String, u32>, TokenizerError> {
     let mut ids = HashMap::with_capacity(texts.len());
     for (id, text) in (0..).zip(texts) {
         if let Some(first) = ids.insert(text.clone(), id) {
-            return Err(TokenizerError::DuplicateToken { first, second: id, text: text.clone() });
+            return Err(TokenizerError::DuplicateToken {
+                first,
+                second: id,
+                text: text.clone(),
+            });
         }
     }
     Ok(ids)
@@ -136,7 +160,9 @@ fn index(texts: &[String]) -> Result<HashMap<String, u32>, TokenizerError> {
 
 fn matcher(texts: &[String], vocabulary: &Vocabulary) -> Result<SpecialMatcher, TokenizerError> {
     let of_kind = |wanted: fn(TokenKind) -> bool| -> Vec<(u32, &str)> {
-        let all = (0..).zip(texts).filter(|&(id, _)| vocabulary.kind(id).is_some_and(wanted));
+        let all = (0..)
+            .zip(texts)
+            .filter(|&(id, _)| vocabulary.kind(id).is_some_and(wanted));
         all.map(|(id, text)| (id, text.as_str())).collect()
     };
     SpecialMatcher::new(

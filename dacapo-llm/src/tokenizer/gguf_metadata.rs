@@ -16,14 +16,21 @@ impl GgufVocab {
             let id = metadata.uint(&format!("tokenizer.ggml.{key}_token_id"))?;
             // Ids beyond 32 bits stay out of range, where the vocabulary is checked. Writers put
             // the largest 32-bit number for "none", as llama.cpp's null token.
-            Ok(id.map(|id| u32::try_from(id).unwrap_or(u32::MAX - 1)).filter(|&id| id != u32::MAX))
+            Ok(id
+                .map(|id| u32::try_from(id).unwrap_or(u32::MAX - 1))
+                .filter(|&id| id != u32::MAX))
         };
         Ok(Self {
-            model: metadata.str("tokenizer.ggml.model")?.unwrap_or_default().to_owned(),
+            model: metadata
+                .str("tokenizer.ggml.model")?
+                .unwrap_or_default()
+                .to_owned(),
             pre: metadata.str("tokenizer.ggml.pre")?.map(str::to_owned),
             tokens: list("tokens")?.map(bytes).unwrap_or_default(),
             scores: metadata.f32s("tokenizer.ggml.scores")?.map(<[f32]>::to_vec),
-            token_types: metadata.i32s("tokenizer.ggml.token_type")?.map(<[i32]>::to_vec),
+            token_types: metadata
+                .i32s("tokenizer.ggml.token_type")?
+                .map(<[i32]>::to_vec),
             merges: list("merges")?.map(bytes),
             bos_id: id("bos")?,
             eos_id: id("eos")?,

@@ -54,10 +54,14 @@ pub(super) fn build(json: &str, config: Option<&str>) -> Result<Tokenizer, Token
         .parse::<tokenizers::Tokenizer>()
         .map_err(|error| malformed("tokenizer.json", error))?;
     // A model's context decides how long a text may be, and batches are not padded here.
-    parsing.with_truncation(None).map_err(|error| malformed("tokenizer.json", error))?;
+    parsing
+        .with_truncation(None)
+        .map_err(|error| malformed("tokenizer.json", error))?;
     parsing.with_padding(None);
     let config: Config = match config {
-        Some(text) => serde_json::from_str(text).map_err(|e| malformed("tokenizer_config.json", e))?,
+        Some(text) => {
+            serde_json::from_str(text).map_err(|e| malformed("tokenizer_config.json", e))?
+        }
         None => Config::default(),
     };
 
@@ -79,8 +83,14 @@ pub(super) fn build(json: &str, config: Option<&str>) -> Result<Tokenizer, Token
         add_eos: eos.is_some() && around.last() == eos.as_ref(),
     };
     vocabulary.set_roles(roles, |text| parsing.token_to_id(text))?;
-    let pipeline = JsonPipeline { parsing, literal: OnceLock::new() };
-    Ok(Tokenizer { vocabulary, encoder: Encoder::Json(Box::new(pipeline)) })
+    let pipeline = JsonPipeline {
+        parsing,
+        literal: OnceLock::new(),
+    };
+    Ok(Tokenizer {
+        vocabulary,
+        encoder: Encoder::Json(Box::new(pipeline)),
+    })
 }
 
 /// The bytes of every token, by the two ways of writing bytes that decoders know.
@@ -105,13 +115,20 @@ fn vocabulary(tokenizer: &tokenizers::Tokenizer) -> Result<Vocabulary, Tokenizer
     for (id, text) in (0..).zip(texts) {
         match (added.get(&id), text) {
             (Some(token), _) => {
-                let kind = if token.special { TokenKind::Control } else { TokenKind::UserDefined };
+                let kind = if token.special {
+                    TokenKind::Control
+                } else {
+                    TokenKind::UserDefined
+                };
                 vocabulary.push(token.content.as_bytes(), kind);
             }
             (None, None) => vocabulary.push(&[], TokenKind::Unused),
             (None, Some(text)) if byte_level => {
                 let bytes = byte_chars::decode(text);
-                vocabulary.push(bytes.as_deref().unwrap_or(text.as_bytes()), TokenKind::Normal);
+                vocabulary.push(
+                    bytes.as_deref().unwrap_or(text.as_bytes()),
+                    TokenKind::Normal,
+                );
             }
             (None, Some(text)) => match byte_token(text) {
                 Some(byte) => vocabulary.push(&[byte], TokenKind::Byte),
@@ -141,5 +158,8 @@ fn token_text(token: &Value) -> Option<&str> {
 }
 
 fn malformed(file: &'static str, error: impl std::fmt::Display) -> TokenizerError {
-    TokenizerError::Json { file, reason: error.to_string() }
+    TokenizerError::Json {
+        file,
+        reason: error.to_string(),
+    }
 }

@@ -22,7 +22,11 @@ pub(super) fn merge_all<M: Merges>(
     let count = pieces.len();
     let mut nodes: Vec<Node<M::Piece>> = pieces
         .enumerate()
-        .map(|(i, piece)| Node { piece: Some(piece), before: i.wrapping_sub(1), after: i + 1 })
+        .map(|(i, piece)| Node {
+            piece: Some(piece),
+            before: i.wrapping_sub(1),
+            after: i + 1,
+        })
         .collect();
     let mut queue = BinaryHeap::with_capacity(count);
     for right in 1..count {
@@ -30,7 +34,9 @@ pub(super) fn merge_all<M: Merges>(
     }
     while let Some(Reverse(next)) = queue.pop() {
         let Candidate { left, right, .. } = next;
-        let (Some(l), Some(r)) = (nodes[left].piece, nodes[right].piece) else { continue };
+        let (Some(l), Some(r)) = (nodes[left].piece, nodes[right].piece) else {
+            continue;
+        };
         if nodes[left].after != right {
             continue;
         }

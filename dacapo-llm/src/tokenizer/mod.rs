@@ -20,6 +20,7 @@
 mod bpe;
 mod byte_chars;
 mod decode_stream;
+mod deepseek_patterns;
 mod error;
 mod gguf;
 mod gguf_metadata;
@@ -136,9 +137,8 @@ impl Tokenizer {
             return pipeline.encode(text, add, special);
         }
         let roles = &self.vocabulary.roles;
-        let added = |wanted: bool, id: Option<u32>| {
-            id.filter(|_| wanted && add == AddSpecial::AsTrained)
-        };
+        let added =
+            |wanted: bool, id: Option<u32>| id.filter(|_| wanted && add == AddSpecial::AsTrained);
         let mut ids = Vec::with_capacity(text.len() / 3 + 2);
         ids.extend(added(roles.add_bos, roles.bos));
         self.encode_text(text, special, &mut ids)?;
@@ -221,7 +221,9 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::IdOutOfRange`].
     pub fn token_bytes(&self, id: u32) -> Result<&[u8], TokenizerError> {
-        self.vocabulary.bytes(id).ok_or_else(|| self.vocabulary.out_of_range(id))
+        self.vocabulary
+            .bytes(id)
+            .ok_or_else(|| self.vocabulary.out_of_range(id))
     }
 
     /// What a token is for.
@@ -229,7 +231,9 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::IdOutOfRange`].
     pub fn token_kind(&self, id: u32) -> Result<TokenKind, TokenizerError> {
-        self.vocabulary.kind(id).ok_or_else(|| self.vocabulary.out_of_range(id))
+        self.vocabulary
+            .kind(id)
+            .ok_or_else(|| self.vocabulary.out_of_range(id))
     }
 
     /// The token that starts a text.

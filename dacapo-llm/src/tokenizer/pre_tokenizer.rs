@@ -14,6 +14,7 @@
 use regex::Regex;
 
 use super::TokenizerError;
+use super::deepseek_patterns::{CJK, DEEPSEEK_LETTERS, DEEPSEEK_PUNCTUATION};
 
 const GPT2: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+";
 const LLAMA3: &str = r"'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+";
@@ -22,8 +23,6 @@ const QWEN35: &str = r"'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL])|[^\r\n\p{L}\p{
 const TEKKEN: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+";
 const GPT4O: &str = r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?:'(?:[sStTmMdD]|[rR][eE]|[vV][eE]|[lL][lL]))?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+";
 const DEEPSEEK3: &str = r##"[!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+"##;
-const DEEPSEEK_LETTERS: &str = r"\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+";
-const CJK: &str = "[一-龥ࠀ-一가-퟿]+";
 
 /// What the patterns that treat line ends apart have in them.
 const LINE_END: &str = r"\s*[\r\n]+";
@@ -39,7 +38,12 @@ struct Kind {
 }
 
 const fn kind(names: &'static [&'static str], patterns: &'static [&'static str]) -> Kind {
-    Kind { names, patterns, whole_words: false, add_bos: false }
+    Kind {
+        names,
+        patterns,
+        whole_words: false,
+        add_bos: false,
+    }
 }
 
 const KINDS: &[Kind] = &[
@@ -47,30 +51,91 @@ const KINDS: &[Kind] = &[
         &["default"],
         &[r"[\p{P}$+<=>^~|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"],
     ),
-    kind(&["gpt-2", "phi-2", "mpt", "olmo", "jais", "trillion", "granite-docling"], &[GPT2]),
     kind(
-        &["starcoder", "refact", "command-r", "smollm", "codeshell", "exaone", "minerva-7b"],
+        &[
+            "gpt-2",
+            "phi-2",
+            "mpt",
+            "olmo",
+            "jais",
+            "trillion",
+            "granite-docling",
+        ],
+        &[GPT2],
+    ),
+    kind(
+        &[
+            "starcoder",
+            "refact",
+            "command-r",
+            "smollm",
+            "codeshell",
+            "exaone",
+            "minerva-7b",
+        ],
         &[r"\p{N}", GPT2],
     ),
-    kind(&["falcon"], &[r"[\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]"]),
+    kind(
+        &["falcon"],
+        &[r"[\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]"],
+    ),
     Kind {
-        names: &["llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "lfm2"],
+        names: &[
+            "llama-bpe",
+            "llama3",
+            "llama-v3",
+            "falcon3",
+            "falcon-h1",
+            "pixtral",
+            "lfm2",
+        ],
         patterns: &[LLAMA3],
         whole_words: true,
         add_bos: true,
     },
     kind(&["dbrx", "smaug-bpe", "chatglm-bpe"], &[LLAMA3]),
-    kind(&["qwen2", "deepseek-r1-qwen", "stablelm2", "hunyuan", "megrez", "grok-2"], &[QWEN2]),
+    kind(
+        &[
+            "qwen2",
+            "deepseek-r1-qwen",
+            "stablelm2",
+            "hunyuan",
+            "megrez",
+            "grok-2",
+        ],
+        &[QWEN2],
+    ),
     kind(&["qwen35"], &[QWEN35]),
-    Kind { names: &["tekken"], patterns: &[TEKKEN], whole_words: true, add_bos: true },
+    Kind {
+        names: &["tekken"],
+        patterns: &[TEKKEN],
+        whole_words: true,
+        add_bos: true,
+    },
     kind(&["gpt-4o", "llama4"], &[GPT4O]),
     kind(
         &["deepseek-llm"],
-        &[r"[\r\n]", DEEPSEEK_LETTERS, r"\s?[!-/:-~！-／：-～‘-‟　-。]+", r"\s+$", CJK, r"\p{N}+"],
+        &[
+            r"[\r\n]",
+            DEEPSEEK_LETTERS,
+            DEEPSEEK_PUNCTUATION,
+            r"\s+$",
+            CJK,
+            r"\p{N}+",
+        ],
     ),
-    kind(&["deepseek-coder"], &[r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", CJK, r"\p{N}"]),
-    kind(&["deepseek-v3", "hunyuan-dense"], &[r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", DEEPSEEK3]),
-    kind(&["bloom", "poro-chat", "gpt3-finnish"], &[r" ?[^(\s|.,!?…。，、।۔،)]+"]),
+    kind(
+        &["deepseek-coder"],
+        &[r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", CJK, r"\p{N}"],
+    ),
+    kind(
+        &["deepseek-v3", "hunyuan-dense"],
+        &[r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", DEEPSEEK3],
+    ),
+    kind(
+        &["bloom", "poro-chat", "gpt3-finnish"],
+        &[r" ?[^(\s|.,!?…。，、।۔،)]+"],
+    ),
     kind(&["viking"], &[r" ?[^(\s|.,!?…。，、।۔،)]+", r"\p{N}"]),
 ];
 
@@ -85,11 +150,17 @@ pub(super) struct PreTokenizer {
 impl PreTokenizer {
     /// The pre-tokenizer of a name in `tokenizer.ggml.pre`.
     pub(super) fn named(name: &str) -> Result<Self, TokenizerError> {
-        let kind = KINDS.iter().find(|kind| kind.names.contains(&name)).ok_or_else(|| {
-            let mut known: Vec<_> = KINDS.iter().flat_map(|kind| kind.names).copied().collect();
-            known.sort_unstable();
-            TokenizerError::UnknownPreTokenizer { found: name.to_owned(), known }
-        })?;
+        let kind = KINDS
+            .iter()
+            .find(|kind| kind.names.contains(&name))
+            .ok_or_else(|| {
+                let mut known: Vec<_> = KINDS.iter().flat_map(|kind| kind.names).copied().collect();
+                known.sort_unstable();
+                TokenizerError::UnknownPreTokenizer {
+                    found: name.to_owned(),
+                    known,
+                }
+            })?;
         let patterns = kind.patterns.iter().map(|pattern| {
             Regex::new(pattern).map_err(|error| TokenizerError::Encode(error.to_string()))
         });
@@ -142,7 +213,9 @@ fn without_last_space(word: &str, ends_piece: bool, lines: bool) -> &str {
     }
     // Looking at the last character first keeps this cheap for most words.
     match word.char_indices().next_back() {
-        Some((last, c)) if last > 0 && c.is_whitespace() && word.trim_start().is_empty() => &word[..last],
+        Some((last, c)) if last > 0 && c.is_whitespace() && word.trim_start().is_empty() => {
+            &word[..last]
+        }
         _ => word,
     }
 }

@@ -30,11 +30,20 @@ impl SentencePiece {
     ) -> Self {
         for (byte, id) in (0..=u8::MAX).zip(&mut bytes) {
             if byte.is_ascii() {
-                *id = id.or_else(|| ids.get(char::from(byte).encode_utf8(&mut [0; 4]) as &str).copied());
+                *id = id.or_else(|| {
+                    ids.get(char::from(byte).encode_utf8(&mut [0; 4]) as &str)
+                        .copied()
+                });
             }
         }
         let longest = ids.keys().map(String::len).max().unwrap_or(0);
-        Self { ids, scores, longest, bytes, unknown }
+        Self {
+            ids,
+            scores,
+            longest,
+            bytes,
+            unknown,
+        }
     }
 
     /// Appends the tokens of a text, spaces being written as [`SPACE`]; `prefix` puts one before.
@@ -55,9 +64,15 @@ impl SentencePiece {
 
         let starts: Vec<usize> = escaped.char_indices().map(|(start, _)| start).collect();
         let ends = starts.iter().skip(1).copied().chain([escaped.len()]);
-        let chars: Vec<Span> =
-            starts.iter().zip(ends).map(|(&start, end)| Span { start, end }).collect();
-        let merging = Merging { model: self, text: &escaped };
+        let chars: Vec<Span> = starts
+            .iter()
+            .zip(ends)
+            .map(|(&start, end)| Span { start, end })
+            .collect();
+        let merging = Merging {
+            model: self,
+            text: &escaped,
+        };
         for Span { start, end } in merge_all(&merging, chars.into_iter()) {
             let piece = &escaped[start..end];
             match self.ids.get(piece) {
@@ -93,7 +108,10 @@ impl Merges for Merging<'_> {
     type Rank = Reverse<Score>;
 
     fn merge(&self, left: Span, right: Span) -> Option<(Self::Rank, Span)> {
-        let span = Span { start: left.start, end: right.end };
+        let span = Span {
+            start: left.start,
+            end: right.end,
+        };
         // Without this a long word would be hashed whole again and again.
         if span.end - span.start > self.model.longest {
             return None;

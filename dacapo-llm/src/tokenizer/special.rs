@@ -37,7 +37,10 @@ impl SpecialMatcher {
         user_defined: &[(u32, &str)],
     ) -> Result<Self, TokenizerError> {
         let all: Vec<_> = control.iter().chain(user_defined).copied().collect();
-        Ok(Self { all: Set::new(&all)?, user_defined: Set::new(user_defined)? })
+        Ok(Self {
+            all: Set::new(&all)?,
+            user_defined: Set::new(user_defined)?,
+        })
     }
 
     /// Splits a text into what is a special token and what is not; nothing is lost, and no
@@ -53,7 +56,10 @@ impl SpecialMatcher {
 impl Set {
     fn new(tokens: &[(u32, &str)]) -> Result<Self, TokenizerError> {
         if tokens.is_empty() {
-            return Ok(Self { matcher: None, ids: Vec::new() });
+            return Ok(Self {
+                matcher: None,
+                ids: Vec::new(),
+            });
         }
         let matcher = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
@@ -61,13 +67,20 @@ impl Set {
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(tokens.iter().map(|(_, text)| text))
             .map_err(|error| TokenizerError::SpecialTokens(error.to_string()))?;
-        Ok(Self { matcher: Some(matcher), ids: tokens.iter().map(|&(id, _)| id).collect() })
+        Ok(Self {
+            matcher: Some(matcher),
+            ids: tokens.iter().map(|&(id, _)| id).collect(),
+        })
     }
 
     fn split<'t>(&self, text: &'t str) -> Vec<Fragment<'t>> {
         let mut fragments = Vec::new();
         let mut done = 0;
-        for found in self.matcher.iter().flat_map(|matcher| matcher.find_iter(text)) {
+        for found in self
+            .matcher
+            .iter()
+            .flat_map(|matcher| matcher.find_iter(text))
+        {
             if found.start() > done {
                 fragments.push(Fragment::Text(&text[done..found.start()]));
             }

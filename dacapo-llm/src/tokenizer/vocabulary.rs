@@ -25,9 +25,54 @@ const END_TEXTS: [&str; 18] = [
     "<｜end▁of▁sentence｜>",
 ];
 
+/// Texts that steer code completion and are control tokens whatever the file says, as in
+/// llama.cpp.
+const FILL_IN_TEXTS: &[&str] = &[
+    "<MID>",
+    "<PAD>",
+    "<PRE>",
+    "<REPO>",
+    "<SUF>",
+    "<fim-middle>",
+    "<fim-pad>",
+    "<fim-prefix>",
+    "<fim-repo>",
+    "<fim-suffix>",
+    "<fim_middle>",
+    "<fim_pad>",
+    "<fim_prefix>",
+    "<fim_suffix>",
+    "<reponame>",
+    "<|code_middle|>",
+    "<|code_prefix|>",
+    "<|code_suffix|>",
+    "<|file_sep|>",
+    "<|fim_middle|>",
+    "<|fim_pad|>",
+    "<|fim_prefix|>",
+    "<|fim_repo|>",
+    "<|fim_suffix|>",
+    "<|middle|>",
+    "<|prefix|>",
+    "<|repo_name|>",
+    "<|suffix|>",
+    "<｜fim▁begin｜>",
+    "<｜fim▁end｜>",
+    "<｜fim▁hole｜>",
+    "[PAD]",
+    "▁<MID>",
+    "▁<PRE>",
+    "▁<SUF>",
+];
+
 /// Texts that end a turn, best first, for vocabularies that do not name one.
-const END_OF_TURN_TEXTS: [&str; 5] =
-    ["<|eot_id|>", "<|im_end|>", "<|end|>", "<end_of_turn>", "<|endoftext|>"];
+const END_OF_TURN_TEXTS: [&str; 5] = [
+    "<|eot_id|>",
+    "<|im_end|>",
+    "<|end|>",
+    "<end_of_turn>",
+    "<|endoftext|>",
+];
 
 /// What a token is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +170,11 @@ impl Vocabulary {
         ];
         for (what, id) in named {
             if let Some(id) = id.filter(|&id| id as usize >= self.len()) {
-                return Err(TokenizerError::SpecialOutOfRange { what, id, tokens: self.len() });
+                return Err(TokenizerError::SpecialOutOfRange {
+                    what,
+                    id,
+                    tokens: self.len(),
+                });
             }
         }
         if roles.add_bos && roles.bos.is_none() {
@@ -134,9 +183,15 @@ impl Vocabulary {
         if roles.add_eos && roles.eos.is_none() {
             return Err(TokenizerError::SpecialMissing { what: "eos" });
         }
-        roles.eot = roles.eot.or_else(|| END_OF_TURN_TEXTS.into_iter().find_map(&find));
+        roles.eot = roles
+            .eot
+            .or_else(|| END_OF_TURN_TEXTS.into_iter().find_map(&find));
         let mut ends: Vec<u32> = END_TEXTS.into_iter().filter_map(&find).collect();
-        for &id in &ends {
+        for id in ends
+            .iter()
+            .copied()
+            .chain(FILL_IN_TEXTS.iter().filter_map(|text| find(text)))
+        {
             // Some converted files have these as normal tokens; they must not appear as text.
             if let Some(kind) = self.kinds.get_mut(id as usize) {
                 *kind = TokenKind::Control;
@@ -171,6 +226,9 @@ impl Vocabulary {
     }
 
     pub(super) fn out_of_range(&self, id: u32) -> TokenizerError {
-        TokenizerError::IdOutOfRange { id, tokens: self.len() }
+        TokenizerError::IdOutOfRange {
+            id,
+            tokens: self.len(),
+        }
     }
 }

@@ -1,0 +1,43 @@
+#!/usr/bin/env python3
+"""Fetches llama.cpp's vocabulary-only GGUF files into the user's cache folder, for the tests.
+
+They come with the source package of PyPI's llama-cpp-python (76 MB), which is downloaded with pip
+and not built. Does nothing when they are there.
+"""
+import hashlib
+import pathlib
+import subprocess
+import sys
+import tarfile
+import tempfile
+
+PACKAGE, VERSION = "llama-cpp-python", "0.3.36"
+SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
+CACHE = pathlib.Path.home() / ".cache/dacapo/vocab"
+DONE = CACHE / f"{PACKAGE}-{VERSION}"
+
+
+def main():
+    if DONE.exists():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        # Only this package as source: its build tools, which pip asks for its metadata, are not.
+        subprocess.run(
+            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", PACKAGE,
+             "--dest", folder, f"{PACKAGE}=={VERSION}"], check=True)
+        archive = next(pathlib.Path(folder).glob("*.tar.gz"))
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+        if digest != SHA256:
+            sys.exit(f"{archive.name}: sha256 is {digest}, expected {SHA256}")
+        CACHE.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                name = pathlib.PurePosixPath(member.name)
+                vocab = name.name.startswith("ggml-vocab-") and name.parent.name == "models"
+                template = name.suffix == ".jinja" and name.parent.name == "templates"
+                if member.isfile() and (vocab or template):
+                    (CACHE / name.name).write_bytes(tar.extractfile(member).read())
+    DONE.touch()
+
+
+main()
