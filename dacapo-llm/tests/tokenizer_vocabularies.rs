@@ -99,19 +99,14 @@ fn decoding_gives_the_text_back() {
     }
 }
 
-/// Construction is timed where it is optimised; so is a megabyte of text of each shape.
+/// A megabyte of each shape: anything quadratic would take hours.
 #[test]
-fn speed_is_linear() {
+fn time_is_linear_in_the_text() {
     let Some(path) = path("smollm2-135m-instruct") else {
         return;
     };
-    let file = GgufFile::open(&path).unwrap();
-    let vocab = GgufVocab::from_metadata(file.header().metadata()).unwrap();
-    let start = Instant::now();
-    let tokenizer = Tokenizer::from_gguf(vocab).unwrap();
-    let mut report = format!("construction {:?}", start.elapsed());
-    let megabyte = |unit: &str| unit.repeat((1 << 20) / unit.len());
-    for unit in [
+    let tokenizer = load(&path);
+    let units = [
         "The quick brown fox, 123 times. ",
         "a",
         " ",
@@ -119,17 +114,16 @@ fn speed_is_linear() {
         "9",
         "!",
         "é",
-        "ab cd\t\t",
+        "ab\t\t",
         "🦙",
-    ] {
-        let text = megabyte(unit);
+    ];
+    for unit in units {
+        let text = unit.repeat((1 << 20) / unit.len());
         let start = Instant::now();
         let ids = tokenizer
             .encode(&text, AddSpecial::Never, SpecialText::Parse)
             .unwrap();
-        report += &format!("\n{unit:?}: {} ids in {:?}", ids.len(), start.elapsed());
-        assert!(start.elapsed().as_secs() < 20, "{report}");
+        let seconds = start.elapsed().as_secs();
+        assert!(seconds < 20, "{unit:?}: {} ids in {seconds} s", ids.len());
     }
-    assert!(report.len() > 10, "{report}");
-    eprintln!("{report}");
 }

@@ -11,7 +11,7 @@
 //! source by [`MAX_SOURCE_BYTES`].
 //!
 //! One hole is left in that: minijinja 3.1 does not charge fuel for `+` between two lists, so that
-//! a template which doubles a list more than 32 times exhausts memory.
+//! a template which doubles a list some 30 times takes all memory.
 //!
 //! What it does not do: `{% include %}`, `{% import %}` and `{% extends %}`, which no template
 //! inside a model file can use.

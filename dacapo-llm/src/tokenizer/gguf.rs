@@ -49,7 +49,7 @@ fn bpe(vocab: GgufVocab, kinds: &[TokenKind]) -> Result<Tokenizer, TokenizerErro
     let bpe = Bpe::new(pre_tokenizer, ids, merges)?;
     Ok(Tokenizer {
         vocabulary,
-        encoder: Encoder::Bpe(matcher, bpe),
+        encoder: Encoder::Bpe(matcher, Box::new(bpe)),
     })
 }
 
@@ -91,7 +91,7 @@ fn sentence_piece(vocab: GgufVocab, kinds: &[TokenKind]) -> Result<Tokenizer, To
     let pieces = SentencePiece::new(ids, scores, bytes, roles.unk);
     Ok(Tokenizer {
         vocabulary,
-        encoder: Encoder::SentencePiece(matcher, pieces),
+        encoder: Encoder::SentencePiece(matcher, Box::new(pieces)),
     })
 }
 

@@ -99,8 +99,8 @@ pub struct Tokenizer {
 
 #[derive(Debug)]
 enum Encoder {
-    Bpe(SpecialMatcher, Bpe),
-    SentencePiece(SpecialMatcher, SentencePiece),
+    Bpe(SpecialMatcher, Box<Bpe>),
+    SentencePiece(SpecialMatcher, Box<SentencePiece>),
     Json(Box<JsonPipeline>),
 }
 

@@ -74,10 +74,7 @@ fn sentence_piece_merges_the_best_score_first_and_the_leftmost_of_equals() {
     assert_eq!(encode(&tokenizer, "baaa"), [1, space, ba, aa]);
     assert_eq!(encode(&tokenizer, "b"), [1, space, b]);
     // A text starts afresh after a special token; bytes stand for characters without token.
-    assert_eq!(
-        encode(&tokenizer, "ab</s>ab"),
-        [1, space, ab, 2, space, ab]
-    );
+    assert_eq!(encode(&tokenizer, "ab</s>ab"), [1, space, ab, 2, space, ab]);
     assert_eq!(encode(&tokenizer, "é"), [1, space, 3 + 0xC3, 3 + 0xA9]);
     let ids = encode(&tokenizer, "aba é");
     assert_eq!(
