@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::chat::ChatError;
 use crate::config::ConfigError;
 use crate::gguf::GgufError;
 use crate::safetensors::SafetensorsError;
+use crate::tokenizer::TokenizerError;
 use crate::weights::WeightsError;
 
 /// `Result` with this crate's [`enum@Error`].
@@ -29,6 +31,12 @@ pub enum Error {
     /// A model's tensors do not fit its hyperparameters.
     #[error(transparent)]
     Weights(#[from] WeightsError),
+    /// A vocabulary is not valid, or a text cannot be encoded with it.
+    #[error(transparent)]
+    Tokenizer(#[from] TokenizerError),
+    /// A chat template is not valid, or refuses a conversation.
+    #[error(transparent)]
+    Chat(#[from] ChatError),
     /// Any of the above, with the file in which it was found.
     ///
     /// The message contains that of `error`, which is therefore not repeated as a

@@ -10,6 +10,7 @@ mod error;
 pub mod gguf;
 mod mapped;
 mod model_files;
+mod model_text;
 pub mod safetensors;
 pub mod tensors;
 pub mod tokenizer;

@@ -1,1 +1,87 @@
 //! A runtime that turns many small GPU kernels into few submissions.
+//!
+//! A [`Device`] compiles [`Kernel`]s and allocates [`Buffer`]s. A [`CommandEncoder`] records dispatches of
+//! kernels over buffer views, finds out from the kernels' declared accesses which of them must wait for which,
+//! and submits them all in one go. A [`Submission`] runs asynchronously and tells when it is done, how long it
+//! took and what went wrong. A [`Graph`] is a recorded pass that is played again for every token.
+//!
+//! ```
+//! use dacapo::{Access, Bytes, Device, DeviceOptions, Grid, KernelFault, KernelSource, MemoryKind, Workgroup};
+//!
+//! /// One workgroup of `y = a x + y`, 256 elements.
+//! fn axpy(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+//!     let (a, x) = (group.inline::<f32>(), group.read::<f32>(0));
+//!     let first = group.id()[0] as usize * 256;
+//!     let range = first..(first + 256).min(x.len());
+//!     // SAFETY: workgroup `n` alone writes elements `256 n..256 n + 256`.
+//!     let y = unsafe { group.write::<f32>(1, range.clone()) };
+//!     y.iter_mut().zip(&x[range]).for_each(|(y, x)| *y += a * x);
+//!     Ok(())
+//! }
+//!
+//! let device = Device::open(&DeviceOptions::default())?;
+//! let kernel = device.kernel(
+//!     &KernelSource::new("axpy")
+//!         .binding::<f32>(0, Access::Read)
+//!         .binding::<f32>(1, Access::ReadWrite)
+//!         .inline::<f32>()
+//!         .workgroup([256, 1, 1])
+//!         .cpu(axpy),
+//! )?;
+//! let x = device.buffer(4000, MemoryKind::DeviceLocal)?;
+//! let y = device.buffer(4000, MemoryKind::DeviceLocal)?;
+//! x.write(&[1.0f32; 1000])?;
+//!
+//! let mut encoder = device.encoder("axpy twice")?;
+//! encoder.dispatch(&kernel, (&x, &y, Bytes(&2.0f32)), Grid::threads([1000, 1, 1]))?;
+//! encoder.dispatch(&kernel, (&x, &y, Bytes(&0.5f32)), Grid::threads([1000, 1, 1]))?;
+//! assert_eq!(encoder.barriers().len(), 1); // both add to y
+//! encoder.commit()?.wait()?;
+//! assert_eq!(y.read::<f32>()?, [2.5; 1000]);
+//! # Ok::<(), dacapo::Error>(())
+//! ```
+//!
+//! What this crate does not know: tensors with a meaning, models, files. Those are in `dacapo-ops` and
+//! `dacapo-llm`.
+
+mod access;
+mod arg;
+mod backend;
+mod counters;
+mod device;
+mod encoder;
+mod error;
+mod graph;
+mod grid;
+pub mod hazard;
+mod info;
+mod kernel;
+mod memory;
+mod options;
+mod pool;
+mod range;
+mod residency;
+mod submission;
+mod sync;
+mod timeline;
+
+pub use access::Access;
+pub use arg::{Arg, Args, Bytes};
+pub use counters::Counters;
+pub use device::Device;
+pub use encoder::{
+    Barrier, BarrierCause, CommandEncoder, DispatchError, DispatchProblem, EncoderOptions, Scope,
+};
+pub use error::{Error, Fault, Result, SubmissionFailure};
+pub use graph::{Graph, Node, NodeArg, NodeGrid, ScopeId};
+pub use grid::Grid;
+pub use info::{AbsentBackend, Backend, DeviceInfo, DeviceKind, Devices, Limits, MemoryBudget};
+pub use kernel::{
+    Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Workgroup,
+};
+pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
+pub use options::{DeviceOptions, DeviceSelector, Hazards};
+pub use pool::{BufferPool, PoolOptions};
+pub use range::ByteRange;
+pub use residency::ResidencySet;
+pub use submission::{GpuTimes, Submission, SubmissionFuture};

@@ -1,0 +1,261 @@
+//! Runs submissions, one after the other, wave by wave.
+#![allow(unsafe_code, reason = "reads indirect grids from device memory")]
+
+use core::any::Any;
+use core::marker::PhantomData;
+use core::ops::Range;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+
+use crate::backend::cpu::crew::Crew;
+use crate::backend::cpu::encoder::{Command, CpuEncoder};
+use crate::backend::cpu::memory::ALIGN;
+use crate::backend::cpu::workgroup::{Span, Workgroup};
+use crate::encoder::{Outcome, Recording};
+use crate::error::Fault;
+use crate::info::Limits;
+use crate::sync::{AtomicBool, Condvar, Mutex, lock, wait};
+
+/// Recordings on their way to the thread that leads the crew.
+pub(super) struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    recordings: VecDeque<Box<Recording>>,
+    closed: bool,
+}
+
+impl Queue {
+    pub(super) fn new() -> Queue {
+        Queue {
+            waiting: Mutex::new(Waiting::default()),
+            changed: Condvar::new(),
+        }
+    }
+
+    pub(super) fn push(&self, recording: Box<Recording>) {
+        lock(&self.waiting).recordings.push_back(recording);
+        self.changed.notify_one();
+    }
+
+    /// Ends [`Queue::lead`] once everything submitted has run.
+    pub(super) fn close(&self) {
+        lock(&self.waiting).closed = true;
+        self.changed.notify_one();
+    }
+
+    fn next(&self) -> Option<Box<Recording>> {
+        let mut waiting = lock(&self.waiting);
+        loop {
+            if let Some(recording) = waiting.recordings.pop_front() {
+                return Some(recording);
+            }
+            if waiting.closed {
+                return None;
+            }
+            waiting = wait(&self.changed, waiting);
+        }
+    }
+
+    /// Runs submissions with `crew` until the queue is closed and empty.
+    pub(super) fn lead(&self, mut crew: Crew, limits: &Limits) {
+        while let Some(mut recording) = self.next() {
+            recording.start();
+            let native: &mut dyn Any = &mut *recording.native;
+            let outcome = match native.downcast_mut::<CpuEncoder>() {
+                Some(commands) => run(commands, &mut crew, limits),
+                None => unreachable!("the recording was made by this device"),
+            };
+            recording.complete(outcome);
+        }
+    }
+}
+
+/// The failure of one command, found by whichever worker was first.
+struct Failure {
+    command: usize,
+    fault: Fault,
+}
+
+fn run(commands: &mut CpuEncoder, crew: &mut Crew, limits: &Limits) -> Result<(), Box<Outcome>> {
+    let mut first = 0;
+    let waves = commands.wave_ends.len() + 1;
+    for wave in 0..waves {
+        let end = commands
+            .wave_ends
+            .get(wave)
+            .map_or(commands.commands.len(), |end| *end as usize);
+        run_wave(commands, first..end, crew, limits).map_err(|failure| {
+            let command = &commands.commands[failure.command];
+            Box::new(Outcome {
+                kernel: command.kernel.name().into(),
+                scope: commands.scope_path(command).into(),
+                fault: failure.fault,
+            })
+        })?;
+        first = end;
+    }
+    Ok(())
+}
+
+fn run_wave(
+    commands: &mut CpuEncoder,
+    wave: Range<usize>,
+    crew: &mut Crew,
+    limits: &Limits,
+) -> Result<(), Failure> {
+    let mut first = wave.start;
+    while first < wave.end {
+        let (end, groups) = lay_out(&mut commands.commands, first..wave.end, limits)?;
+        run_groups(commands, first..end, groups, crew)?;
+        first = end;
+    }
+    Ok(())
+}
+
+/// Numbers the workgroups of as many commands as fit a `u32`; gives the end of those and their workgroups.
+fn lay_out(
+    commands: &mut [Command],
+    wave: Range<usize>,
+    limits: &Limits,
+) -> Result<(usize, u32), Failure> {
+    let mut groups = 0u32;
+    for at in wave.clone() {
+        let command = &mut commands[at];
+        if let Some(span) = command.indirect {
+            command.groups = read_grid(span);
+            let workgroup = command.kernel.interface().workgroup();
+            command.threads =
+                core::array::from_fn(|axis| command.groups[axis].saturating_mul(workgroup[axis]));
+        }
+        let total = command
+            .groups
+            .iter()
+            .map(|&n| u64::from(n))
+            .try_fold(1, u64::checked_mul);
+        let limit = limits.max_total_groups;
+        let Some(total) = total
+            .filter(|total| *total <= limit)
+            .and_then(|total| u32::try_from(total).ok())
+        else {
+            let fault = Fault::IndirectGrid {
+                groups: command.groups,
+                limit,
+            };
+            return Err(Failure { command: at, fault });
+        };
+        match groups.checked_add(total) {
+            Some(sum) => {
+                command.first_group = groups;
+                groups = sum;
+            }
+            None => return Ok((at, groups)),
+        }
+    }
+    Ok((wave.end, groups))
+}
+
+fn read_grid(span: Span) -> [u32; 3] {
+    // SAFETY: the encoder checked that the view holds three aligned u32, and the wave before, which may have
+    // written them, has finished.
+    unsafe { span.start.cast::<[u32; 3]>().read() }
+}
+
+fn run_groups(
+    commands: &CpuEncoder,
+    wave: Range<usize>,
+    groups: u32,
+    crew: &mut Crew,
+) -> Result<(), Failure> {
+    let failed = AtomicBool::new(false);
+    let failure = Mutex::new(None);
+    let fail = |command, fault| {
+        failed.store(true, Ordering::Relaxed);
+        lock(&failure).get_or_insert(Failure { command, fault });
+    };
+    let body = |range: Range<u32>, _worker: usize| {
+        if failed.load(Ordering::Relaxed) {
+            return;
+        }
+        // The command of the first workgroup: the last one that starts at or before it.
+        let in_wave = &commands.commands[wave.clone()];
+        let mut at = in_wave.partition_point(|command| command.first_group <= range.start) - 1;
+        let mut group = range.start;
+        while group < range.end {
+            let end = in_wave
+                .get(at + 1)
+                .map_or(range.end, |next| next.first_group.min(range.end));
+            let own = group - in_wave[at].first_group..end - in_wave[at].first_group;
+            let ran = catch_unwind(AssertUnwindSafe(|| {
+                run_command(commands, &in_wave[at], own)
+            }));
+            match ran {
+                Ok(Ok(())) => {}
+                Ok(Err(fault)) => return fail(wave.start + at, fault),
+                Err(panic) => return fail(wave.start + at, Fault::Panic(panic_text(&*panic))),
+            }
+            group = end;
+            at += 1;
+        }
+    };
+    if let Err(panic) = crew.run(groups, &body) {
+        fail(wave.start, Fault::Panic(panic_text(&*panic)));
+    }
+    match lock(&failure).take() {
+        None => Ok(()),
+        Some(failure) => Err(failure),
+    }
+}
+
+fn run_command(commands: &CpuEncoder, command: &Command, groups: Range<u32>) -> Result<(), Fault> {
+    let [x, y, _] = command.groups;
+    with_scratch(command.shared_bytes as usize, |shared| {
+        let mut workgroup = Workgroup {
+            id: [0; 3],
+            groups: command.groups,
+            threads: command.threads,
+            bindings: command.kernel.interface().bindings(),
+            spans: commands.spans_of(command),
+            inline: commands.inline_of(command),
+            shared,
+            exclusive: PhantomData,
+        };
+        for group in groups {
+            workgroup.id = [group % x, group / x % y, group / x / y];
+            (command.entry)(&mut workgroup).map_err(|fault| Fault::Kernel(fault.into_message()))?;
+        }
+        Ok(())
+    })
+}
+
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct CacheLine([u8; ALIGN]);
+
+thread_local! {
+    /// The shared memory of the workgroup that this worker runs. It grows to the largest that was asked for.
+    static SCRATCH: RefCell<Vec<CacheLine>> = const { RefCell::new(Vec::new()) };
+}
+
+fn with_scratch<R>(bytes: usize, work: impl FnOnce(&mut [u8]) -> R) -> R {
+    SCRATCH.with_borrow_mut(|lines| {
+        let needed = bytes.div_ceil(ALIGN);
+        if lines.len() < needed {
+            lines.resize(needed, CacheLine([0; ALIGN]));
+        }
+        work(&mut bytemuck::cast_slice_mut(lines)[..bytes])
+    })
+}
+
+fn panic_text(panic: &(dyn Any + Send)) -> Box<str> {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => (*text).into(),
+        (_, Some(text)) => text.as_str().into(),
+        _ => "a value that is not text".into(),
+    }
+}

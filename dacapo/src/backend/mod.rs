@@ -1,0 +1,94 @@
+//! What a backend must do. Each backend is a folder with the same file names: `adapter`, `memory`, `pipeline`,
+//! `encoder`, `queue`.
+
+pub(crate) mod cpu;
+
+use core::any::Any;
+use core::ptr::NonNull;
+use std::sync::Arc;
+
+use crate::encoder::Recording;
+use crate::error::Result;
+use crate::info::Limits;
+use crate::kernel::{Kernel, KernelSource};
+use crate::memory::{Allocation, MemoryKind};
+
+/// An opened device.
+pub(crate) trait Device: Send + Sync {
+    fn limits(&self) -> &Limits;
+
+    /// Allocates zeroed memory, or gives the system's reason why not.
+    fn allocate(&self, size: u64, kind: MemoryKind) -> Result<Box<dyn Memory>, Box<str>>;
+
+    /// Makes host memory usable for reading by kernels, where it lies.
+    fn import(&self, owner: Box<dyn HostBytes>) -> Result<Box<dyn Memory>, Box<str>>;
+
+    /// Compiles the form of `source` that the device runs; its interface has been checked against the limits.
+    fn pipeline(&self, source: &KernelSource) -> Result<Box<dyn Pipeline>>;
+
+    /// An empty command list.
+    fn encoder(&self) -> Box<dyn Encoder>;
+
+    /// Runs a recording asynchronously, after those submitted before it, and then calls
+    /// [`DeviceCore::complete`](crate::device::DeviceCore::complete) with it.
+    fn submit(&self, recording: Box<Recording>);
+
+    /// Tells the device which allocations became resident, and which no longer are, since the last submission.
+    fn residency_changed(&self, added_bytes: u64, removed_bytes: u64);
+
+    /// Whether a race between dispatches is undefined behaviour of this process, so that missing barriers are
+    /// inserted even under manual hazards.
+    fn must_prevent_races(&self) -> bool;
+}
+
+/// Host memory that outlives every use of it.
+pub(crate) trait HostBytes: Send + Sync {
+    fn bytes(&self) -> &[u8];
+}
+
+/// One allocation.
+pub(crate) trait Memory: Send + Sync + Any {
+    /// Where the host sees the memory.
+    fn host(&self) -> NonNull<u8>;
+}
+
+/// A compiled kernel.
+pub(crate) trait Pipeline: Send + Sync + Any {}
+
+/// A list of commands being recorded. What it gets has been validated.
+pub(crate) trait Encoder: Send + Any {
+    fn dispatch(&mut self, dispatch: &Dispatch<'_>);
+    /// Orders everything recorded so far before everything recorded from now on.
+    fn barrier(&mut self);
+    fn push_scope(&mut self, label: &str);
+    fn pop_scope(&mut self);
+    /// Forgets all commands and keeps the memory they took.
+    fn reset(&mut self);
+}
+
+/// A dispatch with its arguments in the order of the kernel's bindings.
+pub(crate) struct Dispatch<'a> {
+    pub(crate) kernel: &'a Kernel,
+    pub(crate) buffers: &'a [BoundBuffer<'a>],
+    pub(crate) inline: &'a [u8],
+    pub(crate) groups: Groups<'a>,
+    pub(crate) shared_bytes: u32,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) struct BoundBuffer<'a> {
+    pub(crate) allocation: &'a Arc<Allocation>,
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+}
+
+/// How many workgroups run.
+#[derive(Clone, Copy)]
+pub(crate) enum Groups<'a> {
+    Direct {
+        groups: [u32; 3],
+        threads: [u32; 3],
+    },
+    /// Three u32 in a buffer, read when the dispatch starts.
+    Indirect(BoundBuffer<'a>),
+}

@@ -1,0 +1,438 @@
+//! Opening a device, and what all its handles share.
+
+mod accounts;
+
+use core::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::backend::{self, HostBytes, cpu};
+use crate::counters::{AtomicCounters, Counters};
+use crate::encoder::{CommandEncoder, EncoderOptions, Recording, Submitted};
+use crate::error::{Error, Result};
+use crate::info::{AbsentBackend, Backend, DeviceInfo, Devices, Limits, MemoryBudget};
+use crate::kernel::{Builtins, Kernel, KernelSource, Registry};
+use crate::memory::{Allocation, Buffer, BufferOptions, MemoryKind};
+use crate::options::{DeviceOptions, DeviceSelector, Hazards, MAX_THREADS};
+use crate::residency::Residency;
+use crate::submission::{Record, Submission};
+use crate::timeline::Timeline;
+use accounts::{AllocationIds, Budget};
+
+/// A device that runs kernels. Cheap to clone; all clones share one queue.
+#[derive(Clone)]
+pub struct Device {
+    pub(crate) core: Arc<DeviceCore>,
+}
+
+/// What the handles of a device share.
+pub(crate) struct DeviceCore {
+    pub(crate) backend: Box<dyn backend::Device>,
+    pub(crate) hazards: Hazards,
+    pub(crate) timeline: Timeline,
+    pub(crate) allocations: AllocationIds,
+    pub(crate) budget: Budget,
+    pub(crate) residency: Residency,
+    counters: AtomicCounters,
+    registry: Registry,
+    builtins: OnceLock<Result<Builtins>>,
+    options: DeviceOptions,
+    info: DeviceInfo,
+    opened: Instant,
+    /// The number of the last submission; held while one is submitted, so that numbers follow queue order.
+    submitted: Mutex<u64>,
+    #[allow(
+        clippy::vec_box,
+        reason = "recordings move between encoders and queue as boxes"
+    )]
+    spare_recordings: Mutex<Vec<Box<Recording>>>,
+    spare_records: Mutex<Vec<Arc<Record>>>,
+}
+
+/// Idle recordings and records kept for later encoders; as many as can be in flight without allocating anew.
+const SPARES: usize = 64;
+
+impl Device {
+    /// The devices of this machine, in the order in which [`DeviceSelector::Best`] prefers them, and why
+    /// backends without one have none.
+    pub fn enumerate() -> Devices {
+        let absent = |backend, reason: &str| AbsentBackend {
+            backend,
+            reason: reason.to_owned(),
+        };
+        Devices {
+            devices: vec![cpu::info(None)],
+            absent: vec![
+                absent(Backend::Metal, "this version has no Metal backend"),
+                absent(Backend::Vulkan, "this version has no Vulkan backend"),
+            ],
+        }
+    }
+
+    /// Opens a device.
+    ///
+    /// ```
+    /// use dacapo::{Device, DeviceOptions};
+    ///
+    /// let device = Device::open(&DeviceOptions::default().with_env()?)?;
+    /// println!("{}", device.info().name);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NoDevice`] when none matches `options.device`, [`Error::InvalidOption`] for a thread count out
+    /// of range, [`Error::System`] when the system refuses what the device needs.
+    pub fn open(options: &DeviceOptions) -> Result<Device> {
+        if let Some(threads) = options
+            .threads
+            .filter(|threads| threads.get() > MAX_THREADS)
+        {
+            let value = threads.to_string().into();
+            return Err(Error::InvalidOption {
+                name: "threads",
+                value,
+                allowed: "1 to 1024",
+            });
+        }
+        let devices = Device::enumerate();
+        let chosen = select(&devices, &options.device)?;
+        let info = DeviceInfo {
+            index: chosen.index,
+            ..cpu::info(options.threads)
+        };
+        let backend = Box::new(cpu::CpuDevice::open(&info)?);
+        let budget = options
+            .memory_limit
+            .unwrap_or_else(|| cpu::system_memory().free);
+        Ok(Device {
+            core: Arc::new(DeviceCore {
+                backend,
+                hazards: options.hazards,
+                timeline: Timeline::new(),
+                allocations: AllocationIds::default(),
+                budget: Budget::new(budget),
+                residency: Residency::default(),
+                counters: AtomicCounters::default(),
+                registry: Registry::default(),
+                builtins: OnceLock::new(),
+                options: options.clone(),
+                info,
+                opened: Instant::now(),
+                submitted: Mutex::new(0),
+                spare_recordings: Mutex::default(),
+                spare_records: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Opens the same device afresh, with the same options and none of its buffers or kernels.
+    ///
+    /// # Errors
+    /// Those of [`Device::open`].
+    pub fn reopen(&self) -> Result<Device> {
+        Device::open(&self.core.options)
+    }
+
+    /// What the device is.
+    pub fn info(&self) -> &DeviceInfo {
+        &self.core.info
+    }
+
+    /// The largest values it takes.
+    pub fn limits(&self) -> &Limits {
+        self.core.backend.limits()
+    }
+
+    /// What it has done so far.
+    pub fn counters(&self) -> Counters {
+        self.core.counters.snapshot()
+    }
+
+    /// How much memory it may use, and uses.
+    pub fn memory_budget(&self) -> MemoryBudget {
+        self.core.budget.get()
+    }
+
+    /// A zeroed buffer of `len` bytes.
+    ///
+    /// # Errors
+    /// [`Error::OverBudget`], [`Error::OutOfMemory`], [`Error::EmptyBuffer`].
+    pub fn buffer(&self, len: u64, kind: MemoryKind) -> Result<Buffer> {
+        self.buffer_with(&BufferOptions {
+            len,
+            kind,
+            label: "",
+        })
+    }
+
+    /// A zeroed buffer with a label.
+    ///
+    /// # Errors
+    /// As for [`Device::buffer`].
+    pub fn buffer_with(&self, options: &BufferOptions<'_>) -> Result<Buffer> {
+        let BufferOptions { len, kind, label } = *options;
+        if len == 0 {
+            return Err(Error::EmptyBuffer);
+        }
+        self.core.budget.take(len, kind)?;
+        match self.core.backend.allocate(len, kind) {
+            Ok(memory) => Ok(Buffer::new(Allocation::new(
+                &self.core, label, len, kind, false, memory,
+            ))),
+            Err(reason) => {
+                self.core.budget.give_back(len);
+                Err(Error::OutOfMemory {
+                    asked: len,
+                    kind,
+                    reason,
+                })
+            }
+        }
+    }
+
+    /// A buffer over host memory that `owner` keeps, for reading only: a memory-mapped file, for example. The
+    /// device uses the bytes where they lie if it can.
+    ///
+    /// # Errors
+    /// [`Error::EmptyBuffer`] when there are no bytes, [`Error::OutOfMemory`] when the device cannot reach them.
+    pub fn import<O>(&self, label: &str, owner: O) -> Result<Buffer>
+    where
+        O: AsRef<[u8]> + Send + Sync + 'static,
+    {
+        let owner: Box<dyn HostBytes> = Box::new(Owner(owner));
+        let len = owner.bytes().len() as u64;
+        if len == 0 {
+            return Err(Error::EmptyBuffer);
+        }
+        let kind = MemoryKind::Unified;
+        let memory = self.core.backend.import(owner);
+        let memory = memory.map_err(|reason| Error::OutOfMemory {
+            asked: len,
+            kind,
+            reason,
+        })?;
+        Ok(Buffer::new(Allocation::new(
+            &self.core, label, len, kind, true, memory,
+        )))
+    }
+
+    /// The kernel compiled from `source`: compiled once for the same content, however often and from however
+    /// many threads it is asked for.
+    ///
+    /// # Errors
+    /// [`Error::InvalidKernel`] when its declaration contradicts itself or passes the device's limits,
+    /// [`Error::UnsupportedKernel`] when it offers no form that the device runs.
+    pub fn kernel(&self, source: &KernelSource) -> Result<Kernel> {
+        self.core.kernel(source)
+    }
+
+    /// Opens an encoder with this label.
+    ///
+    /// # Errors
+    /// None on the CPU; other backends may run out of command memory.
+    pub fn encoder(&self, label: &str) -> Result<CommandEncoder> {
+        self.encoder_with(EncoderOptions {
+            label,
+            ..EncoderOptions::default()
+        })
+    }
+
+    /// Opens an encoder.
+    ///
+    /// # Errors
+    /// As for [`Device::encoder`].
+    pub fn encoder_with(&self, options: EncoderOptions<'_>) -> Result<CommandEncoder> {
+        Ok(CommandEncoder::open(self, options, true))
+    }
+
+    /// Opens an encoder whose submission does not keep buffers alive, and does not guard them against the host.
+    ///
+    /// # Safety
+    /// Every buffer that is bound must live until the submission has completed, and must not be mapped by the
+    /// host in the meantime.
+    ///
+    /// # Errors
+    /// As for [`Device::encoder`].
+    #[allow(
+        unsafe_code,
+        reason = "the caller takes over what retention would guarantee"
+    )]
+    pub unsafe fn encoder_unretained(&self, options: EncoderOptions<'_>) -> Result<CommandEncoder> {
+        Ok(CommandEncoder::open(self, options, false))
+    }
+
+    /// Waits until everything submitted so far has completed, well or not.
+    ///
+    /// # Errors
+    /// None on the CPU.
+    pub fn wait_idle(&self) -> Result<()> {
+        let last = *self.core.submitted.lock();
+        self.core.wait_for(last, None).map(drop)
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Device({}, {})",
+            self.core.info.backend, self.core.info.name
+        )
+    }
+}
+
+fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d DeviceInfo> {
+    let mut candidates = devices.devices.iter();
+    let found = match selector {
+        DeviceSelector::Best => {
+            candidates.find(|device| device.kind != crate::info::DeviceKind::SoftwareGpu)
+        }
+        DeviceSelector::Backend(backend) => candidates.find(|device| device.backend == *backend),
+        DeviceSelector::Index(index) => candidates.find(|device| device.index == *index),
+        DeviceSelector::Name(part) => {
+            let part = part.to_lowercase();
+            candidates.find(|device| device.name.to_lowercase().contains(&part))
+        }
+    };
+    found.ok_or_else(|| {
+        let asked = match selector {
+            DeviceSelector::Best => "any device".to_owned(),
+            DeviceSelector::Backend(backend) => match devices
+                .absent
+                .iter()
+                .find(|absent| absent.backend == *backend)
+            {
+                Some(absent) => format!("backend {backend} ({})", absent.reason),
+                None => format!("backend {backend}"),
+            },
+            DeviceSelector::Index(index) => format!("index {index}"),
+            DeviceSelector::Name(part) => format!("name {part:?}"),
+        };
+        let list = devices
+            .devices
+            .iter()
+            .map(|d| format!("{}: {} ({})", d.index, d.name, d.backend));
+        let available = list.collect::<Vec<_>>().join(", ").into();
+        Error::NoDevice {
+            asked: asked.into(),
+            available,
+        }
+    })
+}
+
+struct Owner<O>(O);
+
+impl<O: AsRef<[u8]> + Send + Sync> HostBytes for Owner<O> {
+    fn bytes(&self) -> &[u8] {
+        self.0.as_ref()
+    }
+}
+
+impl DeviceCore {
+    pub(crate) fn kernel(self: &Arc<DeviceCore>, source: &KernelSource) -> Result<Kernel> {
+        self.registry.get_or_compile(source, || {
+            source
+                .interface()
+                .check(source.name(), self.backend.limits())?;
+            let pipeline = self.backend.pipeline(source)?;
+            self.counters.add(&Counters {
+                pipelines_compiled: 1,
+                ..Counters::default()
+            });
+            Ok(Kernel::new(source, pipeline, self))
+        })
+    }
+
+    pub(crate) fn builtins(self: &Arc<DeviceCore>) -> Result<Builtins> {
+        self.builtins.get_or_init(|| Builtins::new(self)).clone()
+    }
+
+    /// An empty recording, an idle one if there is one.
+    pub(crate) fn recording(&self, label: &str, retain: bool) -> Box<Recording> {
+        let spare = self.spare_recordings.lock().pop();
+        let mut recording = spare.unwrap_or_else(|| Recording::new(self.backend.encoder()));
+        recording.label.push_str(label);
+        recording.retain = retain;
+        recording
+    }
+
+    /// Drops what a recording holds and keeps its memory for later.
+    pub(crate) fn recycle(&self, mut recording: Box<Recording>) {
+        recording.reset();
+        let mut spares = self.spare_recordings.lock();
+        if spares.len() < SPARES {
+            spares.push(recording);
+        }
+    }
+
+    pub(crate) fn submit(
+        self: &Arc<DeviceCore>,
+        mut recording: Box<Recording>,
+    ) -> Result<Submission> {
+        let record = self.record();
+        let mut submitted = self.submitted.lock();
+        let number = *submitted + 1;
+        *submitted = number;
+        let mut uses = recording.retained.allocations();
+        let granted =
+            uses.try_for_each(|(allocation, used)| allocation.begin_device_use(number, used));
+        drop(uses);
+        match &granted {
+            Ok(()) => {
+                let flushed = self.residency.flush(&*self.backend);
+                let counts = Counters {
+                    submissions: 1,
+                    dispatches: u64::from(recording.dispatches),
+                    residency_flushes: u64::from(flushed),
+                    ..recording.counts
+                };
+                self.counters.add(&counts);
+            }
+            // Buffers that were granted wait for this number, so it is submitted all the same, empty.
+            Err(_) => recording.reset(),
+        }
+        recording.submitted = Some(Submitted {
+            number,
+            core: self.clone(),
+            record: record.clone(),
+            started: None,
+        });
+        self.backend.submit(recording);
+        drop(submitted);
+        granted.map(|()| Submission::new(self.clone(), record, number))
+    }
+
+    /// Waits for submission `number`; false when the deadline came first.
+    pub(crate) fn wait_for(&self, number: u64, deadline: Option<Instant>) -> Result<bool> {
+        if self.timeline.is_complete(number) {
+            return Ok(true);
+        }
+        self.counters.add(&Counters {
+            waits: 1,
+            ..Counters::default()
+        });
+        Ok(self.timeline.wait(number, deadline))
+    }
+
+    pub(crate) fn since_opened(&self, instant: Instant) -> Duration {
+        instant.saturating_duration_since(self.opened)
+    }
+
+    fn record(&self) -> Arc<Record> {
+        let mut spares = self.spare_records.lock();
+        let idle = spares
+            .iter_mut()
+            .position(|record| Arc::get_mut(record).map(Record::reset).is_some());
+        idle.map(|at| spares.swap_remove(at)).unwrap_or_default()
+    }
+
+    /// Keeps a record for later. The caller's handle may still refer to it: `record` looks for idle ones.
+    pub(crate) fn spare_record(&self, record: Arc<Record>) {
+        let mut spares = self.spare_records.lock();
+        if spares.len() < SPARES {
+            spares.push(record);
+        }
+    }
+}

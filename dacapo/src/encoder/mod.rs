@@ -1,0 +1,371 @@
+//! Encoding dispatches into one submission.
+
+mod barrier;
+mod error;
+mod recording;
+mod retain;
+mod scope;
+mod validate;
+
+use core::fmt;
+use std::sync::Arc;
+
+use crate::arg::Args;
+use crate::backend::Dispatch;
+use crate::counters::Counters;
+use crate::device::{Device, DeviceCore};
+use crate::error::{Error, Result};
+use crate::graph::Capture;
+use crate::grid::Grid;
+use crate::hazard::{Hazard, HazardKind};
+use crate::kernel::Kernel;
+use crate::memory::BufferView;
+use crate::options::Hazards;
+use crate::submission::Submission;
+
+pub use barrier::{Barrier, BarrierCause};
+pub use error::{DispatchError, DispatchProblem};
+pub(crate) use recording::{Outcome, Recording, Submitted};
+pub use scope::Scope;
+pub(crate) use validate::BoundView;
+use validate::Checked;
+
+/// Most bindings that a kernel can have on any device.
+pub(crate) const MAX_BINDINGS: usize = 16;
+
+/// How an encoder is opened.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EncoderOptions<'a> {
+    /// A name for errors, profiles and the driver's tools.
+    pub label: &'a str,
+    /// How conflicts between dispatches are kept apart; by default as the device's options say.
+    pub hazards: Option<Hazards>,
+}
+
+/// Records dispatches and submits them in one go.
+///
+/// Dispatches between two barriers form a *wave* and may run at the same time. Under [`Hazards::Auto`] the
+/// encoder puts a barrier exactly where a dispatch touches bytes that an earlier one of the same wave touches,
+/// and one of the two writes them. [`CommandEncoder::commit`] consumes the encoder; dropping it instead gives
+/// everything back.
+pub struct CommandEncoder {
+    core: Arc<DeviceCore>,
+    target: Target,
+    hazards: Hazards,
+}
+
+enum Target {
+    Live(Option<Box<Recording>>),
+    Capture(Box<Capture>),
+}
+
+impl CommandEncoder {
+    pub(crate) fn open(
+        device: &Device,
+        options: EncoderOptions<'_>,
+        retain: bool,
+    ) -> CommandEncoder {
+        let core = device.core.clone();
+        let recording = core.recording(options.label, retain);
+        let hazards = options.hazards.unwrap_or(core.hazards);
+        CommandEncoder {
+            core,
+            target: Target::Live(Some(recording)),
+            hazards,
+        }
+    }
+
+    pub(crate) fn capture(device: &Device, hazards: Option<Hazards>) -> CommandEncoder {
+        let core = device.core.clone();
+        let hazards = hazards.unwrap_or(core.hazards);
+        CommandEncoder {
+            core,
+            target: Target::Capture(Box::default()),
+            hazards,
+        }
+    }
+
+    /// Encodes one dispatch of `kernel`.
+    ///
+    /// Arguments are views for the kernel's slots, in ascending order unless they name one, and the kernel's
+    /// inline constants anywhere among them. A view's offset and length always apply.
+    ///
+    /// # Errors
+    /// [`Error::Dispatch`] when arguments, grid or shared memory contradict the kernel's interface or the
+    /// device's limits. Nothing is recorded then, and the encoder can go on.
+    pub fn dispatch<'a>(
+        &mut self,
+        kernel: &Kernel,
+        args: impl Args<'a>,
+        grid: Grid<'a>,
+    ) -> Result<()> {
+        args.with(|args| {
+            let checked = validate::check(&self.core, kernel, args, grid)?;
+            match &mut self.target {
+                Target::Capture(capture) => {
+                    capture.dispatch(kernel, &checked.views, checked.inline, grid)
+                }
+                Target::Live(Some(recording)) => {
+                    let prevent = self.core.backend.must_prevent_races();
+                    order(recording, kernel, &checked, self.hazards, prevent);
+                    record(recording, kernel, &checked);
+                }
+                Target::Live(None) => {}
+            }
+            Ok(())
+        })
+    }
+
+    /// Copies all bytes of `source` to `target`.
+    ///
+    /// # Errors
+    /// [`Error::LengthMismatch`] when they differ in length, and those of [`CommandEncoder::dispatch`], for
+    /// example when they overlap.
+    pub fn copy(&mut self, source: &BufferView, target: &BufferView) -> Result<()> {
+        if source.len() != target.len() {
+            return Err(Error::LengthMismatch {
+                what: "a copy",
+                given: source.len(),
+                len: target.len(),
+            });
+        }
+        let builtins = self.core.builtins()?;
+        self.dispatch(
+            &builtins.copy,
+            (source, target),
+            builtins.grid(target.len()),
+        )
+    }
+
+    /// Sets every byte of `target` to `value`.
+    ///
+    /// # Errors
+    /// Those of [`CommandEncoder::dispatch`].
+    pub fn fill(&mut self, target: &BufferView, value: u8) -> Result<()> {
+        let builtins = self.core.builtins()?;
+        let value = u32::from(value);
+        self.dispatch(
+            &builtins.fill,
+            (target, crate::arg::Bytes(&value)),
+            builtins.grid(target.len()),
+        )
+    }
+
+    /// Orders every dispatch so far before every later one, and makes their writes visible to them.
+    pub fn barrier(&mut self) {
+        match &mut self.target {
+            Target::Capture(capture) => capture.barrier(),
+            Target::Live(Some(recording)) => recording.barrier(BarrierCause::Explicit),
+            Target::Live(None) => {}
+        }
+    }
+
+    /// Opens a scope that lasts until the returned guard is dropped. Scopes nest; their labels reach errors,
+    /// profiles, captures and the driver's tools.
+    ///
+    /// ```
+    /// # let device = dacapo::Device::open(&dacapo::DeviceOptions::default())?;
+    /// let mut encoder = device.encoder("decode")?;
+    /// {
+    ///     let mut layer = encoder.scope("layer 3");
+    ///     let mut attention = layer.scope("attention");
+    ///     attention.barrier();
+    /// }
+    /// encoder.commit()?.wait()?;
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    pub fn scope(&mut self, label: &str) -> Scope<'_> {
+        self.begin_scope(label);
+        Scope::new(self)
+    }
+
+    pub(crate) fn begin_scope(&mut self, label: &str) {
+        match &mut self.target {
+            Target::Capture(capture) => capture.push_scope(label),
+            Target::Live(Some(recording)) => recording.native.push_scope(label),
+            Target::Live(None) => {}
+        }
+    }
+
+    pub(crate) fn end_scope(&mut self) {
+        match &mut self.target {
+            Target::Capture(capture) => capture.pop_scope(),
+            Target::Live(Some(recording)) => recording.native.pop_scope(),
+            Target::Live(None) => {}
+        }
+    }
+
+    /// The device this encodes for.
+    pub fn device(&self) -> Device {
+        Device {
+            core: self.core.clone(),
+        }
+    }
+
+    /// How conflicts are kept apart.
+    pub fn hazards(&self) -> Hazards {
+        self.hazards
+    }
+
+    /// Whether this records a graph instead of a submission.
+    pub fn is_capturing(&self) -> bool {
+        matches!(self.target, Target::Capture(_))
+    }
+
+    /// The barriers so far, each with its cause. While capturing, those that the caller placed are with the
+    /// nodes of the graph instead.
+    pub fn barriers(&self) -> &[Barrier] {
+        match &self.target {
+            Target::Live(Some(recording)) => &recording.barriers,
+            _ => &[],
+        }
+    }
+
+    /// Submits what was recorded. Submissions of a device run in the order of their commits, each seeing what
+    /// those before it wrote.
+    ///
+    /// # Errors
+    /// [`Error::Mapped`] while the host has a buffer mapped that the submission uses.
+    pub fn commit(mut self) -> Result<Submission> {
+        match &mut self.target {
+            Target::Live(recording) => match recording.take() {
+                Some(recording) => self.core.submit(recording),
+                None => unreachable!("only commit and drop take the recording"),
+            },
+            Target::Capture(_) => unreachable!("capturing encoders are only lent out by reference"),
+        }
+    }
+
+    pub(crate) fn into_capture(mut self) -> Option<Box<Capture>> {
+        match core::mem::replace(&mut self.target, Target::Live(None)) {
+            Target::Capture(capture) => Some(capture),
+            Target::Live(_) => None,
+        }
+    }
+
+    pub(crate) fn count(&mut self, counts: &Counters) {
+        if let Target::Live(Some(recording)) = &mut self.target {
+            recording.counts.replays += counts.replays;
+        }
+    }
+}
+
+/// Puts a barrier in front of the next dispatch if it needs one.
+fn order(
+    recording: &mut Recording,
+    kernel: &Kernel,
+    checked: &Checked<'_>,
+    hazards: Hazards,
+    prevent_races: bool,
+) {
+    if hazards == Hazards::Serial {
+        if recording.wave_dispatches > 0 {
+            recording.barrier(BarrierCause::Serial);
+        }
+        return;
+    }
+    if hazards == Hazards::Manual && !prevent_races && !cfg!(debug_assertions) {
+        return;
+    }
+    let anything = kernel.interface().touches_anything();
+    let found = match anything {
+        true => recording.tracker.check_unknown(),
+        false => recording.tracker.check(&checked.accesses),
+    };
+    if let Some(hazard) = found {
+        conflict(recording, kernel, hazard, hazards, prevent_races);
+    }
+    match anything {
+        true => recording.tracker.record_unknown(recording.dispatches),
+        false => recording
+            .tracker
+            .record(recording.dispatches, &checked.accesses),
+    }
+}
+
+#[cold]
+fn missing(recording: &mut Recording, kernel: &Kernel, hazard: &Hazard) {
+    recording.counts.barriers_missing += 1;
+    let dispatch = recording.dispatches;
+    tracing::warn!(kernel = kernel.name(), dispatch, %hazard, "a barrier is missing");
+}
+
+fn conflict(
+    recording: &mut Recording,
+    kernel: &Kernel,
+    hazard: Hazard,
+    hazards: Hazards,
+    prevent_races: bool,
+) {
+    if hazards == Hazards::Manual {
+        missing(recording, kernel, &hazard);
+    }
+    if hazards == Hazards::Auto || prevent_races {
+        recording.barrier(BarrierCause::Hazard(hazard));
+    }
+}
+
+fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>) {
+    if recording.wave_dispatches > 0 {
+        recording.counts.barriers_elided += 1;
+    }
+    recording.native.dispatch(&Dispatch {
+        kernel,
+        buffers: &checked.buffers,
+        inline: checked.inline,
+        groups: checked.groups,
+        shared_bytes: checked.shared_bytes,
+    });
+    recording.dispatches += 1;
+    recording.wave_dispatches += 1;
+    if recording.retain {
+        for bound in &checked.views {
+            recording.retained.include(bound.view, bound.access);
+        }
+        if let Some(view) = checked.grid_view {
+            recording
+                .retained
+                .include(view, crate::access::Access::Read);
+        }
+    }
+}
+
+impl Drop for CommandEncoder {
+    fn drop(&mut self) {
+        if let Target::Live(recording) = &mut self.target
+            && let Some(recording) = recording.take()
+        {
+            self.core.recycle(recording);
+        }
+    }
+}
+
+impl fmt::Debug for CommandEncoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.target {
+            Target::Live(recording) => {
+                let dispatches = recording
+                    .as_ref()
+                    .map_or(0, |recording| recording.dispatches);
+                write!(f, "CommandEncoder({dispatches} dispatches)")
+            }
+            Target::Capture(capture) => {
+                write!(f, "CommandEncoder(capturing, {} nodes)", capture.len())
+            }
+        }
+    }
+}
+
+/// Which counter a barrier belongs to.
+fn counter<'c>(counts: &'c mut Counters, cause: &BarrierCause) -> &'c mut u64 {
+    match cause {
+        BarrierCause::Explicit => &mut counts.barriers_explicit,
+        BarrierCause::Serial => &mut counts.barriers_serial,
+        BarrierCause::Hazard(hazard) => match hazard.kind {
+            HazardKind::ReadAfterWrite => &mut counts.barriers_read_after_write,
+            HazardKind::WriteAfterRead => &mut counts.barriers_write_after_read,
+            HazardKind::WriteAfterWrite => &mut counts.barriers_write_after_write,
+            HazardKind::Unknown => &mut counts.barriers_unknown_access,
+        },
+    }
+}

@@ -1,0 +1,124 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::backend;
+use crate::counters::Counters;
+use crate::device::DeviceCore;
+use crate::encoder::barrier::{Barrier, BarrierCause};
+use crate::encoder::counter;
+use crate::encoder::retain::Retained;
+use crate::error::{Fault, SubmissionFailure};
+use crate::hazard::HazardTracker;
+use crate::submission::Record;
+
+/// Everything an encoder fills and a submission carries, used again for later encoders so that a steady loop of
+/// submissions allocates nothing.
+pub(crate) struct Recording {
+    pub(crate) native: Box<dyn backend::Encoder>,
+    pub(crate) label: String,
+    pub(crate) tracker: HazardTracker,
+    pub(crate) retained: Retained,
+    pub(crate) retain: bool,
+    pub(crate) barriers: Vec<Barrier>,
+    pub(crate) counts: Counters,
+    pub(crate) dispatches: u32,
+    /// Dispatches since the last barrier.
+    pub(crate) wave_dispatches: u32,
+    /// Set by the commit.
+    pub(crate) submitted: Option<Submitted>,
+}
+
+pub(crate) struct Submitted {
+    pub(crate) number: u64,
+    pub(crate) core: Arc<DeviceCore>,
+    pub(crate) record: Arc<Record>,
+    pub(crate) started: Option<Instant>,
+}
+
+/// Where and how a submission failed.
+pub(crate) struct Outcome {
+    pub(crate) kernel: Box<str>,
+    pub(crate) scope: Box<str>,
+    pub(crate) fault: Fault,
+}
+
+impl Recording {
+    pub(crate) fn new(native: Box<dyn backend::Encoder>) -> Box<Recording> {
+        Box::new(Recording {
+            native,
+            label: String::new(),
+            tracker: HazardTracker::new(),
+            retained: Retained::default(),
+            retain: true,
+            barriers: Vec::new(),
+            counts: Counters::default(),
+            dispatches: 0,
+            wave_dispatches: 0,
+            submitted: None,
+        })
+    }
+
+    pub(crate) fn barrier(&mut self, cause: BarrierCause) {
+        self.native.barrier();
+        self.tracker.barrier();
+        self.wave_dispatches = 0;
+        *counter(&mut self.counts, &cause) += 1;
+        self.barriers.push(Barrier {
+            before: self.dispatches,
+            cause,
+        });
+    }
+
+    /// Notes that the device begins to run it.
+    pub(crate) fn start(&mut self) {
+        if let Some(submitted) = &mut self.submitted {
+            submitted.started = Some(Instant::now());
+        }
+    }
+
+    /// Notes that the device has run it, or why it could not, gives its resources back and wakes whoever waits.
+    pub(crate) fn complete(mut self: Box<Recording>, outcome: Result<(), Box<Outcome>>) {
+        let Some(Submitted {
+            number,
+            core,
+            record,
+            started,
+        }) = self.submitted.take()
+        else {
+            unreachable!("only submitted recordings run");
+        };
+        let ended = Instant::now();
+        let started = started.unwrap_or(ended);
+        let failure = outcome.err().map(|outcome| {
+            Arc::new(SubmissionFailure {
+                number,
+                label: self.label.as_str().into(),
+                kernel: outcome.kernel,
+                scope: outcome.scope,
+                elapsed: ended - started,
+                fault: outcome.fault,
+            })
+        });
+        record.finish(
+            core.since_opened(started),
+            core.since_opened(ended),
+            failure.clone(),
+        );
+        core.recycle(self);
+        core.spare_record(record);
+        core.timeline.complete(number, failure);
+    }
+
+    /// Forgets everything recorded and keeps the memory.
+    pub(crate) fn reset(&mut self) {
+        self.native.reset();
+        self.label.clear();
+        self.tracker.barrier();
+        self.retained.clear();
+        self.barriers.clear();
+        self.counts = Counters::default();
+        self.dispatches = 0;
+        self.wave_dispatches = 0;
+        self.submitted = None;
+    }
+}

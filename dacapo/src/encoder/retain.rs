@@ -1,0 +1,72 @@
+use std::sync::Arc;
+
+use crate::access::Access;
+use crate::memory::{Allocation, BufferView, DeviceUse};
+use crate::pool::Generation;
+
+/// What a recording keeps alive until its submission completes: each allocation once, however often it is
+/// bound, and each generation of a pool once, however many of its blocks are.
+#[derive(Default)]
+pub(crate) struct Retained {
+    allocations: Vec<(Arc<Allocation>, DeviceUse)>,
+    generations: Vec<Arc<Generation>>,
+    /// Where an allocation stands in `allocations`, by its id; valid when the epoch is the current one.
+    places: Vec<Place>,
+    epoch: u32,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Place {
+    epoch: u32,
+    index: u32,
+}
+
+impl Retained {
+    pub(crate) fn include(&mut self, view: &BufferView, access: Access) {
+        let id = view.allocation.id.index() as usize;
+        if self.places.len() <= id {
+            self.places.resize(
+                id + 1,
+                Place {
+                    epoch: u32::MAX,
+                    index: 0,
+                },
+            );
+        }
+        let place = &mut self.places[id];
+        if place.epoch != self.epoch {
+            *place = Place {
+                epoch: self.epoch,
+                index: self.allocations.len() as u32,
+            };
+            self.allocations
+                .push((view.allocation.clone(), DeviceUse::default()));
+        }
+        self.allocations[place.index as usize].1.include(access);
+        if let Some(generation) = &view.generation
+            && !self
+                .generations
+                .iter()
+                .rev()
+                .any(|known| Arc::ptr_eq(known, generation))
+        {
+            self.generations.push(generation.clone());
+        }
+    }
+
+    pub(crate) fn allocations(&self) -> impl Iterator<Item = (&Allocation, DeviceUse)> {
+        self.allocations
+            .iter()
+            .map(|(allocation, used)| (&**allocation, *used))
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.allocations.clear();
+        self.generations.clear();
+        // Epoch u32::MAX marks places that were never set.
+        self.epoch = self.epoch.wrapping_add(1) % u32::MAX;
+        if self.epoch == 0 {
+            self.places.clear();
+        }
+    }
+}

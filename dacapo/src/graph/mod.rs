@@ -1,0 +1,215 @@
+//! Forward passes recorded once, to be inspected and played again.
+
+mod capture;
+mod node;
+
+use core::fmt;
+
+use smallvec::SmallVec;
+
+use crate::arg::{Arg, Value};
+use crate::counters::Counters;
+use crate::device::Device;
+use crate::encoder::{Barrier, BarrierCause, CommandEncoder, EncoderOptions, MAX_BINDINGS};
+use crate::error::{Error, Result};
+use crate::hazard::HazardTracker;
+use crate::options::Hazards;
+use crate::submission::Submission;
+
+pub(crate) use capture::Capture;
+use node::ScopeLabel;
+pub use node::{Node, NodeArg, NodeGrid, ScopeId};
+
+/// A recorded sequence of dispatches with the buffers they bind.
+///
+/// Nodes keep program order, and carry what planning needs: kernel, op kind, arguments, grid, the byte ranges
+/// they touch, the scope they were encoded in, and whether the caller put a barrier in front.
+#[derive(Clone)]
+pub struct Graph {
+    device: Device,
+    hazards: Hazards,
+    nodes: Vec<Node>,
+    scopes: Vec<ScopeLabel>,
+    ends_with_barrier: bool,
+}
+
+impl Graph {
+    /// Records what `encode` encodes, as strictly as if it were to be submitted, and runs none of it.
+    ///
+    /// ```
+    /// # use dacapo::{Device, DeviceOptions, Graph, MemoryKind};
+    /// # let device = Device::open(&DeviceOptions::default())?;
+    /// let buffer = device.buffer(64, MemoryKind::DeviceLocal)?;
+    /// let graph = Graph::capture(&device, |encoder| encoder.fill(&buffer, 7))?;
+    /// assert_eq!(buffer.read::<u8>()?, [0; 64]);
+    /// graph.replay("fill")?.wait()?;
+    /// assert_eq!(buffer.read::<u8>()?, [7; 64]);
+    /// # Ok::<(), dacapo::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of `encode`.
+    pub fn capture<E: From<Error>>(
+        device: &Device,
+        encode: impl FnOnce(&mut CommandEncoder) -> Result<(), E>,
+    ) -> Result<Graph, E> {
+        Graph::capture_with(device, None, encode)
+    }
+
+    /// As [`Graph::capture`], for an encoder with these hazards; the replay uses them too.
+    ///
+    /// # Errors
+    /// Those of `encode`.
+    pub fn capture_with<E: From<Error>>(
+        device: &Device,
+        hazards: Option<Hazards>,
+        encode: impl FnOnce(&mut CommandEncoder) -> Result<(), E>,
+    ) -> Result<Graph, E> {
+        let mut encoder = CommandEncoder::capture(device, hazards);
+        encode(&mut encoder)?;
+        let hazards = encoder.hazards();
+        let capture = encoder.into_capture().unwrap_or_default();
+        let (nodes, scopes, ends_with_barrier) = capture.finish();
+        Ok(Graph {
+            device: device.clone(),
+            hazards,
+            nodes,
+            scopes,
+            ends_with_barrier,
+        })
+    }
+
+    /// The nodes in program order.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The labels of the scopes around a node, outermost first.
+    pub fn scope_path(&self, node: &Node) -> Vec<&str> {
+        let mut path = Vec::new();
+        let mut at = node.scope;
+        while let Some(scope) = at.and_then(|id| self.scopes.get(id.index())) {
+            path.push(scope.label.as_str());
+            at = scope.parent;
+        }
+        path.reverse();
+        path
+    }
+
+    /// The barriers that a replay puts, each with its cause.
+    pub fn barriers(&self) -> Vec<Barrier> {
+        let mut tracker = HazardTracker::new();
+        let mut barriers = Vec::new();
+        for (at, node) in self.nodes.iter().enumerate() {
+            let before = at as u32;
+            if node.barrier_before {
+                tracker.barrier();
+                barriers.push(Barrier {
+                    before,
+                    cause: BarrierCause::Explicit,
+                });
+            }
+            let anything = node.kernel.interface().touches_anything();
+            let cause = match self.hazards {
+                Hazards::Serial if at > 0 && !node.barrier_before => Some(BarrierCause::Serial),
+                Hazards::Serial | Hazards::Manual => None,
+                Hazards::Auto if anything => tracker.check_unknown().map(BarrierCause::Hazard),
+                Hazards::Auto => tracker.check(&node.accesses).map(BarrierCause::Hazard),
+            };
+            if let Some(cause) = cause {
+                tracker.barrier();
+                barriers.push(Barrier { before, cause });
+            }
+            match anything {
+                true => tracker.record_unknown(before),
+                false => tracker.record(before, &node.accesses),
+            }
+        }
+        if self.ends_with_barrier {
+            barriers.push(Barrier {
+                before: self.nodes.len() as u32,
+                cause: BarrierCause::Explicit,
+            });
+        }
+        barriers
+    }
+
+    /// Encodes every node again, in program order, with explicit barriers where they were and inferred ones
+    /// where the encoder's hazards ask for them.
+    ///
+    /// # Errors
+    /// Those of [`CommandEncoder::dispatch`], such as for an encoder of another device.
+    pub fn encode(&self, encoder: &mut CommandEncoder) -> Result<()> {
+        encoder.count(&Counters {
+            replays: 1,
+            ..Counters::default()
+        });
+        let mut open = Vec::new();
+        for node in &self.nodes {
+            if node.barrier_before {
+                encoder.barrier();
+            }
+            self.enter_scope(node.scope, &mut open, encoder);
+            let mut args = SmallVec::<[Arg<'_>; MAX_BINDINGS + 1]>::new();
+            args.extend(node.args.iter().map(|arg| Arg::view(&arg.view)));
+            args.push(Arg {
+                slot: None,
+                value: Value::Bytes(&node.inline),
+            });
+            encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid())?;
+        }
+        self.enter_scope(None, &mut open, encoder);
+        if self.ends_with_barrier {
+            encoder.barrier();
+        }
+        Ok(())
+    }
+
+    /// Encodes the graph into an encoder of its own with this label, and commits it.
+    ///
+    /// # Errors
+    /// Those of [`CommandEncoder::commit`].
+    pub fn replay(&self, label: &str) -> Result<Submission> {
+        let options = EncoderOptions {
+            label,
+            hazards: Some(self.hazards),
+        };
+        let mut encoder = self.device.encoder_with(options)?;
+        self.encode(&mut encoder)?;
+        encoder.commit()
+    }
+
+    /// Closes and opens scopes until exactly those around `target` are open.
+    fn enter_scope(
+        &self,
+        target: Option<ScopeId>,
+        open: &mut Vec<ScopeId>,
+        encoder: &mut CommandEncoder,
+    ) {
+        if open.last().copied() == target {
+            return;
+        }
+        let mut path = SmallVec::<[ScopeId; 8]>::new();
+        let mut at = target;
+        while let Some(id) = at {
+            path.push(id);
+            at = self.scopes.get(id.index()).and_then(|scope| scope.parent);
+        }
+        path.reverse();
+        let shared = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
+        for _ in shared..open.len() {
+            encoder.end_scope();
+        }
+        open.truncate(shared);
+        for id in &path[shared..] {
+            encoder.begin_scope(&self.scopes[id.index()].label);
+            open.push(*id);
+        }
+    }
+}
+
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.nodes).finish()
+    }
+}

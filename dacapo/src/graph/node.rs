@@ -1,0 +1,140 @@
+use core::fmt;
+
+use crate::access::Access;
+use crate::grid::{Extent, Grid};
+use crate::hazard::RangeAccess;
+use crate::kernel::Kernel;
+use crate::memory::BufferView;
+
+/// One dispatch of a graph.
+#[derive(Clone)]
+pub struct Node {
+    pub(crate) kernel: Kernel,
+    pub(crate) args: Vec<NodeArg>,
+    pub(crate) inline: Vec<u8>,
+    pub(crate) grid: NodeGrid,
+    pub(crate) accesses: Vec<RangeAccess>,
+    pub(crate) barrier_before: bool,
+    pub(crate) scope: Option<ScopeId>,
+}
+
+/// A view bound at a slot.
+#[derive(Clone, Debug)]
+pub struct NodeArg {
+    /// The slot.
+    pub slot: u32,
+    /// What the kernel does with it.
+    pub access: Access,
+    /// The bytes that are bound.
+    pub view: BufferView,
+}
+
+/// The grid of a node.
+#[derive(Clone, Debug)]
+pub struct NodeGrid {
+    pub(crate) extent: NodeExtent,
+    /// Bytes of dynamic shared memory asked for.
+    pub shared_bytes: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum NodeExtent {
+    Groups([u32; 3]),
+    Threads([u32; 3]),
+    Indirect(BufferView),
+}
+
+/// A scope of the graph. Two scopes with the same label are two scopes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ScopeId(pub(crate) u32);
+
+impl ScopeId {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct ScopeLabel {
+    pub(crate) parent: Option<ScopeId>,
+    pub(crate) label: String,
+}
+
+impl Node {
+    /// The kernel.
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// The kind of operation, as the kernel's source says.
+    pub fn op_kind(&self) -> &str {
+        self.kernel.op_kind()
+    }
+
+    /// The bound views, in the order of the kernel's slots.
+    pub fn args(&self) -> &[NodeArg] {
+        &self.args
+    }
+
+    /// The inline constants.
+    pub fn inline(&self) -> &[u8] {
+        &self.inline
+    }
+
+    /// The grid.
+    pub fn grid(&self) -> &NodeGrid {
+        &self.grid
+    }
+
+    /// The bytes it touches, of memory that anything may write: read-only imports are not listed.
+    pub fn accesses(&self) -> &[RangeAccess] {
+        &self.accesses
+    }
+
+    /// Whether the caller put a barrier in front of it.
+    pub fn barrier_before(&self) -> bool {
+        self.barrier_before
+    }
+
+    /// The innermost scope around it.
+    pub fn scope(&self) -> Option<ScopeId> {
+        self.scope
+    }
+}
+
+impl NodeGrid {
+    pub(crate) fn new(grid: Grid<'_>) -> NodeGrid {
+        let extent = match grid.extent {
+            Extent::Groups(groups) => NodeExtent::Groups(groups),
+            Extent::Threads(threads) => NodeExtent::Threads(threads),
+            Extent::Indirect(view) => NodeExtent::Indirect(view.clone()),
+        };
+        NodeGrid {
+            extent,
+            shared_bytes: grid.shared_bytes,
+        }
+    }
+
+    /// The grid as it was given to the dispatch.
+    pub fn as_grid(&self) -> Grid<'_> {
+        let extent = match &self.extent {
+            NodeExtent::Groups(groups) => Extent::Groups(*groups),
+            NodeExtent::Threads(threads) => Extent::Threads(*threads),
+            NodeExtent::Indirect(view) => Extent::Indirect(view),
+        };
+        Grid {
+            extent,
+            shared_bytes: self.shared_bytes,
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.kernel.name(), self.grid.extent)?;
+        for arg in &self.args {
+            write!(f, " [{} {} {:?}]", arg.slot, arg.access, arg.view)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+use crate::access::Access;
+use crate::error::{Error, Result};
+use crate::info::Limits;
+
+/// One buffer slot of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Binding {
+    /// The slot's number, unique within the kernel.
+    pub slot: u32,
+    /// What the kernel does with it.
+    pub access: Access,
+    /// Alignment that the bound view's offset must have, in bytes, a power of two.
+    pub align: u32,
+}
+
+/// Memory that the threads of one workgroup share.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SharedMemory {
+    /// None.
+    #[default]
+    None,
+    /// Always this many bytes.
+    Fixed(u32),
+    /// As many bytes as the dispatch asks for, up to `max`.
+    Dynamic {
+        /// Most bytes that a dispatch may ask for.
+        max: u32,
+    },
+}
+
+impl SharedMemory {
+    /// Most bytes a dispatch of the kernel can use.
+    pub fn max_bytes(self) -> u32 {
+        match self {
+            SharedMemory::None => 0,
+            SharedMemory::Fixed(bytes) | SharedMemory::Dynamic { max: bytes } => bytes,
+        }
+    }
+}
+
+/// What a kernel binds, and how it is launched.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Interface {
+    pub(crate) bindings: Vec<Binding>,
+    pub(crate) inline_bytes: u32,
+    pub(crate) workgroup: [u32; 3],
+    pub(crate) shared: SharedMemory,
+    pub(crate) touches_anything: bool,
+}
+
+impl Interface {
+    /// The buffer slots, in ascending order of their numbers.
+    pub fn bindings(&self) -> &[Binding] {
+        &self.bindings
+    }
+
+    /// Bytes of inline constants that each dispatch must give.
+    pub fn inline_bytes(&self) -> u32 {
+        self.inline_bytes
+    }
+
+    /// Threads of one workgroup along each axis.
+    pub fn workgroup(&self) -> [u32; 3] {
+        self.workgroup
+    }
+
+    /// Shared memory.
+    pub fn shared_memory(&self) -> SharedMemory {
+        self.shared
+    }
+
+    /// Whether the kernel may touch memory beyond its bindings, so that nothing can run beside it.
+    pub fn touches_anything(&self) -> bool {
+        self.touches_anything
+    }
+
+    pub(crate) fn check(&self, kernel: &str, limits: &Limits) -> Result<()> {
+        let invalid = |reason: String| Error::InvalidKernel {
+            kernel: kernel.into(),
+            reason: reason.into(),
+        };
+        if self.bindings.len() as u64 > u64::from(limits.max_bindings) {
+            let (given, limit) = (self.bindings.len(), limits.max_bindings);
+            return Err(invalid(format!(
+                "{given} bindings; the device takes {limit}"
+            )));
+        }
+        if let Some(pair) = self
+            .bindings
+            .windows(2)
+            .find(|pair| pair[0].slot == pair[1].slot)
+        {
+            return Err(invalid(format!("slot {} is declared twice", pair[0].slot)));
+        }
+        if let Some(bad) = self
+            .bindings
+            .iter()
+            .find(|binding| !binding.align.is_power_of_two())
+        {
+            return Err(invalid(format!(
+                "slot {}: alignment {} is not a power of two",
+                bad.slot, bad.align
+            )));
+        }
+        if self.inline_bytes > limits.max_inline_bytes {
+            let (given, limit) = (self.inline_bytes, limits.max_inline_bytes);
+            return Err(invalid(format!(
+                "{given} inline bytes; the device takes {limit}"
+            )));
+        }
+        let threads = self
+            .workgroup
+            .iter()
+            .map(|&n| u64::from(n))
+            .try_fold(1u64, u64::checked_mul);
+        let limit = limits.max_group_threads;
+        if !threads.is_some_and(|threads| (1..=u64::from(limit)).contains(&threads)) {
+            return Err(invalid(format!(
+                "workgroup {:?}; the device takes 1 to {limit} threads",
+                self.workgroup
+            )));
+        }
+        if self.shared.max_bytes() > limits.max_shared_bytes {
+            let (given, limit) = (self.shared.max_bytes(), limits.max_shared_bytes);
+            return Err(invalid(format!(
+                "{given} bytes of shared memory; the device takes {limit}"
+            )));
+        }
+        Ok(())
+    }
+}

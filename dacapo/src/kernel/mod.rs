@@ -1,0 +1,84 @@
+//! Kernels: what they are made from, what they bind, and the compiled result.
+
+mod builtin;
+mod interface;
+mod registry;
+mod source;
+
+use core::fmt;
+use std::sync::{Arc, Weak};
+
+use crate::backend;
+use crate::device::DeviceCore;
+
+pub use crate::backend::cpu::{CpuEntry, KernelFault, Workgroup};
+pub(crate) use builtin::Builtins;
+pub use interface::{Binding, Interface, SharedMemory};
+pub(crate) use registry::Registry;
+pub use source::KernelSource;
+
+/// A kernel compiled for one device. Cheap to clone.
+#[derive(Clone)]
+pub struct Kernel(Arc<KernelInner>);
+
+struct KernelInner {
+    name: Box<str>,
+    op: Box<str>,
+    interface: Interface,
+    pipeline: Box<dyn backend::Pipeline>,
+    device: Weak<DeviceCore>,
+}
+
+impl Kernel {
+    pub(crate) fn new(
+        source: &KernelSource,
+        pipeline: Box<dyn backend::Pipeline>,
+        device: &Arc<DeviceCore>,
+    ) -> Kernel {
+        Kernel(Arc::new(KernelInner {
+            name: source.name().into(),
+            op: source.op_kind().into(),
+            interface: source.interface().clone(),
+            pipeline,
+            device: Arc::downgrade(device),
+        }))
+    }
+
+    /// The name given by its source.
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// The kind of operation it performs, for fusion rules and profiles.
+    pub fn op_kind(&self) -> &str {
+        &self.0.op
+    }
+
+    /// What it binds and how.
+    pub fn interface(&self) -> &Interface {
+        &self.0.interface
+    }
+
+    pub(crate) fn pipeline(&self) -> &dyn backend::Pipeline {
+        &*self.0.pipeline
+    }
+
+    pub(crate) fn belongs_to(&self, device: &Arc<DeviceCore>) -> bool {
+        core::ptr::eq(self.0.device.as_ptr(), Arc::as_ptr(device))
+    }
+}
+
+impl PartialEq for Kernel {
+    /// Whether both are the same compiled kernel.
+    fn eq(&self, other: &Kernel) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Kernel {}
+
+impl fmt::Debug for Kernel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kernel({})", self.name())
+    }
+}

@@ -1,0 +1,164 @@
+use std::borrow::Cow;
+
+use crate::access::Access;
+use crate::backend::cpu::CpuEntry;
+use crate::kernel::{Binding, Interface, SharedMemory};
+
+/// A kernel as its author wrote it: a name, a declaration of what it binds, and one or more forms.
+///
+/// A native CPU kernel cannot be reflected, so its declaration is part of the source. The encoder takes every
+/// access from it; a kernel that reads or writes otherwise than declared faults.
+///
+/// ```
+/// use dacapo::{Access, KernelFault, KernelSource, Workgroup};
+///
+/// fn double(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+///     let x = group.read::<f32>(0);
+///     let first = group.id()[0] as usize * 64;
+///     let range = first..(first + 64).min(x.len());
+///     // SAFETY: workgroup `n` alone writes elements `64 n..64 n + 64`.
+///     let y = unsafe { group.write::<f32>(1, range.clone()) };
+///     for (y, x) in y.iter_mut().zip(&x[range]) {
+///         *y = 2.0 * x;
+///     }
+///     Ok(())
+/// }
+///
+/// let source = KernelSource::new("double")
+///     .binding::<f32>(0, Access::Read)
+///     .binding::<f32>(1, Access::Write)
+///     .workgroup([64, 1, 1])
+///     .cpu(double);
+/// # let device = dacapo::Device::open(&dacapo::DeviceOptions::default())?;
+/// let kernel = device.kernel(&source)?;
+/// assert_eq!(kernel.interface().bindings().len(), 2);
+/// # Ok::<(), dacapo::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct KernelSource {
+    name: Cow<'static, str>,
+    op: Cow<'static, str>,
+    interface: Interface,
+    cpu: Option<CpuEntry>,
+}
+
+/// The content of a source, to be compared.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct KernelKey {
+    name: Cow<'static, str>,
+    op: Cow<'static, str>,
+    interface: Interface,
+    cpu: Option<usize>,
+}
+
+impl KernelSource {
+    /// A kernel of this name that binds nothing yet, one thread to a workgroup.
+    pub fn new(name: impl Into<Cow<'static, str>>) -> KernelSource {
+        let name = name.into();
+        KernelSource {
+            op: name.clone(),
+            name,
+            interface: Interface {
+                bindings: Vec::new(),
+                inline_bytes: 0,
+                workgroup: [1, 1, 1],
+                shared: SharedMemory::None,
+                touches_anything: false,
+            },
+            cpu: None,
+        }
+    }
+
+    /// The kind of operation, for fusion rules and profiles; by default the kernel's name.
+    pub fn op(mut self, op: impl Into<Cow<'static, str>>) -> KernelSource {
+        self.op = op.into();
+        self
+    }
+
+    /// Declares slot `slot` as a run of elements of `T`.
+    pub fn binding<T>(mut self, slot: u32, access: Access) -> KernelSource {
+        let bindings = &mut self.interface.bindings;
+        let at = bindings.partition_point(|binding| binding.slot <= slot);
+        bindings.insert(
+            at,
+            Binding {
+                slot,
+                access,
+                align: align_of::<T>() as u32,
+            },
+        );
+        self
+    }
+
+    /// Declares inline constants laid out as `P`.
+    pub fn inline<P>(mut self) -> KernelSource {
+        self.interface.inline_bytes = u32::try_from(size_of::<P>()).unwrap_or(u32::MAX);
+        self
+    }
+
+    /// Threads of one workgroup along each axis.
+    pub fn workgroup(mut self, threads: [u32; 3]) -> KernelSource {
+        self.interface.workgroup = threads;
+        self
+    }
+
+    /// Memory shared by the threads of a workgroup.
+    pub fn shared_memory(mut self, shared: SharedMemory) -> KernelSource {
+        self.interface.shared = shared;
+        self
+    }
+
+    /// Declares that the kernel may touch memory beyond its bindings, through addresses stored in buffers for
+    /// example. Nothing runs beside it.
+    pub fn touches_anything(mut self) -> KernelSource {
+        self.interface.touches_anything = true;
+        self
+    }
+
+    /// Adds a native CPU form.
+    pub fn cpu(mut self, entry: CpuEntry) -> KernelSource {
+        self.cpu = Some(entry);
+        self
+    }
+
+    /// The kernel's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn op_kind(&self) -> &str {
+        &self.op
+    }
+
+    pub(crate) fn interface(&self) -> &Interface {
+        &self.interface
+    }
+
+    /// What makes two sources the same kernel. Functions count by address: one function may have several, which
+    /// costs a second compilation, and functions of one address run the same code.
+    pub(crate) fn key(&self) -> KernelKey {
+        let KernelSource {
+            name,
+            op,
+            interface,
+            cpu,
+        } = self.clone();
+        KernelKey {
+            name,
+            op,
+            interface,
+            cpu: cpu.map(|entry| entry as usize),
+        }
+    }
+
+    pub(crate) fn cpu_entry(&self) -> Option<CpuEntry> {
+        self.cpu
+    }
+
+    pub(crate) fn offered(&self) -> String {
+        match self.cpu {
+            Some(_) => "a native CPU form".into(),
+            None => "no form at all".into(),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Device options, and the one place where the environment is read.
+
+use core::num::NonZeroUsize;
+use core::str::FromStr;
+
+use crate::error::{Error, Result};
+use crate::info::Backend;
+
+/// How conflicts between dispatches of one encoder are kept apart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Hazards {
+    /// The tracker inserts a barrier exactly where byte ranges conflict.
+    #[default]
+    Auto,
+    /// The caller places barriers. Debug builds report the missing ones; the CPU backend, whose memory is
+    /// the process's own, inserts them in every build.
+    Manual,
+    /// Every dispatch waits for the one before it, to tell races from wrong kernels.
+    Serial,
+}
+
+impl FromStr for Hazards {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Hazards, ()> {
+        match text {
+            "auto" => Ok(Hazards::Auto),
+            "manual" => Ok(Hazards::Manual),
+            "serial" => Ok(Hazards::Serial),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Which device to open.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum DeviceSelector {
+    /// The best there is: Metal, then a discrete GPU through Vulkan, then an integrated one, then the CPU.
+    /// Software GPU drivers are opened only when named.
+    #[default]
+    Best,
+    /// The best device of one backend.
+    Backend(Backend),
+    /// The device at this index of [`Device::enumerate`](crate::Device::enumerate).
+    Index(usize),
+    /// The first device whose name contains this text, in any case.
+    Name(String),
+}
+
+impl FromStr for DeviceSelector {
+    type Err = core::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<DeviceSelector, core::convert::Infallible> {
+        Ok(match (text, text.parse(), Backend::from_str(text)) {
+            ("best", _, _) => DeviceSelector::Best,
+            (_, Ok(index), _) => DeviceSelector::Index(index),
+            (_, _, Ok(backend)) => DeviceSelector::Backend(backend),
+            _ => DeviceSelector::Name(text.to_owned()),
+        })
+    }
+}
+
+/// How a device is opened.
+///
+/// | field | environment variable | values |
+/// |---|---|---|
+/// | `device` | `DACAPO_DEVICE` | `best`, `cpu`, `vulkan`, `metal`, an index, or part of a name |
+/// | `hazards` | `DACAPO_HAZARDS` | `auto`, `manual`, `serial` |
+/// | `threads` | `DACAPO_THREADS` | 1 to 1024 |
+/// | `memory_limit` | `DACAPO_MEMORY_LIMIT` | bytes, or with a suffix `K`, `M` or `G` (powers of 1024) |
+///
+/// The environment only counts where [`DeviceOptions::with_env`] is called.
+#[derive(Clone, Debug, Default)]
+pub struct DeviceOptions {
+    /// Which device to open.
+    pub device: DeviceSelector,
+    /// The default for encoders of this device.
+    pub hazards: Hazards,
+    /// Worker threads of the CPU backend. By default one per core that the process may use.
+    pub threads: Option<NonZeroUsize>,
+    /// Bytes the device may allocate in all. By default what the system has free when the device is opened.
+    pub memory_limit: Option<u64>,
+}
+
+/// Most worker threads that can be asked for.
+pub(crate) const MAX_THREADS: usize = 1024;
+
+impl DeviceOptions {
+    /// These options, overlaid with what the environment sets.
+    ///
+    /// # Errors
+    /// [`Error::InvalidOption`] names a variable with a bad value and what it may be.
+    pub fn with_env(self) -> Result<DeviceOptions> {
+        self.overlay(|name| {
+            std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+        })
+    }
+
+    fn overlay(mut self, lookup: impl Fn(&'static str) -> Option<String>) -> Result<DeviceOptions> {
+        let apply = |name, allowed, set: &mut dyn FnMut(&str) -> Option<()>| match lookup(name) {
+            Some(value) if set(&value).is_none() => Err(Error::InvalidOption {
+                name,
+                value: value.into(),
+                allowed,
+            }),
+            _ => Ok(()),
+        };
+        apply(
+            "DACAPO_DEVICE",
+            "best, cpu, vulkan, metal, an index, or part of a name",
+            &mut |value| {
+                self.device = value.parse().ok().filter(|_| !value.is_empty())?;
+                Some(())
+            },
+        )?;
+        apply("DACAPO_HAZARDS", "auto, manual, serial", &mut |value| {
+            self.hazards = value.parse().ok()?;
+            Some(())
+        })?;
+        apply("DACAPO_THREADS", "1 to 1024", &mut |value| {
+            self.threads = Some(
+                value
+                    .parse()
+                    .ok()
+                    .filter(|n: &NonZeroUsize| n.get() <= MAX_THREADS)?,
+            );
+            Some(())
+        })?;
+        apply(
+            "DACAPO_MEMORY_LIMIT",
+            "a number of bytes above 0, with or without K, M or G",
+            &mut |value| {
+                self.memory_limit = Some(parse_bytes(value)?);
+                Some(())
+            },
+        )?;
+        Ok(self)
+    }
+}
+
+fn parse_bytes(text: &str) -> Option<u64> {
+    let (digits, unit) = match text.as_bytes().last()? {
+        b'K' | b'k' => (&text[..text.len() - 1], 1 << 10),
+        b'M' | b'm' => (&text[..text.len() - 1], 1 << 20),
+        b'G' | b'g' => (&text[..text.len() - 1], 1 << 30),
+        _ => (text, 1),
+    };
+    digits
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(unit)
+        .filter(|bytes| *bytes > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &'static str, value: &str) -> Result<DeviceOptions> {
+        DeviceOptions::default().overlay(|asked| (asked == name).then(|| value.to_owned()))
+    }
+
+    #[test]
+    fn environment_overlays_options() {
+        assert_eq!(
+            with("DACAPO_DEVICE", "2").unwrap().device,
+            DeviceSelector::Index(2)
+        );
+        assert_eq!(
+            with("DACAPO_DEVICE", "cpu").unwrap().device,
+            DeviceSelector::Backend(Backend::Cpu)
+        );
+        assert_eq!(
+            with("DACAPO_DEVICE", "H100").unwrap().device,
+            DeviceSelector::Name("H100".into())
+        );
+        assert_eq!(
+            with("DACAPO_HAZARDS", "serial").unwrap().hazards,
+            Hazards::Serial
+        );
+        assert_eq!(
+            with("DACAPO_THREADS", "3").unwrap().threads,
+            NonZeroUsize::new(3)
+        );
+        assert_eq!(
+            with("DACAPO_MEMORY_LIMIT", "2G").unwrap().memory_limit,
+            Some(2 << 30)
+        );
+        assert_eq!(with("DACAPO_OTHER", "x").unwrap().hazards, Hazards::Auto);
+    }
+
+    #[test]
+    fn bad_values_name_the_choices() {
+        for (name, value, choice) in [
+            ("DACAPO_DEVICE", "", "vulkan"),
+            ("DACAPO_HAZARDS", "Auto", "auto, manual, serial"),
+            ("DACAPO_THREADS", "0", "1 to 1024"),
+            ("DACAPO_THREADS", "1025", "1 to 1024"),
+            ("DACAPO_MEMORY_LIMIT", "0", "bytes"),
+            ("DACAPO_MEMORY_LIMIT", "99999999999G", "bytes"),
+            ("DACAPO_MEMORY_LIMIT", "é", "bytes"),
+        ] {
+            let message = with(name, value).unwrap_err().to_string();
+            assert!(
+                message.contains(name) && message.contains(choice),
+                "{message}"
+            );
+        }
+    }
+}

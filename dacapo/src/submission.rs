@@ -1,0 +1,158 @@
+//! Work that was committed, and how to learn that it is done.
+
+use core::fmt;
+use core::future::{Future, IntoFuture};
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::device::DeviceCore;
+use crate::error::{Error, Result, SubmissionFailure};
+
+/// A committed encoder. Dropping the handle does not wait and does not cancel.
+pub struct Submission {
+    core: Arc<DeviceCore>,
+    record: Arc<Record>,
+    number: u64,
+}
+
+/// What is known of one submission. Used again once nobody holds a handle.
+#[derive(Default)]
+pub(crate) struct Record {
+    finished: Mutex<Finished>,
+}
+
+#[derive(Clone, Default)]
+struct Finished {
+    times: Option<GpuTimes>,
+    failure: Option<Arc<SubmissionFailure>>,
+}
+
+/// When the device ran a submission, counted from when it was opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GpuTimes {
+    /// When it began.
+    pub start: Duration,
+    /// When it ended.
+    pub end: Duration,
+}
+
+impl Record {
+    pub(crate) fn finish(
+        &self,
+        start: Duration,
+        end: Duration,
+        failure: Option<Arc<SubmissionFailure>>,
+    ) {
+        *self.finished.lock() = Finished {
+            times: Some(GpuTimes { start, end }),
+            failure,
+        };
+    }
+
+    pub(crate) fn reset(&mut self) {
+        *self.finished.get_mut() = Finished::default();
+    }
+}
+
+impl Submission {
+    pub(crate) fn new(core: Arc<DeviceCore>, record: Arc<Record>, number: u64) -> Submission {
+        Submission {
+            core,
+            record,
+            number,
+        }
+    }
+
+    /// Blocks until the submission has completed.
+    ///
+    /// # Errors
+    /// [`Error::Submission`] when it failed; every call reports it.
+    pub fn wait(&self) -> Result<()> {
+        self.core.wait_for(self.number, None)?;
+        self.result()
+    }
+
+    /// Blocks until the submission has completed, but no longer than `timeout`; whether it has.
+    ///
+    /// # Errors
+    /// [`Error::Submission`] when it failed.
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<bool> {
+        // A timeout beyond what an `Instant` can hold is no timeout.
+        match self
+            .core
+            .wait_for(self.number, Instant::now().checked_add(timeout))?
+        {
+            true => self.result().map(|()| true),
+            false => Ok(false),
+        }
+    }
+
+    /// Whether the submission has completed, well or not.
+    pub fn is_complete(&self) -> bool {
+        self.core.timeline.is_complete(self.number)
+    }
+
+    /// Its number on the device's queue: 1 for the first.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// How long the device ran it; `None` until it has completed.
+    pub fn gpu_time(&self) -> Option<Duration> {
+        self.gpu_times().map(|times| times.end - times.start)
+    }
+
+    /// When the device began and ended it; `None` until it has completed.
+    pub fn gpu_times(&self) -> Option<GpuTimes> {
+        self.record.finished.lock().times
+    }
+
+    fn result(&self) -> Result<()> {
+        match self.record.finished.lock().failure.clone() {
+            None => Ok(()),
+            Some(failure) => Err(Error::Submission(failure)),
+        }
+    }
+}
+
+impl IntoFuture for Submission {
+    type Output = Result<()>;
+    type IntoFuture = SubmissionFuture;
+
+    fn into_future(self) -> SubmissionFuture {
+        SubmissionFuture { submission: self }
+    }
+}
+
+/// Completes when its submission has, on any executor.
+#[derive(Debug)]
+pub struct SubmissionFuture {
+    submission: Submission,
+}
+
+impl Future for SubmissionFuture {
+    type Output = Result<()>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {
+        let Submission { core, number, .. } = &self.submission;
+        match core.timeline.register(*number, context.waker()) {
+            true => Poll::Pending,
+            false => Poll::Ready(self.submission.result()),
+        }
+    }
+}
+
+impl fmt::Debug for Submission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = if self.is_complete() {
+            "complete"
+        } else {
+            "running"
+        };
+        write!(f, "Submission {} ({state})", self.number)
+    }
+}
