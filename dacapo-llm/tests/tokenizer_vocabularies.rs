@@ -1,5 +1,8 @@
 //! Token ids against llama.cpp's, for the vocabulary files of its source package and for the
-//! default model, as far as they are in the user's cache folder (`scripts/fetch-vocabs.py`).
+//! default model; both are in dacapo's cache folder (`scripts/fetch-vocabs.py`, `scripts/fetch-model`).
+
+#[path = "common/cache.rs"]
+mod cache;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,11 +24,18 @@ fn fixture() -> Fixture {
     serde_json::from_str(include_str!("data/tokenizer_ids.json")).unwrap()
 }
 
-fn path(name: &str) -> Option<PathBuf> {
-    let cache = std::env::home_dir()?.join(".cache/dacapo");
-    let vocab = cache.join(format!("vocab/ggml-vocab-{name}.gguf"));
-    let model = cache.join(format!("{name}-q4_1.gguf"));
-    [vocab, model].into_iter().find(|path| path.exists())
+/// Where the vocabularies of the fixture are, all or none of them.
+fn paths(fixture: &Fixture) -> Vec<(&str, PathBuf)> {
+    let (Some(folder), Some(model)) = (cache::vocabularies(), cache::default_model()) else {
+        return Vec::new();
+    };
+    let names = fixture.vocabularies.keys().map(String::as_str);
+    names
+        .map(|name| match name {
+            "smollm2-135m-instruct" => (name, model.clone()),
+            _ => (name, folder.join(format!("ggml-vocab-{name}.gguf"))),
+        })
+        .collect()
 }
 
 fn load(path: &PathBuf) -> Tokenizer {
@@ -38,8 +48,8 @@ fn load(path: &PathBuf) -> Tokenizer {
 fn ids_are_those_of_llama_cpp() {
     let fixture = fixture();
     let mut wrong = Vec::new();
-    for (name, expected) in &fixture.vocabularies {
-        let Some(path) = path(name) else { continue };
+    for (name, path) in paths(&fixture) {
+        let expected = &fixture.vocabularies[name];
         let file = GgufFile::open(&path).unwrap();
         let vocab = GgufVocab::from_metadata(file.header().metadata()).unwrap();
         let tokenizer = match Tokenizer::from_gguf(vocab) {
@@ -80,8 +90,7 @@ fn ids_are_those_of_llama_cpp() {
 #[test]
 fn decoding_gives_the_text_back() {
     let fixture = fixture();
-    for name in fixture.vocabularies.keys() {
-        let Some(path) = path(name) else { continue };
+    for (name, path) in paths(&fixture) {
         let tokenizer = load(&path);
         for text in &fixture.texts {
             let ids = tokenizer
@@ -98,7 +107,7 @@ fn decoding_gives_the_text_back() {
 /// A megabyte of each shape: anything quadratic would take hours.
 #[test]
 fn time_is_linear_in_the_text() {
-    let Some(path) = path("smollm2-135m-instruct") else {
+    let Some(path) = cache::default_model() else {
         return;
     };
     let tokenizer = load(&path);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// The default model.
 pub fn default_model() -> Option<PathBuf> {
     let path = folder().map(|folder| folder.join("smollm2-135m-instruct-q4_1.gguf"));
-    present(path, "the default model", "scripts/fetch-model")
+    present(path, "the default model file", "scripts/fetch-model")
 }
 
 /// The folder of llama.cpp's vocabulary files and chat templates.
@@ -24,7 +24,7 @@ pub fn vocabularies() -> Option<PathBuf> {
 fn present(path: Option<PathBuf>, what: &str, script: &str) -> Option<PathBuf> {
     let path = path.filter(|path| path.is_file());
     if path.is_none() {
-        let message = format!("SKIPPED: without {what}; `python3 {script}` fetches them");
+        let message = format!("SKIPPED, for want of {what}: `python3 {script}` fetches what is missing");
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
         eprintln!("{message}");
     }
