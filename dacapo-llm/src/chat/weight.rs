@@ -1,8 +1,8 @@
 //! How large a template's values are, with everything that is in them.
 //!
 //! minijinja charges fuel for what an operation makes, not for what it walks through, and a list
-//! costs its own slots only. So 60 lines of `[x, x]` make a value that takes forever to compare
-//! or print, `list + list` and `list * n` are free as long as they are lazy, and 100,000 lists
+//! costs its own slots only. So putting a list twice into a list 60 times over makes a value that takes
+//! forever to compare or print, `list + list` and `list * n` are free as long as they are lazy, and 100,000 lists
 //! inside each other overflow the stack when they are dropped. Therefore [`guard`](super::guard)
 //! has these functions called on what the instructions of a template produce and walk through.
 
@@ -24,8 +24,8 @@ const STRING_UNIT: usize = 64;
 /// How deep lists and maps may be in each other.
 const MAX_DEPTH: usize = 64;
 
-/// Weight that one unit of fuel pays for. A unit of weight takes some 50 ns, an instruction as well,
-/// but a walk does not pay for memory.
+/// Weight that one unit of fuel pays for. Walking through 8 million values, all that a render's fuel
+/// pays for, took 0.6 s on one core of a Xeon (development build).
 const WEIGHT_PER_FUEL: usize = 4;
 
 /// Adds the functions, under names that no template can write.

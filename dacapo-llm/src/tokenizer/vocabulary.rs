@@ -1,6 +1,11 @@
 //! Tokens by id: their bytes, what kind they are, and which have a role.
 
+use std::collections::HashMap;
+
 use super::TokenizerError;
+
+/// A map whose hash is fast on short keys: building a tokenizer is mostly lookups.
+pub(super) type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Texts that end generation in some published model, whatever its metadata says. The list is
 /// that of llama.cpp, without those that only its special cases use.

@@ -24,7 +24,8 @@ pub fn vocabularies() -> Option<PathBuf> {
 fn present(path: Option<PathBuf>, what: &str, script: &str) -> Option<PathBuf> {
     let path = path.filter(|path| path.is_file());
     if path.is_none() {
-        let message = format!("SKIPPED, for want of {what}: `python3 {script}` fetches what is missing");
+        let message =
+            format!("SKIPPED, for want of {what}: `python3 {script}` fetches what is missing");
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
         eprintln!("{message}");
     }
