@@ -9,6 +9,9 @@ use minijinja_contrib::pycompat;
 use super::clock::Clock;
 use super::{ChatError, MAX_RECURSION, RENDER_FUEL, tojson, weight};
 
+/// What finding and copying one place of a `replace` counts, in bytes.
+const REPLACEMENT: u64 = 16;
+
 /// Bytes that a list spends on an item, as minijinja counts them.
 const LIST_SLOT: u64 = 32;
 
@@ -103,7 +106,7 @@ fn python_method(
     let cost = match method {
         "replace" => {
             let hits = text.matches(arg(0)).count() as u64;
-            bytes.saturating_add(hits.saturating_mul(arg(1).len() as u64))
+            bytes.saturating_add(hits.saturating_mul(REPLACEMENT + arg(1).len() as u64))
         }
         "split" if arg(0).is_empty() => bytes + LIST_SLOT * text.split_whitespace().count() as u64,
         "split" => bytes + LIST_SLOT * text.split(arg(0)).count() as u64,

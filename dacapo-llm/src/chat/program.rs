@@ -21,7 +21,7 @@ const NAME: &str = "chat_template";
 const STACK_BYTES_PER_SOURCE_BYTE: usize = 4 << 10;
 
 /// Stack for running, which nests as deep as macros call each other.
-const STACK_BYTES: usize = 8 << 20;
+const STACK_BYTES: usize = 2 << 20;
 
 /// Whether a source is a template.
 pub(super) fn check(source: &str) -> Result<(), ChatError> {
