@@ -4,7 +4,6 @@ use std::path::Path;
 
 use crate::chat::ChatTemplate;
 use crate::error::{Error, Result};
-use crate::gguf::{GgufError, GgufHeader, StringArray};
 use crate::model_files::ModelFiles;
 use crate::tokenizer::{GgufVocab, Tokenizer};
 
@@ -19,9 +18,9 @@ impl ModelFiles {
     /// [`Error::InFile`] around [`Error::Tokenizer`], or around [`Error::Io`] for a folder without `tokenizer.json`.
     pub fn tokenizer(&self) -> Result<Tokenizer> {
         let built = match self.gguf() {
-            Some(header) => {
-                gguf_vocabulary(header).and_then(|vocab| Ok(Tokenizer::from_gguf(vocab)?))
-            }
+            Some(header) => GgufVocab::from_metadata(header.metadata())
+                .map_err(Error::from)
+                .and_then(|vocab| Ok(Tokenizer::from_gguf(vocab)?)),
             None => self.folder_tokenizer(),
         };
         built.map_err(|error| self.located(error))
@@ -83,41 +82,6 @@ impl ModelFiles {
             error => error.in_file(self.path()),
         }
     }
-}
-
-fn gguf_vocabulary(header: &GgufHeader) -> Result<GgufVocab> {
-    let metadata = header.metadata();
-    let key = |name: &str| format!("tokenizer.ggml.{name}");
-    let bytes = |strings: &StringArray| {
-        strings
-            .iter()
-            .map(|text| text.as_bytes().to_vec())
-            .collect::<Vec<_>>()
-    };
-    let id = |name: &str| -> Result<Option<u32>> {
-        let id = metadata.uint(&key(name))?;
-        // An id beyond 32 bits is out of range for every vocabulary; the tokenizer says so.
-        Ok(id.map(|id| u32::try_from(id).unwrap_or(u32::MAX)))
-    };
-    let strings = |name: &str| -> Result<Option<Vec<Vec<u8>>>, GgufError> {
-        Ok(metadata.strings(&key(name))?.map(bytes))
-    };
-    Ok(GgufVocab {
-        model: metadata.str(&key("model"))?.unwrap_or_default().to_owned(),
-        pre: metadata.str(&key("pre"))?.map(str::to_owned),
-        tokens: strings("tokens")?.unwrap_or_default(),
-        scores: metadata.f32s(&key("scores"))?.map(<[f32]>::to_vec),
-        token_types: metadata.i32s(&key("token_type"))?.map(<[i32]>::to_vec),
-        merges: strings("merges")?,
-        bos_id: id("bos_token_id")?,
-        eos_id: id("eos_token_id")?,
-        eot_id: id("eot_token_id")?,
-        unk_id: id("unknown_token_id")?,
-        pad_id: id("padding_token_id")?,
-        add_bos: metadata.bool(&key("add_bos_token"))?,
-        add_eos: metadata.bool(&key("add_eos_token"))?,
-        add_space_prefix: metadata.bool(&key("add_space_prefix"))?,
-    })
 }
 
 fn required(path: &Path) -> Result<String> {

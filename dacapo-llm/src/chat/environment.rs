@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Output, State};
 use minijinja_contrib::pycompat;
 
 use super::clock::Clock;
-use super::{ChatError, MAX_RECURSION, RENDER_FUEL, tojson};
+use super::{ChatError, MAX_RECURSION, RENDER_FUEL, tojson, weight};
+
+/// What finding and copying one place of a `replace` counts, in bytes.
+const REPLACEMENT: u64 = 16;
 
 /// Bytes that a list spends on an item, as minijinja counts them.
 const LIST_SLOT: u64 = 32;
@@ -16,11 +18,6 @@ const LIST_SLOT: u64 = 32;
 /// An environment set up as `transformers.utils.chat_template_utils` does, with bounds.
 pub(super) fn transformers_like() -> Environment<'static> {
     let mut environment = Environment::new();
-    let mut syntax = SyntaxConfig::builder();
-    syntax.trim_blocks(true).lstrip_blocks(true);
-    if let Ok(syntax) = syntax.build() {
-        environment.set_syntax(syntax);
-    }
     environment.set_fuel(Some(RENDER_FUEL));
     environment.set_recursion_limit(MAX_RECURSION);
     // A prompt is no web page: nothing in it is ever escaped.
@@ -29,6 +26,9 @@ pub(super) fn transformers_like() -> Environment<'static> {
     environment.set_unknown_method_callback(python_method);
     environment.add_filter("tojson", tojson::tojson);
     environment.add_function("raise_exception", raise_exception);
+    // Prints all that a template knows; transformers has no such function.
+    environment.remove_global("debug");
+    weight::add_functions(&mut environment);
     environment
 }
 
@@ -106,7 +106,7 @@ fn python_method(
     let cost = match method {
         "replace" => {
             let hits = text.matches(arg(0)).count() as u64;
-            bytes.saturating_add(hits.saturating_mul(arg(1).len() as u64))
+            bytes.saturating_add(hits.saturating_mul(REPLACEMENT + arg(1).len() as u64))
         }
         "split" if arg(0).is_empty() => bytes + LIST_SLOT * text.split_whitespace().count() as u64,
         "split" => bytes + LIST_SLOT * text.split(arg(0)).count() as u64,

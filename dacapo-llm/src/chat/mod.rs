@@ -10,16 +10,19 @@
 //! [`RENDER_FUEL`], nesting by [`MAX_RECURSION`], the result by [`MAX_OUTPUT_BYTES`] and the
 //! source by [`MAX_SOURCE_BYTES`].
 //!
-//! One hole is left in that: minijinja 3.1 does not charge fuel for `+` between two lists, so that
-//! a template which doubles a list more than 32 times exhausts memory.
-//!
-//! What it does not do: `{% include %}`, `{% import %}` and `{% extends %}`, which no template
+//! What it does not do: to repeat a list literal by `*`, to keep a namespace, macro or `loop` in
+//! an attribute of a namespace, to nest lists deeper than 64 levels (no published template does
+//! any of these); `{% include %}`, `{% import %}` and `{% extends %}`, which no template
 //! inside a model file can use.
 
 mod clock;
 mod environment;
+mod guard;
 mod output;
+mod program;
+mod syntax;
 mod tojson;
+mod weight;
 
 use std::collections::BTreeMap;
 
@@ -41,13 +44,6 @@ pub const RENDER_FUEL: u64 = 2_000_000;
 
 /// How deep macros and loops of a template may call themselves.
 pub const MAX_RECURSION: usize = 100;
-
-/// The parser takes one stack frame or more for each operator of a chain such as `not not not`,
-/// which it does not limit; this is room for [`MAX_SOURCE_BYTES`] of them. Only what is used
-/// becomes memory.
-const PARSER_STACK_BYTES: usize = 256 << 20;
-
-const NAME: &str = "chat_template";
 
 /// Why a chat template could not be parsed or rendered.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +123,7 @@ pub struct RenderOptions {
 /// ```
 #[derive(Debug)]
 pub struct ChatTemplate {
+    source: String,
     environment: Environment<'static>,
 }
 
@@ -141,23 +138,10 @@ impl ChatTemplate {
                 bytes: source.len(),
             });
         }
-        let parse = || {
-            let mut environment = environment::transformers_like();
-            environment
-                .add_template_owned(NAME, source.to_owned())
-                .map_err(|error| ChatError::Syntax(error.to_string()))?;
-            Ok(Self { environment })
-        };
-        std::thread::scope(|scope| {
-            let parser = std::thread::Builder::new()
-                .stack_size(PARSER_STACK_BYTES)
-                .spawn_scoped(scope, parse)
-                .map_err(|error| ChatError::Syntax(format!("no thread to parse on: {error}")))?;
-            parser.join().unwrap_or_else(|_| {
-                Err(ChatError::Syntax(
-                    "the parser stopped unexpectedly".to_owned(),
-                ))
-            })
+        program::check(source)?;
+        Ok(Self {
+            source: source.to_owned(),
+            environment: environment::transformers_like(),
         })
     }
 
@@ -174,39 +158,31 @@ impl ChatTemplate {
         messages: &[Message],
         options: &RenderOptions,
     ) -> Result<String, ChatError> {
-        let mut context: BTreeMap<&str, Value> = options
-            .extra
-            .iter()
-            .map(|(name, value)| (name.as_str(), Value::from(Serde(value))))
-            .collect();
-        context.insert("messages", Value::from(Serde(messages)));
-        context.insert(
-            "add_generation_prompt",
-            options.add_generation_prompt.into(),
-        );
-        context.insert("bos_token", options.bos_token.as_str().into());
-        context.insert("eos_token", options.eos_token.as_str().into());
-        for absent in ["tools", "documents"] {
-            context.entry(absent).or_insert(Value::from(()));
-        }
-        if let Some(clock) = options.now {
-            context.insert("strftime_now", environment::strftime_now(clock));
-        }
-
-        let template = self
-            .environment
-            .get_template(NAME)
-            .map_err(|e| environment::chat_error(&e))?;
-        let mut prompt = output::Bounded::new(MAX_OUTPUT_BYTES);
-        let rendered = template.render_captured_to(Value::from(context), &mut prompt);
-        if prompt.overflowed() {
-            return Err(ChatError::OutputTooLong);
-        }
-        rendered.map_err(|e| environment::chat_error(&e))?;
-        prompt
-            .into_string()
-            .map_err(|error| ChatError::Render(error.to_string()))
+        program::run(&self.source, &self.environment, context(messages, options))
     }
+}
+
+/// The variables that a template sees.
+fn context(messages: &[Message], options: &RenderOptions) -> Value {
+    let mut context: BTreeMap<&str, Value> = options
+        .extra
+        .iter()
+        .map(|(name, value)| (name.as_str(), Value::from(Serde(value))))
+        .collect();
+    context.insert("messages", Value::from(Serde(messages)));
+    context.insert(
+        "add_generation_prompt",
+        options.add_generation_prompt.into(),
+    );
+    context.insert("bos_token", options.bos_token.as_str().into());
+    context.insert("eos_token", options.eos_token.as_str().into());
+    for absent in ["tools", "documents"] {
+        context.entry(absent).or_insert(Value::from(()));
+    }
+    if let Some(clock) = options.now {
+        context.insert("strftime_now", environment::strftime_now(clock));
+    }
+    Value::from(context)
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use std::io;
 
-/// Collects what a template writes and refuses everything past the limit.
+/// Collects what is written and refuses everything past the limit.
 #[derive(Debug)]
 pub(super) struct Bounded {
     bytes: Vec<u8>,
     limit: usize,
-    overflowed: bool,
 }
 
 impl Bounded {
@@ -15,12 +14,7 @@ impl Bounded {
         Self {
             bytes: Vec::new(),
             limit,
-            overflowed: false,
         }
-    }
-
-    pub(super) fn overflowed(&self) -> bool {
-        self.overflowed
     }
 
     pub(super) fn into_string(self) -> Result<String, std::string::FromUtf8Error> {
@@ -31,7 +25,6 @@ impl Bounded {
 impl io::Write for Bounded {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.len() > self.limit - self.bytes.len() {
-            self.overflowed = true;
             return Err(io::Error::other("the output is too long"));
         }
         self.bytes.extend_from_slice(bytes);

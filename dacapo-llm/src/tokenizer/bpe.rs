@@ -1,10 +1,8 @@
 //! Byte-level BPE: the `gpt2` vocabularies of GGUF files.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
 use super::merging::{Merges, merge_all};
 use super::pre_tokenizer::PreTokenizer;
+use super::vocabulary::FastMap;
 use super::{TokenizerError, byte_chars};
 
 /// Encodes text that holds no special tokens.
@@ -14,13 +12,13 @@ pub(super) struct Bpe {
     /// The piece that each byte starts as.
     byte_pieces: [u32; 256],
     /// Pairs of pieces to rank and result.
-    merges: HashMap<(u32, u32), (u32, u32)>,
+    merges: FastMap<(u32, u32), (u32, u32)>,
     /// Pieces from here on are no tokens: intermediate results of merges, which end as bytes.
     tokens: u32,
     /// The bytes of such pieces.
     no_tokens: Vec<Vec<u8>>,
     /// Tokens by their bytes, kept where whole words are looked up.
-    whole_words: HashMap<Vec<u8>, u32>,
+    whole_words: FastMap<Vec<u8>, u32>,
 }
 
 impl Bpe {
@@ -30,7 +28,7 @@ impl Bpe {
     /// pieces is encoded byte by byte. Of equal merges the first counts.
     pub(super) fn new(
         pre_tokenizer: PreTokenizer,
-        ids: HashMap<String, u32>,
+        ids: &FastMap<&str, u32>,
         merges: &[Vec<u8>],
     ) -> Result<Self, TokenizerError> {
         let tokens = ids.len() as u32;
@@ -39,10 +37,11 @@ impl Bpe {
                 .filter_map(|(text, &id)| Some((byte_chars::decode(text)?, id)))
                 .collect()
         } else {
-            HashMap::new()
+            FastMap::default()
         };
         let mut pieces = Pieces {
             ids,
+            others: FastMap::default(),
             tokens,
             no_tokens: Vec::new(),
         };
@@ -50,15 +49,19 @@ impl Bpe {
         for (byte, piece) in (0..=u8::MAX).zip(&mut byte_pieces) {
             *piece = pieces.intern(byte_chars::char_of(byte).encode_utf8(&mut [0; 4]));
         }
-        let mut by_pair = HashMap::with_capacity(merges.len());
+        let mut by_pair = FastMap::with_capacity_and_hasher(merges.len(), Default::default());
+        let mut whole = String::new();
         for (index, merge) in merges.iter().enumerate() {
             let (left, right) = split_merge(merge).ok_or_else(|| TokenizerError::BadMerge {
                 index,
                 text: String::from_utf8_lossy(merge).into_owned(),
             })?;
-            let whole = pieces.intern(&format!("{left}{right}"));
+            whole.clear();
+            whole.push_str(left);
+            whole.push_str(right);
+            let merged = pieces.intern(&whole);
             let pair = (pieces.intern(left), pieces.intern(right));
-            by_pair.entry(pair).or_insert((index as u32, whole));
+            by_pair.entry(pair).or_insert((index as u32, merged));
         }
         Ok(Self {
             pre_tokenizer,
@@ -106,24 +109,23 @@ impl Merges for Bpe {
 }
 
 /// Numbers for the texts of pieces: tokens have their ids, others the numbers after.
-struct Pieces {
-    ids: HashMap<String, u32>,
+struct Pieces<'v> {
+    ids: &'v FastMap<&'v str, u32>,
+    others: FastMap<String, u32>,
     tokens: u32,
     no_tokens: Vec<Vec<u8>>,
 }
 
-impl Pieces {
+impl Pieces<'_> {
     fn intern(&mut self, text: &str) -> u32 {
-        if let Some(&id) = self.ids.get(text) {
+        if let Some(&id) = self.ids.get(text).or_else(|| self.others.get(text)) {
             return id;
         }
         let id = self.tokens.saturating_add(self.no_tokens.len() as u32);
-        if let Entry::Vacant(entry) = self.ids.entry(text.to_owned()) {
-            entry.insert(id);
-            // A text outside the byte characters is never reached from a word.
-            self.no_tokens
-                .push(byte_chars::decode(text).unwrap_or_default());
-        }
+        self.others.insert(text.to_owned(), id);
+        // A text outside the byte characters is never reached from a word.
+        self.no_tokens
+            .push(byte_chars::decode(text).unwrap_or_default());
         id
     }
 }

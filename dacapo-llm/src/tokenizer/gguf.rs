@@ -1,12 +1,12 @@
 //! From the metadata of a GGUF file to a tokenizer.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 
 use super::bpe::Bpe;
 use super::pre_tokenizer::PreTokenizer;
 use super::sentence_piece::{SPACE, SentencePiece};
 use super::special::SpecialMatcher;
-use super::vocabulary::{Roles, TokenKind, Vocabulary};
+use super::vocabulary::{FastMap, Roles, TokenKind, Vocabulary};
 use super::{Encoder, GgufVocab, MAX_TOKENS, Tokenizer, TokenizerError, byte_chars};
 
 pub(super) fn build(vocab: GgufVocab) -> Result<Tokenizer, TokenizerError> {
@@ -46,10 +46,10 @@ fn bpe(vocab: GgufVocab, kinds: &[TokenKind]) -> Result<Tokenizer, TokenizerErro
     let ids = index(&texts)?;
     vocabulary.set_roles(roles, |text| ids.get(text).copied())?;
     let matcher = matcher(&texts, &vocabulary)?;
-    let bpe = Bpe::new(pre_tokenizer, ids, merges)?;
+    let bpe = Bpe::new(pre_tokenizer, &ids, merges)?;
     Ok(Tokenizer {
         vocabulary,
-        encoder: Encoder::Bpe(matcher, bpe),
+        encoder: Encoder::Bpe(matcher, Box::new(bpe)),
     })
 }
 
@@ -73,7 +73,7 @@ fn sentence_piece(vocab: GgufVocab, kinds: &[TokenKind]) -> Result<Tokenizer, To
             TokenKind::Byte => {
                 let byte = byte_token(text).ok_or_else(|| TokenizerError::BadByteToken {
                     id,
-                    text: text.clone(),
+                    text: text.to_string(),
                 })?;
                 bytes[usize::from(byte)] = Some(id);
                 vocabulary.push(&[byte], kind);
@@ -88,10 +88,10 @@ fn sentence_piece(vocab: GgufVocab, kinds: &[TokenKind]) -> Result<Tokenizer, To
     let ids = index(&texts)?;
     vocabulary.set_roles(roles, |text| ids.get(text).copied())?;
     let matcher = matcher(&texts, &vocabulary)?;
-    let pieces = SentencePiece::new(ids, scores, bytes, roles.unk);
+    let pieces = SentencePiece::new(&ids, scores, bytes, roles.unk);
     Ok(Tokenizer {
         vocabulary,
-        encoder: Encoder::SentencePiece(matcher, pieces),
+        encoder: Encoder::SentencePiece(matcher, Box::new(pieces)),
     })
 }
 
@@ -135,35 +135,38 @@ fn roles(vocab: &GgufVocab, add_bos: bool) -> Roles {
 
 /// The texts of all tokens; empty ones, which some files use as padding, get a name of their own
 /// as in llama.cpp.
-fn texts(tokens: &[Vec<u8>]) -> Result<Vec<String>, TokenizerError> {
-    let text = |(id, bytes): (u32, &Vec<u8>)| match std::str::from_utf8(bytes) {
-        Ok("") => Ok(format!("[EMPTY_{id}]")),
-        Ok(text) => Ok(text.to_owned()),
+fn texts<'t>(tokens: &'t [Vec<u8>]) -> Result<Vec<Cow<'t, str>>, TokenizerError> {
+    let text = |(id, bytes): (u32, &'t Vec<u8>)| match std::str::from_utf8(bytes) {
+        Ok("") => Ok(format!("[EMPTY_{id}]").into()),
+        Ok(text) => Ok(text.into()),
         Err(_) => Err(TokenizerError::TokenNotUtf8 { id }),
     };
     (0..).zip(tokens).map(text).collect()
 }
 
-fn index(texts: &[String]) -> Result<HashMap<String, u32>, TokenizerError> {
-    let mut ids = HashMap::with_capacity(texts.len());
+fn index<'t>(texts: &'t [Cow<'_, str>]) -> Result<FastMap<&'t str, u32>, TokenizerError> {
+    let mut ids = FastMap::with_capacity_and_hasher(texts.len(), Default::default());
     for (id, text) in (0..).zip(texts) {
-        if let Some(first) = ids.insert(text.clone(), id) {
+        if let Some(first) = ids.insert(text.as_ref(), id) {
             return Err(TokenizerError::DuplicateToken {
                 first,
                 second: id,
-                text: text.clone(),
+                text: text.to_string(),
             });
         }
     }
     Ok(ids)
 }
 
-fn matcher(texts: &[String], vocabulary: &Vocabulary) -> Result<SpecialMatcher, TokenizerError> {
+fn matcher(
+    texts: &[Cow<'_, str>],
+    vocabulary: &Vocabulary,
+) -> Result<SpecialMatcher, TokenizerError> {
     let of_kind = |wanted: fn(TokenKind) -> bool| -> Vec<(u32, &str)> {
         let all = (0..)
             .zip(texts)
             .filter(|&(id, _)| vocabulary.kind(id).is_some_and(wanted));
-        all.map(|(id, text)| (id, text.as_str())).collect()
+        all.map(|(id, text)| (id, text.as_ref())).collect()
     };
     SpecialMatcher::new(
         &of_kind(|kind| matches!(kind, TokenKind::Control | TokenKind::Unknown)),

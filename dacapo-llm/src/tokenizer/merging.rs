@@ -81,9 +81,9 @@ fn enqueue<M: Merges>(
     right: usize,
     queue: &mut BinaryHeap<Reverse<Candidate<M::Rank>>>,
 ) {
-    if let (Some(l), Some(r)) = (nodes[left].piece, nodes[right].piece) {
-        if let Some((rank, _)) = merges.merge(l, r) {
-            queue.push(Reverse(Candidate { rank, left, right }));
-        }
+    if let (Some(l), Some(r)) = (nodes[left].piece, nodes[right].piece)
+        && let Some((rank, _)) = merges.merge(l, r)
+    {
+        queue.push(Reverse(Candidate { rank, left, right }));
     }
 }

@@ -20,8 +20,10 @@
 mod bpe;
 mod byte_chars;
 mod decode_stream;
+mod deepseek_patterns;
 mod error;
 mod gguf;
+mod gguf_metadata;
 mod gguf_vocab;
 mod json;
 mod merging;
@@ -97,8 +99,8 @@ pub struct Tokenizer {
 
 #[derive(Debug)]
 enum Encoder {
-    Bpe(SpecialMatcher, Bpe),
-    SentencePiece(SpecialMatcher, SentencePiece),
+    Bpe(SpecialMatcher, Box<Bpe>),
+    SentencePiece(SpecialMatcher, Box<SentencePiece>),
     Json(Box<JsonPipeline>),
 }
 

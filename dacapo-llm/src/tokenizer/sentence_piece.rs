@@ -1,10 +1,10 @@
 //! SentencePiece's BPE: the `llama` vocabularies of GGUF files, merged by score.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use super::TokenizerError;
 use super::merging::{Merges, merge_all};
+use super::vocabulary::FastMap;
 
 /// What SentencePiece writes a space as.
 pub(super) const SPACE: char = '\u{2581}';
@@ -13,7 +13,7 @@ pub(super) const SPACE: char = '\u{2581}';
 #[derive(Debug)]
 pub(super) struct SentencePiece {
     /// Tokens by their text.
-    ids: HashMap<String, u32>,
+    ids: FastMap<Box<str>, u32>,
     scores: Vec<f32>,
     longest: usize,
     bytes: [Option<u32>; 256],
@@ -23,7 +23,7 @@ pub(super) struct SentencePiece {
 impl SentencePiece {
     /// `bytes` are the byte tokens; `scores` has one finite or infinite number for each token.
     pub(super) fn new(
-        ids: HashMap<String, u32>,
+        ids: &FastMap<&str, u32>,
         scores: Vec<f32>,
         mut bytes: [Option<u32>; 256],
         unknown: Option<u32>,
@@ -36,9 +36,9 @@ impl SentencePiece {
                 });
             }
         }
-        let longest = ids.keys().map(String::len).max().unwrap_or(0);
+        let longest = ids.keys().map(|text| text.len()).max().unwrap_or(0);
         Self {
-            ids,
+            ids: ids.iter().map(|(&text, &id)| (text.into(), id)).collect(),
             scores,
             longest,
             bytes,

@@ -1,6 +1,11 @@
 //! Tokens by id: their bytes, what kind they are, and which have a role.
 
+use std::collections::HashMap;
+
 use super::TokenizerError;
+
+/// A map whose hash is fast on short keys: building a tokenizer is mostly lookups.
+pub(super) type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// Texts that end generation in some published model, whatever its metadata says. The list is
 /// that of llama.cpp, without those that only its special cases use.
@@ -23,6 +28,46 @@ const END_TEXTS: [&str; 18] = [
     "<eos>",
     "<turn|>",
     "<｜end▁of▁sentence｜>",
+];
+
+/// Texts that steer code completion and are control tokens whatever the file says, as in
+/// llama.cpp.
+const FILL_IN_TEXTS: &[&str] = &[
+    "<MID>",
+    "<PAD>",
+    "<PRE>",
+    "<REPO>",
+    "<SUF>",
+    "<fim-middle>",
+    "<fim-pad>",
+    "<fim-prefix>",
+    "<fim-repo>",
+    "<fim-suffix>",
+    "<fim_middle>",
+    "<fim_pad>",
+    "<fim_prefix>",
+    "<fim_suffix>",
+    "<reponame>",
+    "<|code_middle|>",
+    "<|code_prefix|>",
+    "<|code_suffix|>",
+    "<|file_sep|>",
+    "<|fim_middle|>",
+    "<|fim_pad|>",
+    "<|fim_prefix|>",
+    "<|fim_repo|>",
+    "<|fim_suffix|>",
+    "<|middle|>",
+    "<|prefix|>",
+    "<|repo_name|>",
+    "<|suffix|>",
+    "<｜fim▁begin｜>",
+    "<｜fim▁end｜>",
+    "<｜fim▁hole｜>",
+    "[PAD]",
+    "▁<MID>",
+    "▁<PRE>",
+    "▁<SUF>",
 ];
 
 /// Texts that end a turn, best first, for vocabularies that do not name one.
@@ -147,7 +192,11 @@ impl Vocabulary {
             .eot
             .or_else(|| END_OF_TURN_TEXTS.into_iter().find_map(&find));
         let mut ends: Vec<u32> = END_TEXTS.into_iter().filter_map(&find).collect();
-        for &id in &ends {
+        for id in ends
+            .iter()
+            .copied()
+            .chain(FILL_IN_TEXTS.iter().filter_map(|text| find(text)))
+        {
             // Some converted files have these as normal tokens; they must not appear as text.
             if let Some(kind) = self.kinds.get_mut(id as usize) {
                 *kind = TokenKind::Control;
