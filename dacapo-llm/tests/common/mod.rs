@@ -2,9 +2,11 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    unused_imports,
     reason = "each test file uses a part of it"
 )]
-#![allow(clippy::print_stderr, reason = "a skipped test says so")]
+
+mod cache;
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -13,39 +15,13 @@ use dacapo::{Device, DeviceOptions};
 use dacapo_llm::{Model, ModelFiles, Session, SessionOptions};
 use serde::Deserialize;
 
+pub use cache::default_model;
+
 /// A file or folder under `tests/data`.
 pub fn data(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/data")
         .join(path)
-}
-
-/// The default model, which `scripts/fetch-model` puts into the cache folder. Where it is missing the test says so
-/// and does nothing; with CI=true that is a failure.
-pub fn default_model() -> Option<PathBuf> {
-    let home = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    let cache = if cfg!(target_os = "macos") {
-        home("HOME").map(|home| home.join("Library/Caches"))
-    } else if cfg!(windows) {
-        home("LOCALAPPDATA").map(|local| local.join("dacapo/cache"))
-    } else {
-        home("XDG_CACHE_HOME").or_else(|| home("HOME").map(|home| home.join(".cache")))
-    };
-    let folder = if cfg!(windows) {
-        cache
-    } else {
-        cache.map(|cache| cache.join("dacapo"))
-    };
-    let path = folder
-        .map(|folder| folder.join("smollm2-135m-instruct-q4_1.gguf"))
-        .filter(|path| path.is_file());
-    if path.is_none() {
-        let message =
-            "SKIPPED: the default model is missing; `python3 scripts/fetch-model` gets it";
-        assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
-        eprintln!("{message}");
-    }
-    path
 }
 
 pub fn cpu(threads: usize) -> Device {
