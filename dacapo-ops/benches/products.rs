@@ -35,6 +35,9 @@ fn main() {
     let wanted = |name: &str| filter.as_ref().is_none_or(|f| name.contains(f.as_str()));
     for isa in Isa::available() {
         println!("{:?}", isa.level());
+        if wanted("quantize") {
+            quantize_speed(isa);
+        }
         if wanted("decode") {
             decode(isa);
         }
@@ -87,6 +90,20 @@ fn fastest(runs: &mut [impl FnMut()], times: usize) -> f64 {
         }
     }
     best.iter().sum()
+}
+
+fn quantize_speed(isa: Isa) {
+    let x = activations(1536);
+    let mut groups = vec![Q15Group::zeroed(); Q15Group::count(x.len())];
+    let seconds = seconds(|| {
+        for _ in 0..100 {
+            if let Err(error) = quantize_row(isa, black_box(&x), &mut groups) {
+                println!("{error}");
+            }
+            black_box(&mut groups);
+        }
+    }) / 100.0;
+    println!("  quantize a row of 1536 {:11.2} us", seconds * 1e6);
 }
 
 fn product(isa: Isa, w: &WeightMatrix<'_>, x: &[f32], groups: &mut [Q15Group], y: &mut [f32]) {

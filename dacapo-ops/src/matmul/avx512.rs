@@ -9,11 +9,12 @@
 )]
 
 use std::arch::x86_64::*;
+use std::hint::black_box;
 
 use bytemuck::Pod;
 
 use crate::dtype::DType;
-use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, Scales, half_to_f32, nibbles};
+use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, Scales, half_to_f32_f16c, nibbles};
 use crate::quant::{Q15Group, WeightMatrix};
 use crate::simd::{Isa, Level};
 
@@ -48,16 +49,19 @@ trait Unpack: Block {
     /// Values that share a scale.
     const SPAN: usize = 32;
 
-    fn unpack(blocks: &[Self], out: &mut Unpacked);
+    /// # Safety
+    /// The processor must have the features of [`Level::Avx512`].
+    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked);
 }
 
 impl Unpack for Q8_0 {
     const MINUS: i32 = 128;
 
-    #[inline(always)]
-    fn unpack(blocks: &[Self], out: &mut Unpacked) {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
+    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked) {
         for (i, block) in blocks.iter().enumerate() {
-            out.scales[i] = half_to_f32(block.d);
+            out.scales[i] = half_to_f32_f16c(block.d);
             for (v, q) in out.values[32 * i..][..32].iter_mut().zip(block.qs) {
                 *v = q as u8 ^ 128;
             }
@@ -68,10 +72,11 @@ impl Unpack for Q8_0 {
 impl Unpack for Q4_0 {
     const MINUS: i32 = 8;
 
-    #[inline(always)]
-    fn unpack(blocks: &[Self], out: &mut Unpacked) {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
+    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked) {
         for (i, block) in blocks.iter().enumerate() {
-            out.scales[i] = half_to_f32(block.d);
+            out.scales[i] = half_to_f32_f16c(block.d);
             out.values[32 * i..][..32].copy_from_slice(&nibbles(&block.qs));
         }
     }
@@ -80,11 +85,12 @@ impl Unpack for Q4_0 {
 impl Unpack for Q4_1 {
     const OFFSETS: bool = true;
 
-    #[inline(always)]
-    fn unpack(blocks: &[Self], out: &mut Unpacked) {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
+    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked) {
         for (i, block) in blocks.iter().enumerate() {
-            out.scales[i] = half_to_f32(block.d);
-            out.offsets[i] = half_to_f32(block.m);
+            out.scales[i] = half_to_f32_f16c(block.d);
+            out.offsets[i] = half_to_f32_f16c(block.m);
             out.values[32 * i..][..32].copy_from_slice(&nibbles(&block.qs));
         }
     }
@@ -93,10 +99,11 @@ impl Unpack for Q4_1 {
 impl Unpack for Q4K {
     const OFFSETS: bool = true;
 
-    #[inline(always)]
-    fn unpack(blocks: &[Self], out: &mut Unpacked) {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
+    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked) {
         let block = &blocks[0];
-        let (d, dmin) = (half_to_f32(block.d), half_to_f32(block.dmin));
+        let (d, dmin) = (half_to_f32_f16c(block.d), half_to_f32_f16c(block.dmin));
         let packed = Scales::unpack(&block.scales);
         for i in 0..8 {
             out.scales[i] = d * f32::from(packed.scale[i]);
@@ -121,11 +128,14 @@ impl Unpack for Q6K {
     const MINUS: i32 = 32;
     const SPAN: usize = 16;
 
-    #[inline(always)]
-    fn unpack(blocks: &[Self], out: &mut Unpacked) {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
+    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked) {
         let block = &blocks[0];
-        let d = half_to_f32(block.d);
-        out.scales = block.scales.map(|s| d * f32::from(s));
+        let d = half_to_f32_f16c(block.d);
+        for (scale, s) in out.scales.iter_mut().zip(block.scales) {
+            *scale = d * f32::from(s);
+        }
         out.values = block.values();
     }
 }
@@ -186,14 +196,16 @@ fn tiles<B: Unpack>(w: &WeightMatrix<'_>, bytes: &[u8], x: &[Q15Group], y: &mut 
     }
 }
 
-#[inline(always)]
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
 fn fill<B: Unpack>(panel: &mut Panel, lane: usize, blocks: &[B]) {
     let mut row = Unpacked {
         values: [0; 256],
         scales: [0.0; 16],
         offsets: [0.0; 8],
     };
-    B::unpack(blocks, &mut row);
+    // SAFETY: this function is compiled for these features.
+    unsafe { B::unpack(blocks, &mut row) };
     for (to, from) in panel.values.iter_mut().zip(row.values.as_chunks::<4>().0) {
         to[lane] = *from;
     }
@@ -225,7 +237,9 @@ fn multiply<B: Unpack>(
             sums[token] = load(&out[first..][..lanes], masks);
         }
     }
-    let steps = B::SPAN / 4;
+    // Unrolled, the compiler would reorder the products into one chain for each token, every one of which waits for the
+    // one before it.
+    let steps = black_box(B::SPAN / 4);
     for span in 0..spans {
         let mut products = [[_mm512_setzero_si512(); 2]; TOKENS];
         let base = span * steps;

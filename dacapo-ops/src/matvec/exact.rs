@@ -2,9 +2,10 @@
 
 use half::bf16;
 
+use super::half_floats;
 use crate::dtype::DType;
 use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, half_to_f32};
-use crate::simd::{Isa, Kernel, mul_add};
+use crate::simd::{Isa, Kernel, Level, mul_add};
 
 /// Partial sums: four registers of 512 bits, so that additions need not wait for each other.
 const LANES: usize = 64;
@@ -17,6 +18,9 @@ pub(super) fn rows(
     x: &[f32],
     y: &mut [f32],
 ) {
+    if dtype == DType::F16 && isa.level() >= Level::Avx2 {
+        return half_floats::rows(isa, row_bytes, bytes, x, y);
+    }
     isa.run(Rows {
         dtype,
         row_bytes,

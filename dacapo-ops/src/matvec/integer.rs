@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 
 use crate::dtype::DType;
 use crate::quant::Q15Group;
-use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, Scales, half_to_f32, nibbles};
+use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, Scales, nibbles};
 #[cfg(target_arch = "x86_64")]
 use crate::simd::Level;
 use crate::simd::{Isa, Kernel, mul_add};
@@ -125,7 +125,7 @@ trait Dot: Block {
 impl Dot for Q8_0 {
     #[inline(always)]
     fn dot<M: Multiply, const FMA: bool>(&self, x: &Q15Group, index: usize, sums: &mut Sums<FMA>) {
-        let scale = half_to_f32(self.d) * x.scales[index];
+        let scale = M::half(self.d) * x.scales[index];
         sums.add(scale, M::signed(&self.qs, Parts::of(x, index)));
     }
 }
@@ -133,7 +133,7 @@ impl Dot for Q8_0 {
 impl Dot for Q4_0 {
     #[inline(always)]
     fn dot<M: Multiply, const FMA: bool>(&self, x: &Q15Group, index: usize, sums: &mut Sums<FMA>) {
-        let scale = half_to_f32(self.d) * x.scales[index];
+        let scale = M::half(self.d) * x.scales[index];
         sums.add(scale, M::unsigned(&nibbles(&self.qs), Parts::of(x, index)));
         sums.add_offset(scale, -8 * x.sum(index));
     }
@@ -142,16 +142,16 @@ impl Dot for Q4_0 {
 impl Dot for Q4_1 {
     #[inline(always)]
     fn dot<M: Multiply, const FMA: bool>(&self, x: &Q15Group, index: usize, sums: &mut Sums<FMA>) {
-        let scale = half_to_f32(self.d) * x.scales[index];
+        let scale = M::half(self.d) * x.scales[index];
         sums.add(scale, M::unsigned(&nibbles(&self.qs), Parts::of(x, index)));
-        sums.add_offset(half_to_f32(self.m) * x.scales[index], x.sum(index));
+        sums.add_offset(M::half(self.m) * x.scales[index], x.sum(index));
     }
 }
 
 impl Dot for Q4K {
     #[inline(always)]
     fn dot<M: Multiply, const FMA: bool>(&self, x: &Q15Group, _: usize, sums: &mut Sums<FMA>) {
-        let (d, dmin) = (half_to_f32(self.d), half_to_f32(self.dmin));
+        let (d, dmin) = (M::half(self.d), M::half(self.dmin));
         let scales = Scales::unpack(&self.scales);
         for (pair, qs) in self.qs.as_chunks::<32>().0.iter().enumerate() {
             for (half, shift) in [0, 4].into_iter().enumerate() {
@@ -172,7 +172,7 @@ impl Dot for Q4K {
 impl Dot for Q6K {
     #[inline(always)]
     fn dot<M: Multiply, const FMA: bool>(&self, x: &Q15Group, _: usize, sums: &mut Sums<FMA>) {
-        let d = half_to_f32(self.d);
+        let d = M::half(self.d);
         let all = self.values();
         for (block, q) in all.as_chunks::<32>().0.iter().enumerate() {
             let scale = d * x.scales[block];

@@ -8,6 +8,7 @@
 mod avx512;
 mod cpu;
 mod exact;
+mod half_floats;
 mod integer;
 mod product;
 #[cfg(test)]

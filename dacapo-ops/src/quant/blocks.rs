@@ -29,6 +29,16 @@ pub(crate) fn half_to_f32(bytes: [u8; 2]) -> f32 {
     f32::from_bits(magnitude | (bits & 0x8000) << 16)
 }
 
+/// As [`half_to_f32`], in one instruction, for a number on its own.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "f16c")]
+pub(crate) fn half_to_f32_f16c(bytes: [u8; 2]) -> f32 {
+    use std::arch::x86_64::{_mm_cvtph_ps, _mm_cvtsi32_si128, _mm_cvtss_f32};
+    let bits = i32::from(u16::from_le_bytes(bytes));
+    _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)))
+}
+
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct Q8_0 {

@@ -4,7 +4,7 @@ use std::arch::x86_64::*;
 
 use super::{Dot, Parts, ROWS, lanes, load, prefetch};
 use crate::quant::Q15Group;
-use crate::quant::blocks::{Q4K, Q6K, Scales};
+use crate::quant::blocks::{Q4K, Q6K, Scales, half_to_f32_f16c};
 
 impl Dot for Q4K {
     #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
@@ -21,7 +21,7 @@ impl Dot for Q4K {
                 let block = &blocks[i];
                 let packed = Scales::unpack(&block.scales);
                 let scales = _mm256_mul_ps(eight(packed.scale), x_scales);
-                let scales = _mm256_mul_ps(scales, _mm256_set1_ps(half(block.d)));
+                let scales = _mm256_mul_ps(scales, _mm256_set1_ps(half_to_f32_f16c(block.d)));
                 let scales = _mm512_castps256_ps512(scales);
                 for (pair, qs) in block.qs.as_chunks::<32>().0.iter().enumerate() {
                     let both = _mm512_broadcast_i64x4(load256(qs));
@@ -31,7 +31,7 @@ impl Dot for Q4K {
                     let scale = _mm512_permutexvar_ps(spread, scales);
                     sums[row] = _mm512_fmadd_ps(values[pair].dot(q), scale, sums[row]);
                 }
-                let minimum = _mm256_set1_ps(half(block.dmin));
+                let minimum = _mm256_set1_ps(half_to_f32_f16c(block.dmin));
                 let offset = _mm256_mul_ps(eight(packed.offset), minimum);
                 let offset = _mm512_zextps256_ps512(_mm256_mul_ps(offset, x_sums));
                 sums[row] = _mm512_sub_ps(sums[row], offset);
@@ -68,7 +68,7 @@ impl Dot for Q6K {
                 let scales = load128(bytemuck::cast_ref(&block.scales));
                 let scales = _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(scales));
                 let scales = _mm512_mul_ps(scales, x_scales);
-                let scales = _mm512_mul_ps(scales, _mm512_set1_ps(half(block.d)));
+                let scales = _mm512_mul_ps(scales, _mm512_set1_ps(half_to_f32_f16c(block.d)));
                 sums[row] = _mm512_fmadd_ps(scales, minus_sums, sums[row]);
                 let (ql, qh) = (block.ql.as_chunks::<64>().0, block.qh.as_chunks::<32>().0);
                 for half in 0..2 {
@@ -142,13 +142,6 @@ fn whole_sums(x: &Q15Group) -> __m256i {
 #[target_feature(enable = "avx512f")]
 fn load_scales(x: &Q15Group) -> __m256 {
     _mm256_castsi256_ps(load256(bytemuck::cast_ref(&x.scales)))
-}
-
-#[inline]
-#[target_feature(enable = "avx512f,f16c")]
-fn half(bytes: [u8; 2]) -> f32 {
-    let bits = i32::from(u16::from_le_bytes(bytes));
-    _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)))
 }
 
 /// Eight unsigned bytes as f32.

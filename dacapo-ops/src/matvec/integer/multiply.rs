@@ -8,6 +8,9 @@
 use std::arch::x86_64::*;
 
 use crate::quant::Q15Group;
+use crate::quant::blocks::half_to_f32;
+#[cfg(target_arch = "x86_64")]
+use crate::quant::blocks::half_to_f32_f16c;
 
 /// Sums of products: lane `i` has those of elements `4 * i .. 4 * i + 4`.
 pub(super) const LANES: usize = 8;
@@ -43,6 +46,9 @@ pub(super) trait Multiply {
     fn unsigned(q: &[u8; 32], x: Parts<'_>) -> [i32; LANES];
 
     fn signed(q: &[i8; 32], x: Parts<'_>) -> [i32; LANES];
+
+    /// f16 to f32.
+    fn half(bytes: [u8; 2]) -> f32;
 }
 
 /// On any processor.
@@ -67,6 +73,11 @@ impl Multiply for Plain {
             sums[i / 4] += i32::from(q[i]) * x[i];
         }
         sums
+    }
+
+    #[inline(always)]
+    fn half(bytes: [u8; 2]) -> f32 {
+        half_to_f32(bytes)
     }
 }
 
@@ -99,6 +110,12 @@ impl Multiply for Avx2 {
             let high = _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(high, q));
             join(high, _mm256_maddubs_epi16(low, q))
         }
+    }
+
+    #[inline(always)]
+    fn half(bytes: [u8; 2]) -> f32 {
+        // SAFETY: the level AVX2 includes F16C.
+        unsafe { half_to_f32_f16c(bytes) }
     }
 }
 
