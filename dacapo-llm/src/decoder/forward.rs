@@ -3,13 +3,13 @@
 use dacapo::{CommandEncoder, Device};
 use dacapo_ops::attention::AttentionOptions;
 use dacapo_ops::dtype::DType;
-use dacapo_ops::linear::Epilogue;
+use dacapo_ops::linear::{Epilogue, Product};
 use dacapo_ops::rope::{self, Layout, Llama3, Scaling};
 use dacapo_ops::tensor::Tensor;
 
 use crate::config::{ModelConfig, RopeLayout, RopeScaling};
 use crate::decoder::DecoderError;
-use crate::decoder::model::{DeviceLayer, Projection, Shared};
+use crate::decoder::model::{DeviceLayer, Shared};
 use crate::decoder::workspace::{Activations, LayerCache};
 
 impl Shared {
@@ -95,16 +95,13 @@ impl Shared {
         rows: &Activations,
     ) -> Result<(), DecoderError> {
         let (ops, config) = (&self.ops, &self.config);
-        for (projection, out) in [
-            (&layer.attn_q, &rows.q),
-            (&layer.attn_k, &rows.k),
-            (&layer.attn_v, &rows.v),
-        ] {
-            let Projection { matrix, bias } = projection;
-            let epilogue = bias.as_ref().map_or(Epilogue::None, Epilogue::Bias);
-            ops.linear
-                .encode(encoder, matrix, &rows.normed, epilogue, &rows.scratch, out)?;
-        }
+        let qkv = [
+            layer.attn_q.product(&rows.q),
+            layer.attn_k.product(&rows.k),
+            layer.attn_v.product(&rows.v),
+        ];
+        ops.linear
+            .encode_each(encoder, &qkv, &rows.normed, &rows.scratch)?;
         let heads =
             |tensor: &Tensor, heads| tensor.reshape(&[tensor.rows(), heads, config.head_dim]);
         let q = heads(&rows.q, config.heads)?;
@@ -164,30 +161,21 @@ impl Shared {
         rows: &Activations,
     ) -> Result<(), DecoderError> {
         let ops = &self.ops;
-        let scratch = &rows.scratch;
-        ops.linear.encode(
-            encoder,
-            &layer.ffn_gate,
-            &rows.normed,
-            Epilogue::None,
-            scratch,
-            &rows.gate,
-        )?;
-        ops.linear.encode(
-            encoder,
-            &layer.ffn_up,
-            &rows.normed,
-            Epilogue::None,
-            scratch,
-            &rows.up,
-        )?;
+        let (scratch, epilogue) = (&rows.scratch, Epilogue::None);
+        let product = |w, out| Product { w, epilogue, out };
+        let gate_up = [
+            product(&layer.ffn_gate, &rows.gate),
+            product(&layer.ffn_up, &rows.up),
+        ];
+        ops.linear
+            .encode_each(encoder, &gate_up, &rows.normed, scratch)?;
         ops.silu_mul
             .encode(encoder, &rows.gate, &rows.up, &rows.activated)?;
         ops.linear.encode(
             encoder,
             &layer.ffn_down,
             &rows.activated,
-            Epilogue::None,
+            epilogue,
             scratch,
             &rows.update,
         )?;

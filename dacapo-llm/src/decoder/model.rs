@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use dacapo::Device;
 use dacapo_ops::Ops;
+use dacapo_ops::linear::{Epilogue, Product};
 use dacapo_ops::tensor::Tensor;
 
 use crate::config::ModelConfig;
@@ -56,6 +57,15 @@ pub(super) struct DeviceLayer {
 pub(super) struct Projection {
     pub(super) matrix: Tensor,
     pub(super) bias: Option<Tensor>,
+}
+
+impl Projection {
+    /// Its product with some activations, to be written to `out`.
+    pub(super) fn product<'a>(&'a self, out: &'a Tensor) -> Product<'a> {
+        let epilogue = self.bias.as_ref().map_or(Epilogue::None, Epilogue::Bias);
+        let w = &self.matrix;
+        Product { w, epilogue, out }
+    }
 }
 
 impl Model {

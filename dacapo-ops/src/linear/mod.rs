@@ -26,6 +26,17 @@ pub enum Epilogue<'a> {
     Bias(&'a Tensor),
 }
 
+/// One of several products of the same activations.
+#[derive(Clone, Copy, Debug)]
+pub struct Product<'a> {
+    /// The weights, `[rows, cols]`.
+    pub w: &'a Tensor,
+    /// What happens to the product before it is written.
+    pub epilogue: Epilogue<'a>,
+    /// Where it is written, `[tokens, rows]`.
+    pub out: &'a Tensor,
+}
+
 /// `out = x W^T + bias` for weights of any type.
 ///
 /// Activations that meet quantised weights become integers of 15 bits in blocks of 32 with an f32 scale ([`Q15Group`]),
@@ -94,38 +105,81 @@ impl Linear {
         scratch: &BufferView,
         out: &Tensor,
     ) -> Result<()> {
-        let check = Check("linear");
-        let [rows, cols] = check.dims("w", w, &DType::WEIGHTS)?;
-        let [tokens, width] = check.dims("x", x, &[DType::F32])?;
-        if width != cols {
-            check.tensor("x", x, &[DType::F32], &[tokens, cols])?;
+        self.encode_each(encoder, &[Product { w, epilogue, out }], x, scratch)
+    }
+
+    /// Encodes several products of the same `x`, such as queries, keys and values, which may run at the same time:
+    /// activations are quantised once for all of them. Shapes as in [`Linear::encode`].
+    ///
+    /// # Errors
+    /// As [`Linear::encode`].
+    pub fn encode_each(
+        &self,
+        encoder: &mut CommandEncoder,
+        products: &[Product<'_>],
+        x: &Tensor,
+        scratch: &BufferView,
+    ) -> Result<()> {
+        let mut quantized = None;
+        for product in products {
+            let operands = operands(product, x)?;
+            if operands.tokens < MANY {
+                self.matvec.encode(encoder, &operands)?;
+            } else if !self.matmul.takes_integers(&operands) {
+                self.matmul.encode_float(encoder, &operands)?;
+            } else {
+                let input = match quantized.take() {
+                    Some(input) => input,
+                    None => self.quantize(encoder, &operands, scratch)?,
+                };
+                self.matmul.encode_integer(encoder, &operands, &input)?;
+                quantized = Some(input);
+            }
         }
-        check.tensor("out", out, &[DType::F32], &[tokens, rows])?;
-        if let Epilogue::Bias(bias) = epilogue {
-            check.tensor("bias", bias, &[DType::F32], &[rows])?;
-        }
-        let operands = Operands {
-            w,
-            x,
-            epilogue,
-            out,
-            rows: check.size("rows of w", rows)?,
-            cols: check.size("columns of w", cols)?,
-            tokens: check.size("rows of x", tokens)?,
-        };
-        if operands.tokens < MANY {
-            return self.matvec.encode(encoder, &operands);
-        }
-        let wanted = scratch_bytes(tokens, cols);
-        if self.matmul.takes_integers(&operands) && scratch.len() < wanted {
+        Ok(())
+    }
+
+    fn quantize(
+        &self,
+        encoder: &mut CommandEncoder,
+        operands: &Operands<'_>,
+        scratch: &BufferView,
+    ) -> Result<BufferView> {
+        let wanted = scratch_bytes(operands.tokens as usize, operands.cols as usize);
+        if scratch.len() < wanted {
             return Err(Error::Length {
                 what: "the scratch of linear (bytes)",
                 found: scratch.len() as usize,
                 wanted: wanted as usize,
             });
         }
-        self.matmul.encode(encoder, &operands, scratch)
+        let quantized = scratch.slice(..wanted)?;
+        self.matmul.quantize(encoder, operands, &quantized)?;
+        Ok(quantized)
     }
+}
+
+fn operands<'a>(product: &Product<'a>, x: &'a Tensor) -> Result<Operands<'a>> {
+    let &Product { w, epilogue, out } = product;
+    let check = Check("linear");
+    let [rows, cols] = check.dims("w", w, &DType::WEIGHTS)?;
+    let [tokens, width] = check.dims("x", x, &[DType::F32])?;
+    if width != cols {
+        check.tensor("x", x, &[DType::F32], &[tokens, cols])?;
+    }
+    check.tensor("out", out, &[DType::F32], &[tokens, rows])?;
+    if let Epilogue::Bias(bias) = epilogue {
+        check.tensor("bias", bias, &[DType::F32], &[rows])?;
+    }
+    Ok(Operands {
+        w,
+        x,
+        epilogue,
+        out,
+        rows: check.size("rows of w", rows)?,
+        cols: check.size("columns of w", cols)?,
+        tokens: check.size("rows of x", tokens)?,
+    })
 }
 
 /// Bytes of `tokens` quantised rows.

@@ -20,7 +20,7 @@ use dacapo::{
 };
 
 use crate::error::Result;
-use crate::linear::{Epilogue, Operands, scratch_bytes};
+use crate::linear::{Epilogue, Operands};
 use crate::quant::Q15Group;
 use crate::simd::{Isa, Level};
 
@@ -86,45 +86,53 @@ impl MatMul {
         })
     }
 
-    /// `operands` have been checked, and `scratch` is large enough.
-    pub(crate) fn encode(
+    /// Encodes the quantisation of the operands' activations into `quantized`, which is as long as they take.
+    pub(crate) fn quantize(
         &self,
         encoder: &mut CommandEncoder,
         operands: &Operands<'_>,
-        scratch: &BufferView,
+        quantized: &BufferView,
     ) -> Result<()> {
-        let &Operands {
-            w,
-            x,
-            out,
-            rows,
-            cols,
-            tokens,
-            ..
-        } = operands;
-        let params = cpu::Params {
-            rows,
-            cols,
-            tokens,
-            dtype: w.dtype() as u32,
-            level: self.isa.level() as u32,
-        };
+        let grid = Grid::groups([operands.tokens.div_ceil(QUANTIZE_ROWS), 1, 1]);
+        let params = self.params(operands);
+        let args = (operands.x.view(), quantized, Bytes(&params));
+        Ok(encoder.dispatch(&self.quantize, args, grid)?)
+    }
+
+    /// Encodes the product with quantised activations; `operands` have been checked.
+    pub(crate) fn encode_integer(
+        &self,
+        encoder: &mut CommandEncoder,
+        operands: &Operands<'_>,
+        quantized: &BufferView,
+    ) -> Result<()> {
+        self.encode(encoder, &self.integer, operands, quantized)
+    }
+
+    /// Encodes the product with activations as they are; `operands` have been checked.
+    pub(crate) fn encode_float(
+        &self,
+        encoder: &mut CommandEncoder,
+        operands: &Operands<'_>,
+    ) -> Result<()> {
+        self.encode(encoder, &self.float, operands, operands.x.view())
+    }
+
+    fn encode(
+        &self,
+        encoder: &mut CommandEncoder,
+        kernels: &[Kernel; 2],
+        operands: &Operands<'_>,
+        input: &BufferView,
+    ) -> Result<()> {
+        let params = self.params(operands);
         let params = Bytes(&params);
-        let quantized;
-        let (kernels, input) = if self.takes_integers(operands) {
-            quantized = scratch.slice(..scratch_bytes(tokens as usize, w.cols()))?;
-            let grid = Grid::groups([tokens.div_ceil(QUANTIZE_ROWS), 1, 1]);
-            encoder.dispatch(&self.quantize, (x.view(), &quantized, params), grid)?;
-            (&self.integer, &quantized)
-        } else {
-            (&self.float, x.view())
-        };
         let grid = Grid::groups([
-            rows.div_ceil(TILE_ROWS as u32),
-            tokens.div_ceil(TILE_TOKENS as u32),
+            operands.rows.div_ceil(TILE_ROWS as u32),
+            operands.tokens.div_ceil(TILE_TOKENS as u32),
             1,
         ]);
-        let (w, out) = (w.view(), out.view());
+        let (w, out) = (operands.w.view(), operands.out.view());
         match operands.epilogue {
             Epilogue::None => encoder.dispatch(&kernels[0], (w, input, out, params), grid)?,
             Epilogue::Bias(bias) => {
@@ -132,6 +140,16 @@ impl MatMul {
             }
         }
         Ok(())
+    }
+
+    fn params(&self, operands: &Operands<'_>) -> cpu::Params {
+        cpu::Params {
+            rows: operands.rows,
+            cols: operands.cols,
+            tokens: operands.tokens,
+            dtype: operands.w.dtype() as u32,
+            level: self.isa.level() as u32,
+        }
     }
 
     /// Quantising is only worth it where integers are multiplied faster than f32.
