@@ -150,3 +150,38 @@ fn what_does_not_fit_is_named() {
     }
     encoder.commit().unwrap().wait().unwrap();
 }
+
+#[test]
+fn products_of_the_same_activations_share_their_quantisation() {
+    let mut random = Random::new(33);
+    let device = devices().last().unwrap();
+    let linear = Linear::new(&device).unwrap();
+    let cols = 256;
+    for tokens in [1, 5] {
+        let x = random.normal(tokens * cols);
+        let types = [DType::Q4_1, DType::F32, DType::Q8_0, DType::Q6K];
+        let cases = types.map(|dtype| Case::new(&mut random, dtype, 40, cols));
+        let weights = [0, 1, 2, 3].map(|at| cases[at].tensor(&device, 8));
+        let out =
+            [(); 4].map(|()| tensor(&device, DType::F32, &[tokens, 40], &vec![0f32; tokens * 40]));
+        let products = [0, 1, 2, 3].map(|at| Product {
+            w: &weights[at],
+            epilogue: Epilogue::None,
+            out: &out[at],
+        });
+        let activations = tensor(&device, DType::F32, &[tokens, cols], &x);
+        let len = Linear::scratch_bytes(tokens, cols);
+        let scratch = device.buffer(len, MemoryKind::DeviceLocal).unwrap();
+        let mut encoder = device.encoder("each").unwrap();
+        linear
+            .encode_each(&mut encoder, &products, &activations, &scratch)
+            .unwrap();
+        // At most one between quantising and multiplying; none between the products.
+        assert!(encoder.barriers().len() <= 1, "{:?}", encoder.barriers());
+        encoder.commit().unwrap().wait().unwrap();
+        for (case, out) in cases.iter().zip(&out) {
+            let integer = case.matrix().dtype().is_quantized();
+            check(case, &x, None, integer, &out.view().read::<f32>().unwrap());
+        }
+    }
+}
