@@ -73,8 +73,8 @@ fn each<B: Dot>(row_bytes: usize, bytes: &[u8], x: &[Q15Group], y: &mut [f32]) {
 
 /// Fetches a part of the rows after those that go through, in step with taking `blocks` of each at a time.
 ///
-/// Processors foresee one stream, not rows by turns: without this, the 28 MiB output matrix of SmolLM2-135M took 4.6 ms
-/// instead of 1.6 (one thread of a Zen 4 EPYC).
+/// Without this, the 28 MiB output matrix of SmolLM2-135M took 4.6 ms instead of 1.6 (one thread of a Zen 4 EPYC),
+/// presumably because the processor's own prefetching does not follow rows by turns.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn prefetch<B: Block>(first_row: &[B], blocks: usize, step: usize) {

@@ -102,11 +102,11 @@ impl MatVec {
     }
 }
 
-/// Rows that one workgroup computes: enough work to be worth a hand-over between threads and quantising the vector
-/// again, few enough that small matrices feed several threads.
+/// Rows that one workgroup computes: enough work that quantising the vector once more is a small part of it, and a
+/// number of groups (a multiple of four, or two of a small matrix) that two threads share evenly.
 fn rows_per_group(rows: u32, cols: u32) -> u32 {
-    (65_536 / cols.max(1))
-        .max(rows / 128)
-        .max(1)
-        .next_multiple_of(8)
+    const WEIGHTS: u64 = 96 * 1024;
+    let groups = (u64::from(rows) * u64::from(cols) + 2 * WEIGHTS) / (4 * WEIGHTS) * 4;
+    rows.div_ceil(groups.clamp(2, 128) as u32)
+        .next_multiple_of(4)
 }
