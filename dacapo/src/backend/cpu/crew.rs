@@ -90,6 +90,11 @@ impl Crew {
         )
     }
 
+    /// How many workers there are, the caller's thread included.
+    pub(crate) fn workers(&self) -> usize {
+        self.workers as usize
+    }
+
     /// Runs iterations `0..iterations`, in any order and on all workers, and returns when all have finished.
     /// If some panicked, the others still ran or were skipped, and the first panic is returned.
     pub(crate) fn run(&mut self, iterations: u32, body: &Body<'_>) -> Result<(), Payload> {

@@ -21,6 +21,8 @@ pub(super) struct CpuEncoder {
     pub(super) inline: Vec<u8>,
     /// Ends of all waves but the last, as indices into `commands`.
     pub(super) wave_ends: Vec<u32>,
+    /// The most shared memory that a command asks for.
+    pub(super) max_shared_bytes: u32,
     scopes: Vec<Scope>,
     scope_text: String,
     scope: u32,
@@ -88,6 +90,7 @@ impl backend::Encoder for CpuEncoder {
             Groups::Direct { groups, threads } => (groups, threads, None),
             Groups::Indirect(buffer) => ([0; 3], [0; 3], Some(span(&buffer))),
         };
+        self.max_shared_bytes = self.max_shared_bytes.max(dispatch.shared_bytes);
         self.commands.push(Command {
             kernel: dispatch.kernel.clone(),
             entry: pipeline.entry,
@@ -131,6 +134,7 @@ impl backend::Encoder for CpuEncoder {
         self.spans.clear();
         self.inline.clear();
         self.wave_ends.clear();
+        self.max_shared_bytes = 0;
         self.scopes.clear();
         self.scope_text.clear();
         self.scope = 0;

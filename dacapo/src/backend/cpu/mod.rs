@@ -7,6 +7,7 @@ mod jobs;
 mod memory;
 mod pipeline;
 mod queue;
+mod scratch;
 mod workgroup;
 
 pub(crate) use adapter::{CpuDevice, info, system_memory};

@@ -4,14 +4,13 @@
 use core::any::Any;
 use core::marker::PhantomData;
 use core::ops::Range;
-use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
 use crate::backend::cpu::crew::Crew;
 use crate::backend::cpu::encoder::{Command, CpuEncoder};
 use crate::backend::cpu::jobs::Jobs;
-use crate::backend::cpu::memory::ALIGN;
+use crate::backend::cpu::scratch::Scratch;
 use crate::backend::cpu::workgroup::{Span, Workgroup};
 use crate::encoder::{Outcome, Recording};
 use crate::error::Fault;
@@ -24,11 +23,12 @@ pub(super) type Queue = Jobs<Box<Recording>>;
 
 /// Runs submissions with `crew` until the queue is closed and empty.
 pub(super) fn lead(queue: &Queue, mut crew: Crew, limits: &Limits) {
+    let scratch = Scratch::new(crew.workers());
     while let Some(mut recording) = queue.next() {
         recording.start();
         let native: &mut dyn Any = &mut *recording.native;
         let outcome = match native.downcast_mut::<CpuEncoder>() {
-            Some(commands) => run(commands, &mut crew, limits),
+            Some(commands) => run(commands, &mut crew, &scratch, limits),
             None => unreachable!("the recording was made by this device"),
         };
         recording.complete(outcome);
@@ -41,7 +41,13 @@ struct Failure {
     fault: Fault,
 }
 
-fn run(commands: &mut CpuEncoder, crew: &mut Crew, limits: &Limits) -> Result<(), Box<Outcome>> {
+fn run(
+    commands: &mut CpuEncoder,
+    crew: &mut Crew,
+    scratch: &Scratch,
+    limits: &Limits,
+) -> Result<(), Box<Outcome>> {
+    scratch.reserve(commands.max_shared_bytes as usize);
     let mut first = 0;
     let waves = commands.wave_ends.len() + 1;
     for wave in 0..waves {
@@ -49,7 +55,7 @@ fn run(commands: &mut CpuEncoder, crew: &mut Crew, limits: &Limits) -> Result<()
             .wave_ends
             .get(wave)
             .map_or(commands.commands.len(), |end| *end as usize);
-        run_wave(commands, first..end, crew, limits).map_err(|failure| {
+        run_wave(commands, first..end, crew, scratch, limits).map_err(|failure| {
             let command = &commands.commands[failure.command];
             Box::new(Outcome {
                 kernel: command.kernel.name().into(),
@@ -66,12 +72,13 @@ fn run_wave(
     commands: &mut CpuEncoder,
     wave: Range<usize>,
     crew: &mut Crew,
+    scratch: &Scratch,
     limits: &Limits,
 ) -> Result<(), Failure> {
     let mut first = wave.start;
     while first < wave.end {
         let (end, groups) = lay_out(&mut commands.commands, first..wave.end, limits)?;
-        run_groups(commands, first..end, groups, crew)?;
+        run_groups(commands, first..end, groups, crew, scratch)?;
         first = end;
     }
     Ok(())
@@ -130,6 +137,7 @@ fn run_groups(
     wave: Range<usize>,
     groups: u32,
     crew: &mut Crew,
+    scratch: &Scratch,
 ) -> Result<(), Failure> {
     let failed = AtomicBool::new(false);
     let failure = Mutex::new(None);
@@ -137,7 +145,7 @@ fn run_groups(
         failed.store(true, Ordering::Relaxed);
         lock(&failure).get_or_insert(Failure { command, fault });
     };
-    let body = |range: Range<u32>, _worker: usize| {
+    let body = |range: Range<u32>, worker: usize| {
         if failed.load(Ordering::Relaxed) {
             return;
         }
@@ -151,7 +159,9 @@ fn run_groups(
                 .map_or(range.end, |next| next.first_group.min(range.end));
             let own = group - in_wave[at].first_group..end - in_wave[at].first_group;
             let ran = catch_unwind(AssertUnwindSafe(|| {
-                run_command(commands, &in_wave[at], own)
+                scratch.with(worker, in_wave[at].shared_bytes as usize, |shared| {
+                    run_command(commands, &in_wave[at], own, shared)
+                })
             }));
             match ran {
                 Ok(Ok(())) => {}
@@ -173,42 +183,26 @@ fn run_groups(
     }
 }
 
-fn run_command(commands: &CpuEncoder, command: &Command, groups: Range<u32>) -> Result<(), Fault> {
+fn run_command(
+    commands: &CpuEncoder,
+    command: &Command,
+    groups: Range<u32>,
+    shared: &mut [u8],
+) -> Result<(), Fault> {
     let [x, y, _] = command.groups;
-    with_scratch(command.shared_bytes as usize, |shared| {
-        let mut workgroup = Workgroup {
-            id: [0; 3],
-            groups: command.groups,
-            threads: command.threads,
-            bindings: command.kernel.interface().bindings(),
-            spans: commands.spans_of(command),
-            inline: commands.inline_of(command),
-            shared,
-            exclusive: PhantomData,
-        };
-        for group in groups {
-            workgroup.id = [group % x, group / x % y, group / x / y];
-            (command.entry)(&mut workgroup).map_err(|fault| Fault::Kernel(fault.into_message()))?;
-        }
-        Ok(())
-    })
-}
-
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-#[repr(C, align(64))]
-struct CacheLine([u8; ALIGN]);
-
-thread_local! {
-    /// The shared memory of the workgroup that this worker runs. It grows to the largest that was asked for.
-    static SCRATCH: RefCell<Vec<CacheLine>> = const { RefCell::new(Vec::new()) };
-}
-
-fn with_scratch<R>(bytes: usize, work: impl FnOnce(&mut [u8]) -> R) -> R {
-    SCRATCH.with_borrow_mut(|lines| {
-        let needed = bytes.div_ceil(ALIGN);
-        if lines.len() < needed {
-            lines.resize(needed, CacheLine([0; ALIGN]));
-        }
-        work(&mut bytemuck::cast_slice_mut(lines)[..bytes])
-    })
+    let mut workgroup = Workgroup {
+        id: [0; 3],
+        groups: command.groups,
+        threads: command.threads,
+        bindings: command.kernel.interface().bindings(),
+        spans: commands.spans_of(command),
+        inline: commands.inline_of(command),
+        shared,
+        exclusive: PhantomData,
+    };
+    for group in groups {
+        workgroup.id = [group % x, group / x % y, group / x / y];
+        (command.entry)(&mut workgroup).map_err(|fault| Fault::Kernel(fault.into_message()))?;
+    }
+    Ok(())
 }
