@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::backend::{self, cpu};
 use crate::counters::{AtomicCounters, Counters};
-use crate::encoder::{CommandEncoder, EncoderOptions, Recording, Submitted};
+use crate::encoder::{CommandEncoder, EncoderOptions, Order, Recording, Submitted};
 use crate::error::{Error, Result};
 use crate::info::{AbsentBackend, Backend, DeviceInfo, Devices, Limits, MemoryBudget};
 use crate::kernel::{Builtins, Kernel, KernelSource, Registry};
@@ -30,10 +30,9 @@ pub struct Device {
 /// What the handles of a device share.
 pub(crate) struct DeviceCore {
     pub(crate) backend: Box<dyn backend::Device>,
-    pub(crate) hazards: Hazards,
+    order: Order,
     /// The backend's answers, asked for once: every dispatch needs them.
     pub(crate) limits: Limits,
-    pub(crate) prevents_races: bool,
     pub(crate) timeline: Timeline,
     pub(crate) allocations: AllocationIds,
     pub(crate) budget: Budget,
@@ -112,9 +111,11 @@ impl Device {
         Ok(Device {
             core: Arc::new(DeviceCore {
                 limits: *backend.limits(),
-                prevents_races: backend.must_prevent_races(),
+                order: Order {
+                    hazards: options.hazards,
+                    prevents_races: backend.must_prevent_races(),
+                },
                 backend,
-                hazards: options.hazards,
                 timeline: Timeline::new(),
                 allocations: AllocationIds::default(),
                 budget: Budget::new(budget),
@@ -342,6 +343,14 @@ impl DeviceCore {
         })
     }
 
+    /// How an encoder that asks for `hazards` keeps dispatches apart; by default as the options say.
+    pub(crate) fn order(&self, hazards: Option<Hazards>) -> Order {
+        Order {
+            hazards: hazards.unwrap_or(self.order.hazards),
+            ..self.order
+        }
+    }
+
     pub(crate) fn builtins(self: &Arc<DeviceCore>) -> Result<Builtins> {
         self.builtins.get_or_init(|| Builtins::new(self)).clone()
     }
@@ -381,7 +390,7 @@ impl DeviceCore {
                 let flushed = self.residency.flush(&*self.backend);
                 let counts = Counters {
                     submissions: 1,
-                    dispatches: u64::from(recording.dispatches),
+                    dispatches: u64::from(recording.waves.dispatches()),
                     residency_flushes: u64::from(flushed),
                     ..recording.counts
                 };

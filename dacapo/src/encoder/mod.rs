@@ -6,6 +6,7 @@ mod recording;
 mod retain;
 mod scope;
 mod validate;
+mod waves;
 
 use core::fmt;
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub use barrier::{Barrier, BarrierCause};
 pub use error::{DispatchError, DispatchProblem};
 pub(crate) use recording::{Outcome, Recording, Submitted};
 pub use scope::Scope;
-use validate::Checked;
+pub(crate) use validate::Checked;
+pub(crate) use waves::{Order, Waves};
 
 /// Most bindings that a kernel can have on any device.
 pub(crate) const MAX_BINDINGS: usize = 16;
@@ -50,7 +52,7 @@ pub struct EncoderOptions<'a> {
 pub struct CommandEncoder {
     core: Arc<DeviceCore>,
     target: Target,
-    hazards: Hazards,
+    order: Order,
 }
 
 enum Target {
@@ -66,21 +68,21 @@ impl CommandEncoder {
     ) -> CommandEncoder {
         let core = device.core.clone();
         let recording = core.recording(options.label, retain);
-        let hazards = options.hazards.unwrap_or(core.hazards);
+        let order = core.order(options.hazards);
         CommandEncoder {
             core,
             target: Target::Live(Some(recording)),
-            hazards,
+            order,
         }
     }
 
     pub(crate) fn capture(device: &Device, hazards: Option<Hazards>) -> CommandEncoder {
         let core = device.core.clone();
-        let hazards = hazards.unwrap_or(core.hazards);
+        let order = core.order(hazards);
         CommandEncoder {
             core,
             target: Target::Capture(Box::default()),
-            hazards,
+            order,
         }
     }
 
@@ -102,13 +104,10 @@ impl CommandEncoder {
             let mut checked = Checked::new();
             validate::check(&self.core, kernel, args, grid, &mut checked)?;
             match &mut self.target {
-                Target::Capture(capture) => {
-                    capture.dispatch(kernel, &checked.bound, checked.inline, grid)
-                }
+                Target::Capture(capture) => capture.dispatch(kernel, &checked, grid),
                 Target::Live(Some(recording)) => {
-                    let prevent = self.core.prevents_races;
-                    order(recording, kernel, &checked, self.hazards, prevent);
-                    record(recording, kernel, &checked);
+                    keep_apart(recording, kernel, &checked, self.order);
+                    record(recording, kernel, &checked, self.order);
                 }
                 Target::Live(None) => {}
             }
@@ -204,7 +203,7 @@ impl CommandEncoder {
 
     /// How conflicts are kept apart.
     pub fn hazards(&self) -> Hazards {
-        self.hazards
+        self.order.hazards
     }
 
     /// Whether this records a graph instead of a submission.
@@ -216,7 +215,7 @@ impl CommandEncoder {
     /// nodes of the graph instead.
     pub fn barriers(&self) -> &[Barrier] {
         match &self.target {
-            Target::Live(Some(recording)) => &recording.barriers,
+            Target::Live(Some(recording)) => recording.waves.barriers(),
             _ => &[],
         }
     }
@@ -243,70 +242,35 @@ impl CommandEncoder {
         }
     }
 
-    pub(crate) fn count(&mut self, counts: &Counters) {
+    pub(crate) fn count_replay(&mut self) {
         if let Target::Live(Some(recording)) = &mut self.target {
-            recording.counts.replays += counts.replays;
+            recording.counts.replays += 1;
         }
     }
 }
 
 /// Puts a barrier in front of the next dispatch if it needs one.
-fn order(
-    recording: &mut Recording,
-    kernel: &Kernel,
-    checked: &Checked<'_>,
-    hazards: Hazards,
-    prevent_races: bool,
-) {
-    if hazards == Hazards::Serial {
-        if recording.wave_dispatches > 0 {
-            recording.barrier(BarrierCause::Serial);
-        }
+fn keep_apart(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>, order: Order) {
+    let Some(cause) = recording.waves.cause(order, kernel, &checked.accesses) else {
         return;
-    }
-    if hazards == Hazards::Manual && !prevent_races && !cfg!(debug_assertions) {
-        return;
-    }
-    let anything = kernel.interface().touches_anything();
-    let found = match anything {
-        true => recording.tracker.check_unknown(),
-        false => recording.tracker.check(&checked.accesses),
     };
-    if let Some(hazard) = found {
-        conflict(recording, kernel, hazard, hazards, prevent_races);
+    if let (Hazards::Manual, BarrierCause::Hazard(hazard)) = (order.hazards, &cause) {
+        missing(recording, kernel, hazard);
     }
-    match anything {
-        true => recording.tracker.record_unknown(recording.dispatches),
-        false => recording
-            .tracker
-            .record(recording.dispatches, &checked.accesses),
+    if order.puts_barriers() {
+        recording.barrier(cause);
     }
 }
 
 #[cold]
 fn missing(recording: &mut Recording, kernel: &Kernel, hazard: &Hazard) {
     recording.counts.barriers_missing += 1;
-    let dispatch = recording.dispatches;
+    let dispatch = recording.waves.dispatches();
     tracing::warn!(kernel = kernel.name(), dispatch, %hazard, "a barrier is missing");
 }
 
-fn conflict(
-    recording: &mut Recording,
-    kernel: &Kernel,
-    hazard: Hazard,
-    hazards: Hazards,
-    prevent_races: bool,
-) {
-    if hazards == Hazards::Manual {
-        missing(recording, kernel, &hazard);
-    }
-    if hazards == Hazards::Auto || prevent_races {
-        recording.barrier(BarrierCause::Hazard(hazard));
-    }
-}
-
-fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>) {
-    if recording.wave_dispatches > 0 {
+fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>, order: Order) {
+    if !recording.waves.at_start() {
         recording.counts.barriers_elided += 1;
     }
     recording.native.dispatch(&Dispatch {
@@ -316,8 +280,7 @@ fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>) {
         groups: checked.groups,
         shared_bytes: checked.shared_bytes,
     });
-    recording.dispatches += 1;
-    recording.wave_dispatches += 1;
+    recording.waves.dispatch(order, kernel, &checked.accesses);
     if recording.retain {
         for bound in &checked.bound {
             recording.retained.include(bound.view, bound.access);
@@ -344,7 +307,7 @@ impl fmt::Debug for CommandEncoder {
             Target::Live(recording) => {
                 let dispatches = recording
                     .as_ref()
-                    .map_or(0, |recording| recording.dispatches);
+                    .map_or(0, |recording| recording.waves.dispatches());
                 write!(f, "CommandEncoder({dispatches} dispatches)")
             }
             Target::Capture(capture) => {

@@ -4,11 +4,9 @@ use std::time::Instant;
 use crate::backend;
 use crate::counters::Counters;
 use crate::device::DeviceCore;
-use crate::encoder::barrier::{Barrier, BarrierCause};
-use crate::encoder::counter;
 use crate::encoder::retain::Retained;
+use crate::encoder::{BarrierCause, Waves, counter};
 use crate::error::{Fault, SubmissionFailure};
-use crate::hazard::HazardTracker;
 use crate::panics;
 use crate::submission::Record;
 
@@ -17,14 +15,10 @@ use crate::submission::Record;
 pub(crate) struct Recording {
     pub(crate) native: Box<dyn backend::Encoder>,
     pub(crate) label: String,
-    pub(crate) tracker: HazardTracker,
+    pub(crate) waves: Waves,
     pub(crate) retained: Retained,
     pub(crate) retain: bool,
-    pub(crate) barriers: Vec<Barrier>,
     pub(crate) counts: Counters,
-    pub(crate) dispatches: u32,
-    /// Dispatches since the last barrier.
-    pub(crate) wave_dispatches: u32,
     /// Set by the commit.
     pub(crate) submitted: Option<Submitted>,
 }
@@ -48,26 +42,18 @@ impl Recording {
         Box::new(Recording {
             native,
             label: String::new(),
-            tracker: HazardTracker::new(),
+            waves: Waves::default(),
             retained: Retained::default(),
             retain: true,
-            barriers: Vec::new(),
             counts: Counters::default(),
-            dispatches: 0,
-            wave_dispatches: 0,
             submitted: None,
         })
     }
 
     pub(crate) fn barrier(&mut self, cause: BarrierCause) {
         self.native.barrier();
-        self.tracker.barrier();
-        self.wave_dispatches = 0;
         *counter(&mut self.counts, &cause) += 1;
-        self.barriers.push(Barrier {
-            before: self.dispatches,
-            cause,
-        });
+        self.waves.barrier(cause);
     }
 
     /// Notes that the device begins to run it.
@@ -121,12 +107,9 @@ impl Recording {
     pub(crate) fn reset(&mut self) {
         self.native.reset();
         self.label.clear();
-        self.tracker.barrier();
+        self.waves.reset();
         self.retained.clear();
-        self.barriers.clear();
         self.counts = Counters::default();
-        self.dispatches = 0;
-        self.wave_dispatches = 0;
         self.submitted = None;
     }
 }

@@ -1,11 +1,8 @@
-use crate::access::Access;
-use crate::backend::Bound;
+use crate::encoder::Checked;
 use crate::graph::node::{Node, NodeArg, NodeGrid, ScopeId, ScopeLabel};
-use crate::grid::{Extent, Grid};
-use crate::hazard::RangeAccess;
+use crate::grid::Grid;
 use crate::kernel::Kernel;
 use crate::memory::BufferView;
-use crate::range::ByteRange;
 
 /// What an encoder fills instead of a recording while a graph is captured.
 #[derive(Default)]
@@ -21,15 +18,10 @@ impl Capture {
         self.nodes.len()
     }
 
-    pub(crate) fn dispatch(
-        &mut self,
-        kernel: &Kernel,
-        views: &[Bound<'_>],
-        inline: &[u8],
-        grid: Grid<'_>,
-    ) {
+    pub(crate) fn dispatch(&mut self, kernel: &Kernel, checked: &Checked<'_>, grid: Grid<'_>) {
         let bindings = kernel.interface().bindings();
-        let args = views.iter().zip(bindings).map(|(bound, binding)| NodeArg {
+        let args = checked.bound.iter().zip(bindings);
+        let args = args.map(|(bound, binding)| NodeArg {
             slot: binding.slot,
             access: bound.access,
             view: BufferView {
@@ -37,28 +29,12 @@ impl Capture {
                 ..bound.view.clone()
             },
         });
-        let args: Vec<NodeArg> = args.collect();
-        let touch = |view: &BufferView, range, access| {
-            (!view.is_read_only()).then_some(RangeAccess {
-                allocation: view.allocation.id,
-                range,
-                access,
-            })
-        };
-        let mut accesses: Vec<RangeAccess> = args
-            .iter()
-            .filter_map(|arg| touch(&arg.view, arg.view.range, arg.access))
-            .collect();
-        if let Extent::Indirect(view) = grid.extent {
-            let start = view.range.start;
-            accesses.extend(touch(view, ByteRange::new(start, start + 12), Access::Read));
-        }
         self.nodes.push(Node {
             kernel: kernel.clone(),
-            args,
-            inline: inline.to_vec(),
+            args: args.collect(),
+            inline: checked.inline.to_vec(),
             grid: NodeGrid::new(grid),
-            accesses,
+            accesses: checked.accesses.to_vec(),
             barrier_before: core::mem::take(&mut self.pending_barrier),
             scope: self.scope,
         });

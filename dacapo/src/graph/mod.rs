@@ -8,11 +8,9 @@ use core::fmt;
 use smallvec::SmallVec;
 
 use crate::arg::{Arg, Value};
-use crate::counters::Counters;
 use crate::device::Device;
-use crate::encoder::{Barrier, BarrierCause, CommandEncoder, EncoderOptions, MAX_BINDINGS};
+use crate::encoder::{Barrier, BarrierCause, CommandEncoder, EncoderOptions, MAX_BINDINGS, Waves};
 use crate::error::{Error, Result};
-use crate::hazard::HazardTracker;
 use crate::options::Hazards;
 use crate::submission::Submission;
 
@@ -101,42 +99,28 @@ impl Graph {
 
     /// The barriers that a replay puts, each with its cause.
     pub fn barriers(&self) -> Vec<Barrier> {
-        let prevent_races = self.device.core.prevents_races;
-        let mut tracker = HazardTracker::new();
-        let mut barriers = Vec::new();
-        for (at, node) in self.nodes.iter().enumerate() {
-            let before = at as u32;
-            if node.barrier_before {
-                tracker.barrier();
-                barriers.push(Barrier {
-                    before,
-                    cause: BarrierCause::Explicit,
-                });
+        let order = self.device.core.order(Some(self.hazards));
+        let mut waves = Waves::default();
+        for Node {
+            kernel,
+            accesses,
+            barrier_before,
+            ..
+        } in &self.nodes
+        {
+            if *barrier_before {
+                waves.barrier(BarrierCause::Explicit);
             }
-            let anything = node.kernel.interface().touches_anything();
-            let cause = match self.hazards {
-                Hazards::Serial if at > 0 && !node.barrier_before => Some(BarrierCause::Serial),
-                Hazards::Serial => None,
-                Hazards::Manual if !prevent_races => None,
-                _ if anything => tracker.check_unknown().map(BarrierCause::Hazard),
-                _ => tracker.check(&node.accesses).map(BarrierCause::Hazard),
-            };
-            if let Some(cause) = cause {
-                tracker.barrier();
-                barriers.push(Barrier { before, cause });
+            let cause = waves.cause(order, kernel, accesses);
+            if let Some(cause) = cause.filter(|_| order.puts_barriers()) {
+                waves.barrier(cause);
             }
-            match anything {
-                true => tracker.record_unknown(before),
-                false => tracker.record(before, &node.accesses),
-            }
+            waves.dispatch(order, kernel, accesses);
         }
         if self.ends_with_barrier {
-            barriers.push(Barrier {
-                before: self.nodes.len() as u32,
-                cause: BarrierCause::Explicit,
-            });
+            waves.barrier(BarrierCause::Explicit);
         }
-        barriers
+        waves.into_barriers()
     }
 
     /// Encodes every node again, in program order, with explicit barriers where they were and inferred ones
@@ -145,10 +129,7 @@ impl Graph {
     /// # Errors
     /// Those of [`CommandEncoder::dispatch`], such as for an encoder of another device.
     pub fn encode(&self, encoder: &mut CommandEncoder) -> Result<()> {
-        encoder.count(&Counters {
-            replays: 1,
-            ..Counters::default()
-        });
+        encoder.count_replay();
         let mut open = OpenScopes::new();
         for node in &self.nodes {
             if node.barrier_before {

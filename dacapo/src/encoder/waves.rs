@@ -1,0 +1,104 @@
+use crate::encoder::{Barrier, BarrierCause};
+use crate::hazard::{HazardTracker, RangeAccess};
+use crate::kernel::Kernel;
+use crate::options::Hazards;
+
+/// How dispatches are kept apart.
+#[derive(Clone, Copy)]
+pub(crate) struct Order {
+    pub(crate) hazards: Hazards,
+    /// Whether the device inserts what is missing under manual hazards.
+    pub(crate) prevents_races: bool,
+}
+
+impl Order {
+    /// Whether a conflict puts a barrier, or only is reported.
+    pub(crate) fn puts_barriers(self) -> bool {
+        self.hazards != Hazards::Manual || self.prevents_races
+    }
+
+    fn tracks(self) -> bool {
+        match self.hazards {
+            Hazards::Auto => true,
+            Hazards::Manual => self.prevents_races || cfg!(debug_assertions),
+            Hazards::Serial => false,
+        }
+    }
+}
+
+/// How a sequence of dispatches falls into waves: the one rule, for live encoding and for graphs.
+#[derive(Default)]
+pub(crate) struct Waves {
+    tracker: HazardTracker,
+    barriers: Vec<Barrier>,
+    dispatches: u32,
+    /// Dispatches since the last barrier.
+    wave_dispatches: u32,
+}
+
+impl Waves {
+    /// Why a barrier must stand in front of a dispatch, if it must.
+    pub(crate) fn cause(
+        &mut self,
+        order: Order,
+        kernel: &Kernel,
+        accesses: &[RangeAccess],
+    ) -> Option<BarrierCause> {
+        if order.hazards == Hazards::Serial {
+            return (self.wave_dispatches > 0).then_some(BarrierCause::Serial);
+        }
+        if !order.tracks() {
+            return None;
+        }
+        let found = match kernel.interface().touches_anything() {
+            true => self.tracker.check_unknown(),
+            false => self.tracker.check(accesses),
+        };
+        found.map(BarrierCause::Hazard)
+    }
+
+    /// Ends the wave.
+    pub(crate) fn barrier(&mut self, cause: BarrierCause) {
+        self.tracker.barrier();
+        self.wave_dispatches = 0;
+        let before = self.dispatches;
+        self.barriers.push(Barrier { before, cause });
+    }
+
+    /// Adds a dispatch to the wave.
+    pub(crate) fn dispatch(&mut self, order: Order, kernel: &Kernel, accesses: &[RangeAccess]) {
+        if order.tracks() {
+            match kernel.interface().touches_anything() {
+                true => self.tracker.record_unknown(self.dispatches),
+                false => self.tracker.record(self.dispatches, accesses),
+            }
+        }
+        self.dispatches += 1;
+        self.wave_dispatches += 1;
+    }
+
+    pub(crate) fn barriers(&self) -> &[Barrier] {
+        &self.barriers
+    }
+
+    pub(crate) fn into_barriers(self) -> Vec<Barrier> {
+        self.barriers
+    }
+
+    pub(crate) fn dispatches(&self) -> u32 {
+        self.dispatches
+    }
+
+    /// Whether nothing was dispatched since the last barrier.
+    pub(crate) fn at_start(&self) -> bool {
+        self.wave_dispatches == 0
+    }
+
+    /// Forgets everything and keeps the memory.
+    pub(crate) fn reset(&mut self) {
+        self.tracker.barrier();
+        self.barriers.clear();
+        self.dispatches = 0;
+        self.wave_dispatches = 0;
+    }
+}
