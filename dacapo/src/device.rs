@@ -65,7 +65,7 @@ impl Device {
             reason: reason.to_owned(),
         };
         Devices {
-            devices: vec![cpu::info(None)],
+            devices: vec![cpu::info()],
             absent: vec![
                 absent(Backend::Metal, "this version has no Metal backend"),
                 absent(Backend::Vulkan, "this version has no Vulkan backend"),
@@ -100,10 +100,10 @@ impl Device {
         }
         let devices = Device::enumerate();
         let chosen = select(&devices, &options.device)?;
-        let info = DeviceInfo {
-            index: chosen.index,
-            ..cpu::info(options.threads)
-        };
+        let mut info = chosen.clone();
+        if let Some(threads) = options.threads {
+            info.compute_units = threads.get() as u32;
+        }
         let backend: Box<dyn backend::Device> = Box::new(cpu::CpuDevice::open(&info)?);
         let budget = options
             .memory_limit

@@ -30,10 +30,8 @@ pub(crate) struct CpuDevice {
 }
 
 /// The processor as it is listed, first in its backend and the only one.
-pub(crate) fn info(threads: Option<NonZeroUsize>) -> DeviceInfo {
-    let threads = threads
-        .or_else(|| std::thread::available_parallelism().ok())
-        .map_or(1, NonZeroUsize::get);
+pub(crate) fn info() -> DeviceInfo {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     DeviceInfo {
         index: 0,
         name: system_name(),
