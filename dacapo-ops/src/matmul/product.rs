@@ -57,14 +57,7 @@ pub fn quantized(
     tokens: usize,
     y: &mut [f32],
 ) -> Result<(), Error> {
-    let bytes = w.row_range(rows.clone())?;
-    if !w.dtype().is_quantized() {
-        return Err(Error::Type {
-            what: "the weight of an integer product",
-            found: w.dtype(),
-            allowed: "Q8_0, Q4_0, Q4_1, Q4_K, Q6_K",
-        });
-    }
+    let bytes = w.quantized_row_range(rows.clone())?;
     check_length(
         "matmul input (groups)",
         x.len(),

@@ -46,14 +46,7 @@ pub fn quantized(
     x: &[Q15Group],
     y: &mut [f32],
 ) -> Result<(), Error> {
-    let bytes = w.row_range(rows.clone())?;
-    if !w.dtype().is_quantized() {
-        return Err(Error::Type {
-            what: "the weight of an integer product",
-            found: w.dtype(),
-            allowed: "Q8_0, Q4_0, Q4_1, Q4_K, Q6_K",
-        });
-    }
+    let bytes = w.quantized_row_range(rows.clone())?;
     check_length("matvec input (groups)", x.len(), Q15Group::count(w.cols()))?;
     check_length("matvec output (f32)", y.len(), rows.len())?;
     if w.cols() == 0 {

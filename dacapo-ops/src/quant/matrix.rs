@@ -75,6 +75,22 @@ impl<'a> WeightMatrix<'a> {
         Ok(&self.bytes[rows.start * self.row_bytes..rows.end * self.row_bytes])
     }
 
+    /// As [`WeightMatrix::row_range`], of a matrix that integer products can take.
+    ///
+    /// # Errors
+    /// Also [`Error::Type`] if the matrix is not quantised.
+    pub(crate) fn quantized_row_range(&self, rows: Range<usize>) -> Result<&'a [u8], Error> {
+        let bytes = self.row_range(rows)?;
+        if !self.dtype.is_quantized() {
+            return Err(Error::Type {
+                what: "the weight of an integer product",
+                found: self.dtype,
+                allowed: "Q8_0, Q4_0, Q4_1, Q4_K, Q6_K",
+            });
+        }
+        Ok(bytes)
+    }
+
     /// Bytes of one row.
     #[must_use]
     pub fn row_bytes(&self) -> usize {
