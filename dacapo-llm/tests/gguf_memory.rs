@@ -1,44 +1,10 @@
-//! The memory that reading a GGUF header takes, whatever the file claims: counted by an allocator
-//! of this test's own, so the file holds one test.
-#![allow(unsafe_code, reason = "an allocator that counts has to be one")]
+//! The memory that reading a GGUF header takes, whatever the file claims.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+#[path = "common/peak_memory.rs"]
+mod peak_memory;
 
 use dacapo_llm::gguf::GgufHeader;
-
-struct Counting;
-
-static NOW: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes on to the system's allocator with unchanged arguments.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let now = NOW.fetch_add(layout.size(), Relaxed) + layout.size();
-        PEAK.fetch_max(now, Relaxed);
-        // SAFETY: the caller keeps `alloc`'s contract.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        NOW.fetch_sub(layout.size(), Relaxed);
-        // SAFETY: the caller keeps `dealloc`'s contract, and `block` came from `System`.
-        unsafe { System.dealloc(block, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-/// How many bytes of memory reading these bytes takes at the most at one time, and whether they
-/// are a valid file.
-fn peak(bytes: &[u8]) -> (usize, bool) {
-    let before = NOW.load(Relaxed);
-    PEAK.store(before, Relaxed);
-    let valid = GgufHeader::parse(bytes).is_ok();
-    (PEAK.load(Relaxed) - before, valid)
-}
+use peak_memory::peak_of;
 
 fn file(tensors: u64, entries: u64, rest: &[u8]) -> Vec<u8> {
     let mut bytes = b"GGUF\x03\0\0\0".to_vec();
@@ -95,7 +61,7 @@ fn memory_stays_within_a_small_multiple_of_the_file() {
         ("claimed tensors", file(u64::MAX, 0, &tensors)),
     ];
     for (what, bytes) in files {
-        let (peak, valid) = peak(&bytes);
+        let (peak, valid) = peak_of(|| GgufHeader::parse(&bytes).is_ok());
         assert_eq!(valid, what.starts_with("true"), "{what}");
         assert!(
             peak <= 12 * bytes.len() + 4096,
