@@ -1,11 +1,10 @@
 //! Inputs and comparisons that the tests of several operations share.
 
-use std::num::NonZeroUsize;
-
-use dacapo::{CommandEncoder, Device, DeviceOptions, MemoryKind};
+use dacapo::{CommandEncoder, Device, MemoryKind};
 
 use crate::dtype::DType;
 use crate::tensor::Tensor;
+use crate::testing::{devices, offset};
 
 /// A fixed sequence of values in -1..1 (SplitMix64), the same on every machine.
 pub(crate) fn noise(seed: u64, length: usize) -> Vec<f32> {
@@ -42,28 +41,21 @@ pub(crate) struct Bench {
     pub(crate) device: Device,
 }
 
-/// Runs `test` on devices of 1, 2 and 4 threads.
+/// Runs `test` on every device of [`devices`].
 pub(crate) fn on_devices(test: impl Fn(&Bench)) {
-    for threads in [1, 2, 4] {
-        let threads = NonZeroUsize::new(threads);
-        let device = Device::open(&DeviceOptions {
-            threads,
-            ..DeviceOptions::default()
-        })
-        .unwrap();
-        test(&Bench { device });
-    }
+    devices().for_each(|device| test(&Bench { device }));
 }
 
 impl Bench {
     pub(crate) fn zeros(&self, dtype: DType, shape: &[usize]) -> Tensor {
         let size = dtype.alignment() as u64;
         let bytes = dtype.matrix_bytes(1, shape.iter().product()).unwrap() as u64;
+        let at = offset(&self.device, 3 * size);
         let buffer = self
             .device
-            .buffer(bytes + 8 * size, MemoryKind::DeviceLocal)
+            .buffer(at + bytes + 5 * size, MemoryKind::DeviceLocal)
             .unwrap();
-        let view = buffer.slice(3 * size..3 * size + bytes).unwrap();
+        let view = buffer.slice(at..at + bytes).unwrap();
         Tensor::new(view, dtype, shape).unwrap()
     }
 

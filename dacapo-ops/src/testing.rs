@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use bytemuck::Pod;
-use dacapo::{Device, DeviceOptions, MemoryKind};
+use dacapo::{Backend, Device, DeviceOptions, DeviceSelector, MemoryKind};
 use half::{bf16, f16};
 
 use crate::dtype::DType;
@@ -85,8 +85,9 @@ impl Case {
         WeightMatrix::new(self.dtype, self.rows, self.cols, &self.bytes[1..]).unwrap()
     }
 
-    /// The matrix as a tensor, which starts at byte `at` of its buffer.
+    /// The matrix as a tensor, which starts at byte `at` of its buffer, or the next that the device allows.
     pub(crate) fn tensor(&self, device: &Device, at: usize) -> Tensor {
+        let at = offset(device, at as u64) as usize;
         let mut bytes = vec![0xAA; at];
         bytes.extend(&self.bytes[1..]);
         let buffer = device.buffer(bytes.len() as u64, MemoryKind::DeviceLocal);
@@ -140,27 +141,57 @@ impl Case {
     }
 }
 
-/// Devices with 1, 2 and 4 threads.
+/// Processors with 1, 2 and 4 threads, and the Vulkan device if there is one. `DACAPO_TEST_VULKAN` says whether
+/// there must be one (`require`), or none is to be used (`off`).
 pub(crate) fn devices() -> impl Iterator<Item = Device> {
-    [1, 2, 4].into_iter().map(|threads| {
+    let cpus = [1, 2, 4].into_iter().map(|threads| {
         let options = DeviceOptions {
+            device: DeviceSelector::Backend(Backend::Cpu),
             threads: NonZeroUsize::new(threads),
             ..DeviceOptions::default()
         };
         Device::open(&options).unwrap()
-    })
+    });
+    cpus.chain(vulkan())
 }
 
-/// A tensor of these values, 12 bytes into a buffer.
+/// The Vulkan device that tests use.
+pub(crate) fn vulkan() -> Option<Device> {
+    let wish = std::env::var("DACAPO_TEST_VULKAN").unwrap_or_default();
+    if wish == "off" {
+        return None;
+    }
+    let options = DeviceOptions::default().with_env().unwrap();
+    let vulkan = Device::open(&DeviceOptions {
+        device: DeviceSelector::Backend(Backend::Vulkan),
+        ..options
+    });
+    match vulkan {
+        Err(error) if wish == "require" => panic!("{error}"),
+        found => found.ok(),
+    }
+}
+
+/// The smallest offset from `at` on that tensors may have on every kind of device.
+pub(crate) fn offset(device: &Device, at: u64) -> u64 {
+    let align = u64::from(device.limits().min_binding_alignment);
+    match align {
+        1 => at,
+        _ => at.next_multiple_of(align),
+    }
+}
+
+/// A tensor of these values, some bytes into a buffer.
 pub(crate) fn tensor<T: Pod>(
     device: &Device,
     dtype: DType,
     shape: &[usize],
     values: &[T],
 ) -> Tensor {
-    let len = 12 + size_of_val(values) as u64;
+    let at = offset(device, 12);
+    let len = at + size_of_val(values) as u64;
     let buffer = device.buffer(len, MemoryKind::DeviceLocal).unwrap();
-    let view = buffer.slice(12..).unwrap();
+    let view = buffer.slice(at..).unwrap();
     view.write(values).unwrap();
     Tensor::new(view, dtype, shape).unwrap()
 }

@@ -12,7 +12,7 @@ use crate::backend::{self, cpu};
 use crate::counters::{AtomicCounters, Counters};
 use crate::encoder::{CommandEncoder, EncoderOptions, Order, Recording, Submitted};
 use crate::error::{Error, Result};
-use crate::info::{AbsentBackend, Backend, DeviceInfo, Devices, Limits, MemoryBudget};
+use crate::info::{AbsentBackend, Backend, DeviceInfo, Devices, GpuFeatures, Limits, MemoryBudget};
 use crate::kernel::{Builtins, Kernel, KernelSource, Registry};
 use crate::memory::{Allocation, Buffer, BufferOptions, HostBytes, MemoryKind};
 use crate::options::{DeviceOptions, DeviceSelector, Hazards, MAX_THREADS};
@@ -149,6 +149,11 @@ impl Device {
     /// The largest values it takes.
     pub fn limits(&self) -> &Limits {
         &self.core.limits
+    }
+
+    /// What kernels in WGSL can count on; `None` where only native kernels run.
+    pub fn gpu(&self) -> Option<GpuFeatures> {
+        self.core.backend.gpu()
     }
 
     /// What it has done so far.

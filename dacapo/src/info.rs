@@ -119,6 +119,18 @@ pub struct Limits {
     pub min_binding_alignment: u32,
 }
 
+/// What kernels written for GPUs can count on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct GpuFeatures {
+    /// Invocations of a subgroup, the same for all kernels of the device: a power of two from 4 to 128.
+    pub subgroup_size: u32,
+    /// `enable f16;`: arithmetic in half precision, and half-precision elements in buffers.
+    pub f16: bool,
+    /// `enable wgpu_cooperative_matrix;`: products of 16x16 matrices of f16, summed in f32.
+    pub cooperative_matrix: bool,
+}
+
 /// How much memory a device may use, and uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryBudget {

@@ -78,9 +78,11 @@ pub use encoder::{
 pub use error::{Error, Fault, Result, SubmissionFailure};
 pub use graph::{Graph, Node, NodeArg, NodeGrid, ScopeId};
 pub use grid::Grid;
-pub use info::{AbsentBackend, Backend, DeviceInfo, DeviceKind, Devices, Limits, MemoryBudget};
+pub use info::{
+    AbsentBackend, Backend, DeviceInfo, DeviceKind, Devices, GpuFeatures, Limits, MemoryBudget,
+};
 pub use kernel::{
-    Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Workgroup,
+    Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Wgsl, Workgroup,
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
 pub use options::{DeviceOptions, DeviceSelector, Hazards};

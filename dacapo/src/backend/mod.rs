@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 use crate::access::Access;
 use crate::encoder::Recording;
 use crate::error::Result;
-use crate::info::Limits;
+use crate::info::{GpuFeatures, Limits};
 use crate::kernel::{Kernel, KernelSource};
 use crate::memory::{BufferView, HostBytes, MemoryKind};
 use crate::range::ByteRange;
@@ -17,6 +17,9 @@ use crate::range::ByteRange;
 /// An opened device.
 pub(crate) trait Device: Send + Sync {
     fn limits(&self) -> &Limits;
+
+    /// What WGSL kernels can count on; `None` where they cannot run.
+    fn gpu(&self) -> Option<GpuFeatures>;
 
     /// Allocates zeroed memory, or gives the system's reason why not.
     fn allocate(&self, size: u64, kind: MemoryKind) -> Result<Box<dyn Memory>, Box<str>>;

@@ -4,6 +4,7 @@ mod builtin;
 mod interface;
 mod registry;
 mod source;
+mod wgsl;
 
 use core::fmt;
 use std::sync::{Arc, Weak};
@@ -16,6 +17,7 @@ pub(crate) use builtin::Builtins;
 pub use interface::{Binding, Interface, SharedMemory};
 pub(crate) use registry::Registry;
 pub use source::KernelSource;
+pub use wgsl::Wgsl;
 
 /// A kernel compiled for one device. Cheap to clone.
 #[derive(Clone)]

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::access::Access;
 use crate::backend::cpu::CpuEntry;
-use crate::kernel::{Binding, Interface, SharedMemory};
+use crate::kernel::{Binding, Interface, SharedMemory, Wgsl};
 
 /// A kernel as its author wrote it: a name, a declaration of what it binds, and one or more forms.
 ///
@@ -40,6 +40,7 @@ pub struct KernelSource {
     op: Cow<'static, str>,
     interface: Interface,
     cpu: Option<CpuEntry>,
+    wgsl: Option<Wgsl>,
 }
 
 /// The content of a source, to be compared.
@@ -49,6 +50,7 @@ pub(crate) struct KernelKey {
     op: Cow<'static, str>,
     interface: Interface,
     cpu: Option<usize>,
+    wgsl: Option<Wgsl>,
 }
 
 impl KernelSource {
@@ -66,6 +68,7 @@ impl KernelSource {
                 touches_anything: false,
             },
             cpu: None,
+            wgsl: None,
         }
     }
 
@@ -121,6 +124,13 @@ impl KernelSource {
         self
     }
 
+    /// Adds a form in WGSL, which GPUs run. What it binds is read out of it; where the source declares bindings
+    /// as well, for a native form, the two must agree.
+    pub fn wgsl(mut self, wgsl: Wgsl) -> KernelSource {
+        self.wgsl = Some(wgsl);
+        self
+    }
+
     /// The kernel's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -142,12 +152,14 @@ impl KernelSource {
             op,
             interface,
             cpu,
+            wgsl,
         } = self.clone();
         KernelKey {
             name,
             op,
             interface,
             cpu: cpu.map(|entry| entry as usize),
+            wgsl,
         }
     }
 
@@ -155,10 +167,16 @@ impl KernelSource {
         self.cpu
     }
 
-    pub(crate) fn offered(&self) -> String {
-        match self.cpu {
-            Some(_) => "a native CPU form".into(),
-            None => "no form at all".into(),
+    pub(crate) fn wgsl_form(&self) -> Option<&Wgsl> {
+        self.wgsl.as_ref()
+    }
+
+    pub(crate) fn offered(&self) -> &'static str {
+        match (&self.cpu, &self.wgsl) {
+            (Some(_), Some(_)) => "a native CPU form and WGSL",
+            (Some(_), None) => "a native CPU form",
+            (None, Some(_)) => "WGSL",
+            (None, None) => "no form at all",
         }
     }
 }

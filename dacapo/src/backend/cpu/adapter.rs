@@ -9,7 +9,7 @@ use crate::backend::cpu::pipeline::CpuPipeline;
 use crate::backend::cpu::queue::{Queue, lead};
 use crate::encoder::Recording;
 use crate::error::{Error, Result};
-use crate::info::{Backend, DeviceInfo, DeviceKind, Limits};
+use crate::info::{Backend, DeviceInfo, DeviceKind, GpuFeatures, Limits};
 use crate::kernel::KernelSource;
 use crate::memory::{HostBytes, MemoryKind};
 
@@ -74,6 +74,10 @@ impl Drop for CpuDevice {
 impl backend::Device for CpuDevice {
     fn limits(&self) -> &Limits {
         &LIMITS
+    }
+
+    fn gpu(&self) -> Option<GpuFeatures> {
+        None
     }
 
     fn allocate(&self, size: u64, _: MemoryKind) -> Result<Box<dyn backend::Memory>, Box<str>> {
