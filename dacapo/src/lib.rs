@@ -64,6 +64,7 @@ mod panics;
 mod pool;
 mod range;
 mod residency;
+mod shader;
 mod submission;
 mod sync;
 mod timeline;
