@@ -86,7 +86,7 @@ pub use kernel::{
     Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Wgsl, Workgroup,
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
-pub use options::{DeviceOptions, DeviceSelector, Hazards};
+pub use options::{DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards};
 pub use pool::{BufferPool, PoolOptions};
 pub use range::ByteRange;
 pub use residency::ResidencySet;

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::backend;
 use crate::counters::Counters;
@@ -60,6 +60,20 @@ impl Recording {
     pub(crate) fn start(&mut self) {
         if let Some(submitted) = &mut self.submitted {
             submitted.started = Some(Instant::now());
+        }
+    }
+
+    /// The number of the submission.
+    pub(crate) fn number(&self) -> u64 {
+        self.submitted
+            .as_ref()
+            .map_or(0, |submitted| submitted.number)
+    }
+
+    /// Notes how long the device took, just before it is completed.
+    pub(crate) fn took(&mut self, time: Duration) {
+        if let Some(submitted) = &mut self.submitted {
+            submitted.started = Instant::now().checked_sub(time);
         }
     }
 

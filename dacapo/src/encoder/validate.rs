@@ -216,6 +216,9 @@ impl Check<'_> {
             return Err(DispatchProblem::EmptyView { slot, offset, len });
         }
         let range = ByteRange::new(view.range.start + offset, view.range.end);
+        if self.interface.is_transfer {
+            return Ok(range);
+        }
         let align = binding.align.max(self.limits.min_binding_alignment);
         if range.start & (u64::from(align) - 1) != 0 {
             return Err(DispatchProblem::Misaligned {
@@ -291,6 +294,10 @@ impl Check<'_> {
             };
             return Err(DispatchProblem::EmptyGrid { grid });
         }
+        checked.groups = Groups::Direct { groups, threads };
+        if self.interface.is_transfer {
+            return Ok(());
+        }
         let limit = self.limits.max_groups;
         let total = groups
             .iter()
@@ -309,7 +316,6 @@ impl Check<'_> {
                 total: self.limits.max_total_groups,
             });
         }
-        checked.groups = Groups::Direct { groups, threads };
         Ok(())
     }
 

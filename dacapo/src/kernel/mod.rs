@@ -17,6 +17,7 @@ pub(crate) use builtin::Builtins;
 pub use interface::{Binding, Interface, SharedMemory};
 pub(crate) use registry::Registry;
 pub use source::KernelSource;
+pub(crate) use source::Transfer;
 pub use wgsl::Wgsl;
 
 /// A kernel compiled for one device. Cheap to clone.
@@ -34,14 +35,14 @@ struct KernelInner {
 impl Kernel {
     pub(crate) fn new(
         source: &KernelSource,
-        pipeline: Box<dyn backend::Pipeline>,
+        compiled: backend::Compiled,
         device: &Arc<DeviceCore>,
     ) -> Kernel {
         Kernel(Arc::new(KernelInner {
             name: source.name().into(),
             op: source.op_kind().into(),
-            interface: source.interface().clone(),
-            pipeline,
+            interface: compiled.interface,
+            pipeline: compiled.pipeline,
             device: Arc::downgrade(device),
         }))
     }

@@ -20,6 +20,8 @@ pub(crate) struct Allocation {
     pub(crate) size: u64,
     pub(crate) kind: MemoryKind,
     pub(crate) read_only: bool,
+    /// Whether it counts against the device's budget.
+    counted: bool,
     pub(crate) memory: Box<dyn backend::Memory>,
     pub(crate) device: Arc<DeviceCore>,
     users: Mutex<Users>,
@@ -69,6 +71,7 @@ impl Allocation {
             size,
             kind,
             read_only,
+            counted: !read_only,
             memory,
             device: device.clone(),
             users: Mutex::default(),
@@ -185,7 +188,7 @@ impl Drop for Allocation {
     fn drop(&mut self) {
         self.device.residency.forget(self.id);
         self.device.allocations.release(self.id);
-        if !self.read_only {
+        if self.counted {
             self.device.budget.give_back(self.size);
         }
     }

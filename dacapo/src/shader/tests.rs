@@ -345,10 +345,7 @@ fn what_a_device_lacks_is_named() {
     let message = refused(&Wgsl::new(ALL_KINDS), &alone);
     assert!(message.contains("SUBGROUP"), "{message}");
 
-    let vectors = Target {
-        f16: true,
-        ..PLAIN
-    };
+    let vectors = Target { f16: true, ..PLAIN };
     let message = refused(&Wgsl::new(MATRICES), &vectors);
     assert!(message.contains("wgpu_cooperative_matrix"), "{message}");
     let shader = ok(&Wgsl::new(MATRICES), &FULL);
