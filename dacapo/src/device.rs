@@ -109,8 +109,18 @@ impl Device {
                 (Box::new(device), candidate.info, free)
             }
         };
+        Ok(Device::with_backend(backend, info, free, options))
+    }
+
+    /// A device on an opened backend with so many bytes free.
+    pub(crate) fn with_backend(
+        backend: Box<dyn backend::Device>,
+        info: DeviceInfo,
+        free: u64,
+        options: &DeviceOptions,
+    ) -> Device {
         let budget = options.memory_limit.unwrap_or(free);
-        Ok(Device {
+        Device {
             core: Arc::new(DeviceCore {
                 limits: *backend.limits(),
                 order: Order {
@@ -132,7 +142,7 @@ impl Device {
                 spare_recordings: Mutex::default(),
                 spare_records: Mutex::default(),
             }),
-        })
+        }
     }
 
     /// Opens the same device afresh, with the same options and none of its buffers or kernels.
@@ -192,7 +202,7 @@ impl Device {
         self.core.budget.take(len, kind)?;
         match self.core.backend.allocate(len, kind, label) {
             Ok(memory) => Ok(Buffer::new(Allocation::new(
-                &self.core, label, len, kind, false, memory,
+                &self.core, label, len, kind, memory,
             ))),
             Err(refused) => {
                 self.core.budget.give_back(len);
@@ -225,9 +235,10 @@ impl Device {
             return Err(Error::EmptyBuffer);
         }
         match self.core.backend.import(bytes) {
-            Ok(memory) => Ok(Buffer::new(Allocation::new(
-                &self.core, label, len, kind, true, memory,
-            ))),
+            Ok(memory) => {
+                let allocation = Allocation::new(&self.core, label, len, kind, memory);
+                Ok(Buffer::new(allocation.foreign().read_only()))
+            }
             Err(bytes) => {
                 let buffer = self.buffer_with(&BufferOptions {
                     len,
@@ -238,6 +249,18 @@ impl Device {
                 Ok(buffer.into_read_only())
             }
         }
+    }
+
+    /// A buffer over memory that somebody else has allocated on this device.
+    pub(crate) fn foreign_buffer(
+        &self,
+        memory: Box<dyn backend::Memory>,
+        len: u64,
+        label: &str,
+    ) -> Buffer {
+        let kind = MemoryKind::DeviceLocal;
+        let allocation = Allocation::new(&self.core, label, len, kind, memory);
+        Buffer::new(allocation.foreign())
     }
 
     /// The kernel compiled from `source`: compiled once for the same content, however often and from however
@@ -445,7 +468,7 @@ impl DeviceCore {
         let spare = self.spare_recordings.lock().pop();
         let mut recording = spare.unwrap_or_else(|| Recording::new(self.backend.encoder()));
         recording.label.push_str(label);
-        recording.retain = retain;
+        recording.retains = retain;
         recording
     }
 

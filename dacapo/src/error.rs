@@ -145,6 +145,12 @@ pub enum Error {
     /// A dispatch was refused before anything was recorded.
     #[error(transparent)]
     Dispatch(Arc<DispatchError>),
+    /// What cannot become part of a graph was asked for while one is captured.
+    #[error("{what} cannot be captured in a graph")]
+    Capturing {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// A kernel's declaration contradicts itself or passes the device's limits.
     #[error("kernel {kernel:?}: {reason}")]
     InvalidKernel {

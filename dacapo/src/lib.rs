@@ -68,6 +68,7 @@ mod shader;
 mod submission;
 mod sync;
 mod timeline;
+pub mod vulkan;
 
 pub use access::Access;
 pub use arg::{Arg, Args, Bytes};

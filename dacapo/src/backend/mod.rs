@@ -20,7 +20,7 @@ use crate::range::ByteRange;
 pub(crate) use refused::Refused;
 
 /// An opened device.
-pub(crate) trait Device: Send + Sync {
+pub(crate) trait Device: Send + Sync + Any {
     fn limits(&self) -> &Limits;
 
     /// What WGSL kernels can count on; `None` where they cannot run.

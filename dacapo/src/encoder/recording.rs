@@ -1,12 +1,14 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::access::Access;
 use crate::backend;
 use crate::counters::Counters;
 use crate::device::DeviceCore;
 use crate::encoder::retain::Retained;
 use crate::encoder::{BarrierCause, Waves, counter};
 use crate::error::{Fault, SubmissionFailure};
+use crate::memory::BufferView;
 use crate::panics;
 use crate::submission::Record;
 
@@ -17,7 +19,7 @@ pub(crate) struct Recording {
     pub(crate) label: String,
     pub(crate) waves: Waves,
     pub(crate) retained: Retained,
-    pub(crate) retain: bool,
+    pub(crate) retains: bool,
     pub(crate) counts: Counters,
     /// Set by the commit.
     pub(crate) submitted: Option<Submitted>,
@@ -44,10 +46,24 @@ impl Recording {
             label: String::new(),
             waves: Waves::default(),
             retained: Retained::default(),
-            retain: true,
+            retains: true,
             counts: Counters::default(),
             submitted: None,
         })
+    }
+
+    /// Counts what is about to be recorded.
+    pub(crate) fn count_step(&mut self) {
+        if !self.waves.at_start() {
+            self.counts.barriers_elided += 1;
+        }
+    }
+
+    /// Keeps what a step uses, if anything is kept.
+    pub(crate) fn retain(&mut self, view: &BufferView, access: Access) {
+        if self.retains {
+            self.retained.include(view, access);
+        }
     }
 
     pub(crate) fn barrier(&mut self, cause: BarrierCause) {

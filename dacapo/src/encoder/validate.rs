@@ -9,6 +9,7 @@ use crate::arg::{Arg, Value};
 use crate::backend::{Bound, Groups};
 use crate::device::DeviceCore;
 use crate::encoder::{DispatchError, DispatchProblem, MAX_BINDINGS};
+use crate::error::Error;
 use crate::grid::{Extent, Grid};
 use crate::hazard::RangeAccess;
 use crate::info::Limits;
@@ -74,6 +75,29 @@ pub(crate) fn check<'a>(
             kernel: kernel.name().into(),
             problem,
         })
+}
+
+/// Checks a view that a step of native commands uses.
+pub(crate) fn native_use(
+    device: &Arc<DeviceCore>,
+    view: &BufferView,
+    access: Access,
+    asked: &'static str,
+) -> Result<(), Error> {
+    let allocation = &view.allocation;
+    if !Arc::ptr_eq(&allocation.device, device) {
+        return Err(Error::ForeignDevice {
+            what: format!("{view:?}").into(),
+            device: device.name().into(),
+        });
+    }
+    match access.writes() && allocation.read_only {
+        true => Err(Error::ReadOnly {
+            buffer: allocation.label.clone(),
+            asked,
+        }),
+        false => Ok(()),
+    }
 }
 
 struct Check<'d> {

@@ -11,6 +11,8 @@ use std::sync::{Arc, Weak};
 
 use crate::backend;
 use crate::device::DeviceCore;
+use crate::encoder::Uses;
+use crate::hazard::RangeAccess;
 
 pub use crate::backend::cpu::{CpuEntry, KernelFault, Workgroup};
 pub(crate) use builtin::Builtins;
@@ -60,6 +62,14 @@ impl Kernel {
     /// What it binds and how.
     pub fn interface(&self) -> &Interface {
         &self.0.interface
+    }
+
+    /// What a dispatch of it touches, of what its arguments reach.
+    pub(crate) fn uses<'a>(&self, accesses: &'a [RangeAccess]) -> Uses<'a> {
+        match self.0.interface.touches_anything {
+            true => Uses::Anything,
+            false => Uses::Ranges(accesses),
+        }
     }
 
     pub(crate) fn pipeline(&self) -> &dyn backend::Pipeline {

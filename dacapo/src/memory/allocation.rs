@@ -62,20 +62,30 @@ impl Allocation {
         label: &str,
         size: u64,
         kind: MemoryKind,
-        read_only: bool,
         memory: Box<dyn backend::Memory>,
-    ) -> Arc<Allocation> {
-        Arc::new(Allocation {
+    ) -> Allocation {
+        Allocation {
             id: device.allocations.acquire(),
             label: label.into(),
             size,
             kind,
-            read_only,
-            counted: !read_only,
+            read_only: false,
+            counted: true,
             memory,
             device: device.clone(),
             users: Mutex::default(),
-        })
+        }
+    }
+
+    /// Memory that the caller keeps, which does not count against the device's budget.
+    pub(crate) fn foreign(mut self) -> Allocation {
+        self.counted = false;
+        self
+    }
+
+    pub(crate) fn read_only(mut self) -> Allocation {
+        self.read_only = true;
+        self
     }
 
     /// Starts host access to `range`. Ends with [`Allocation::end_host_access`].

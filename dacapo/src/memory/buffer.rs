@@ -33,7 +33,8 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    pub(crate) fn new(allocation: Arc<Allocation>) -> Buffer {
+    pub(crate) fn new(allocation: Allocation) -> Buffer {
+        let allocation = Arc::new(allocation);
         let range = ByteRange::new(0, allocation.size);
         Buffer {
             whole: BufferView {

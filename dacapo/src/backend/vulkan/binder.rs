@@ -182,10 +182,15 @@ impl Binder {
         })
     }
 
-    /// Forgets what is bound and keeps the memory.
-    pub(super) fn reset(&mut self, gpu: &Gpu) {
+    /// Forgets what is bound: somebody else may have bound other things.
+    pub(super) fn forget(&mut self) {
         self.slots = Default::default();
         self.inline.clear();
+    }
+
+    /// Forgets everything and keeps the memory, once the device has run what uses it.
+    pub(super) fn reset(&mut self, gpu: &Gpu) {
+        self.forget();
         self.sets = 0;
         self.taken = 0;
         for pool in &self.pools {

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 use crate::backend::vulkan::barrier::{self, Stages};
 use crate::backend::vulkan::binder::Binder;
 use crate::backend::vulkan::gpu::{Gpu, with_c_str};
-use crate::backend::vulkan::memory::VulkanMemory;
+use crate::backend::vulkan::memory::buffer_of;
 use crate::backend::vulkan::pipeline::{ComputePipeline, FillTable, VulkanPipeline};
 use crate::backend::{self, Bound, Dispatch, Groups, Refused};
 use crate::kernel::Kernel;
@@ -206,6 +206,21 @@ impl VulkanEncoder {
         }
     }
 
+    /// Gives the command buffer to somebody who may record and bind anything.
+    pub(super) fn native(&mut self, record: impl FnOnce(&ash::Device, vk::CommandBuffer)) {
+        if self.refused.is_some() {
+            return;
+        }
+        if let Err(refused) = self.begin() {
+            self.refused = Some(refused);
+            return;
+        }
+        self.order(Stages::COMPUTE | Stages::TRANSFER | Stages::INDIRECT);
+        record(&self.gpu.device, self.commands);
+        self.pipeline = vk::Pipeline::null();
+        self.binder.forget();
+    }
+
     fn compute(
         &mut self,
         pipeline: &ComputePipeline,
@@ -298,9 +313,8 @@ impl VulkanEncoder {
 
 /// The buffer that a view of this device is bound to.
 pub(super) fn buffer(bound: &Bound<'_>) -> vk::Buffer {
-    let memory: &dyn Any = &*bound.view.allocation.memory;
-    match memory.downcast_ref::<VulkanMemory>() {
-        Some(memory) => memory.buffer,
+    match buffer_of(bound.view) {
+        Some(buffer) => buffer,
         None => unreachable!("the view was checked to belong to this device"),
     }
 }

@@ -273,6 +273,22 @@ impl Features {
         self
     }
 
+    /// These, of a device that was opened with only these extensions.
+    pub(super) fn enabled(mut self, extensions: &[&CStr], f16: bool) -> Features {
+        let has = |name| extensions.contains(&name);
+        self.push_descriptors &= has(khr::push_descriptor::NAME);
+        self.synchronization2 &= has(khr::synchronization2::NAME);
+        self.memory_budget &= has(ext::memory_budget::NAME);
+        self.gpu.f16 &= f16;
+        // What only a feature tells, and no extension, counts as not enabled.
+        self.gpu.cooperative_matrix = false;
+        self.pageable_memory = false;
+        self.subgroup_size_varies = false;
+        self.full_subgroups = false;
+        self.memory_model = false;
+        self
+    }
+
     /// What sets its speed apart.
     pub(super) fn names(&self) -> Vec<&'static str> {
         let all = [

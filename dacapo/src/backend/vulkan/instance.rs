@@ -8,8 +8,10 @@ use ash::{ext, vk};
 
 use crate::backend::vulkan::debug::{Debug, LAYER};
 use crate::backend::vulkan::features::{self, Features};
+use crate::backend::vulkan::gpu::Foreign;
 use crate::info::{Backend, DeviceInfo, DeviceKind};
 use crate::options::GpuDebug;
+use crate::vulkan::Handles;
 
 /// A connection to the loader.
 pub(super) struct Instance {
@@ -55,6 +57,39 @@ pub(crate) fn enumerate(debug: GpuDebug) -> Result<Vec<Candidate>, String> {
         (true, true) => Err("the Vulkan loader knows no device".to_owned()),
         (true, false) => Err(unfit.join("; ")),
     }
+}
+
+/// A device that somebody else has opened, with the features that they have enabled.
+pub(super) fn adopted(handles: Handles) -> Result<(Candidate, Foreign), String> {
+    let Handles {
+        entry,
+        instance,
+        physical_device,
+        device,
+        queue_family,
+        queue,
+        extensions,
+        f16,
+    } = handles;
+    let instance = Arc::new(Instance {
+        raw: instance,
+        debug: None,
+        owned: false,
+        entry,
+    });
+    let features = features::query(&instance, physical_device)?.enabled(&extensions, f16);
+    let candidate = Candidate {
+        info: info(&features),
+        instance,
+        physical: physical_device,
+        features,
+    };
+    let foreign = Foreign {
+        device,
+        family: queue_family,
+        queue,
+    };
+    Ok((candidate, foreign))
 }
 
 fn info(features: &Features) -> DeviceInfo {
@@ -139,16 +174,6 @@ impl Instance {
             instance.debug = Some(messenger.map_err(|error| format!("debug messenger: {error}"))?);
         }
         Ok(instance)
-    }
-
-    /// An instance that somebody else owns.
-    pub(super) fn adopted(entry: ash::Entry, raw: ash::Instance) -> Instance {
-        Instance {
-            raw,
-            debug: None,
-            owned: false,
-            entry,
-        }
     }
 
     /// What the validation layer has said since the last call, if it listens.

@@ -1,5 +1,6 @@
 #![allow(unsafe_code, reason = "creates and destroys Vulkan buffers")]
 
+use core::any::Any;
 use core::ptr::NonNull;
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use gpu_allocator::vulkan::{Allocation, AllocationCreateDesc, AllocationScheme};
 
 use crate::backend::vulkan::gpu::Gpu;
 use crate::backend::{self, Refused};
-use crate::memory::MemoryKind;
+use crate::memory::{BufferView, MemoryKind};
 
 /// Allocations from this size on have device memory of their own, whose residency can be set.
 const DEDICATED: u64 = 32 << 20;
@@ -60,6 +61,12 @@ impl VulkanMemory {
             allocation: None,
         }
     }
+}
+
+/// The buffer that a view is part of, if it is one of this backend's.
+pub(crate) fn buffer_of(view: &BufferView) -> Option<vk::Buffer> {
+    let memory: &dyn Any = &*view.allocation.memory;
+    Some(memory.downcast_ref::<VulkanMemory>()?.buffer)
 }
 
 /// A buffer bound to fresh memory.

@@ -19,3 +19,4 @@ mod staging;
 
 pub(crate) use adapter::VulkanDevice;
 pub(crate) use instance::{Candidate, enumerate};
+pub(crate) use memory::buffer_of;
