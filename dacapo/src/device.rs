@@ -36,7 +36,7 @@ pub(crate) struct DeviceCore {
     order: Order,
     /// The backend's answers, asked for once: every dispatch needs them.
     pub(crate) limits: Limits,
-    pub(crate) timeline: Timeline,
+    pub(crate) timeline: Arc<Timeline>,
     pub(crate) allocations: AllocationIds,
     pub(crate) budget: Budget,
     pub(crate) residency: Residency,
@@ -128,7 +128,7 @@ impl Device {
                     prevents_races: backend.must_prevent_races(),
                 },
                 backend,
-                timeline: Timeline::new(),
+                timeline: Arc::new(Timeline::new()),
                 allocations: AllocationIds::default(),
                 budget: Budget::new(budget),
                 residency: Residency::default(),

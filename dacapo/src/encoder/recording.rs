@@ -130,7 +130,10 @@ impl Recording {
         // Drops what callers own, such as imported memory.
         panics::contain(|| core.recycle(self));
         core.spare_record(record);
-        core.timeline.complete(number);
+        // Whoever waits may drop the device then, and should be the last who holds it.
+        let timeline = core.timeline.clone();
+        drop(core);
+        timeline.complete(number);
     }
 
     /// Forgets everything recorded and keeps the memory.
