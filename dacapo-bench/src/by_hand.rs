@@ -17,14 +17,26 @@ pub struct ByHand {
     buffer: Buffer,
     raw: vk::Buffer,
     layout: vk::PipelineLayout,
+    template: Option<vk::DescriptorUpdateTemplate>,
     pipeline: vk::Pipeline,
     pool: vk::CommandPool,
     commands: vk::CommandBuffer,
     fence: vk::Fence,
 }
 
+/// How arguments reach a dispatch.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Descriptors {
+    /// Pushed, from a layout with as many bindings as the kernel has.
+    Push,
+    /// Pushed, from a layout with 17 bindings that all kernels could share.
+    PushShared,
+    /// Pushed through an update template.
+    Template,
+}
+
 impl ByHand {
-    pub fn new(device: &Device) -> Result<ByHand> {
+    pub fn new(device: &Device, how: Descriptors) -> Result<ByHand> {
         let handles = vulkan::handles(device)?;
         let buffer = device.buffer(u64::from(PARTS) * PART, MemoryKind::DeviceLocal)?;
         let raw = vulkan::raw_buffer(&buffer).ok_or("no Vulkan buffer")?.0;
@@ -32,13 +44,16 @@ impl ByHand {
         let barriers = khr::synchronization2::Device::new(&handles.instance, &handles.device);
         let spirv = spirv()?;
         let vk = &handles.device;
-        let bindings = [0, 1].map(|slot| {
-            vk::DescriptorSetLayoutBinding::default()
-                .binding(slot)
-                .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
-                .descriptor_count(1)
-                .stage_flags(vk::ShaderStageFlags::COMPUTE)
-        });
+        let slots = if how == Descriptors::PushShared { 17 } else { 2 };
+        let bindings: Vec<_> = (0..slots)
+            .map(|slot| {
+                vk::DescriptorSetLayoutBinding::default()
+                    .binding(slot)
+                    .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
+                    .descriptor_count(1)
+                    .stage_flags(vk::ShaderStageFlags::COMPUTE)
+            })
+            .collect();
         let set = vk::DescriptorSetLayoutCreateInfo::default()
             .flags(vk::DescriptorSetLayoutCreateFlags::PUSH_DESCRIPTOR_KHR)
             .bindings(&bindings);
@@ -52,6 +67,24 @@ impl ByHand {
                 .set_layouts(&sets)
                 .push_constant_ranges(&constants);
             let layout = vk.create_pipeline_layout(&layout, None)?;
+            let entries = [vk::DescriptorUpdateTemplateEntry {
+                dst_binding: 0,
+                dst_array_element: 0,
+                descriptor_count: 2,
+                descriptor_type: vk::DescriptorType::STORAGE_BUFFER,
+                offset: 0,
+                stride: size_of::<vk::DescriptorBufferInfo>(),
+            }];
+            let template = vk::DescriptorUpdateTemplateCreateInfo::default()
+                .descriptor_update_entries(&entries)
+                .template_type(vk::DescriptorUpdateTemplateType::PUSH_DESCRIPTORS_KHR)
+                .pipeline_bind_point(vk::PipelineBindPoint::COMPUTE)
+                .pipeline_layout(layout)
+                .set(0);
+            let template = match how {
+                Descriptors::Template => Some(vk.create_descriptor_update_template(&template, None)?),
+                _ => None,
+            };
             let module = vk::ShaderModuleCreateInfo::default().code(&spirv);
             let module = vk.create_shader_module(&module, None)?;
             let stage = vk::PipelineShaderStageCreateInfo::default()
@@ -78,6 +111,7 @@ impl ByHand {
                 buffer,
                 raw,
                 layout,
+                template,
                 pipeline,
                 pool,
                 commands,
@@ -112,12 +146,28 @@ impl ByHand {
                     offset: u64::from(part) * PART,
                     range: 128,
                 });
-                let write = [vk::WriteDescriptorSet::default()
-                    .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
-                    .buffer_info(&infos)];
-                let point = vk::PipelineBindPoint::COMPUTE;
-                self.push
-                    .cmd_push_descriptor_set(self.commands, point, self.layout, 0, &write);
+                match self.template {
+                    Some(template) => self.push.cmd_push_descriptor_set_with_template(
+                        self.commands,
+                        template,
+                        self.layout,
+                        0,
+                        infos.as_ptr().cast(),
+                    ),
+                    None => {
+                        let write = [vk::WriteDescriptorSet::default()
+                            .descriptor_type(vk::DescriptorType::STORAGE_BUFFER)
+                            .buffer_info(&infos)];
+                        let point = vk::PipelineBindPoint::COMPUTE;
+                        self.push.cmd_push_descriptor_set(
+                            self.commands,
+                            point,
+                            self.layout,
+                            0,
+                            &write,
+                        );
+                    }
+                }
                 let params = Params::new(number);
                 let stage = vk::ShaderStageFlags::COMPUTE;
                 let bytes = bytemuck::bytes_of(&params);

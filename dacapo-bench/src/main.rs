@@ -15,6 +15,7 @@ mod work;
 use std::time::Duration;
 
 use dacapo::{Device, DeviceOptions, DeviceSelector};
+use by_hand::Descriptors;
 use work::{Contender, Order};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,13 +33,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     );
 
     let mut contenders: Vec<Box<dyn Contender>> = vec![
-        Box::new(by_hand::ByHand::new(&device)?),
+        Box::new(by_hand::ByHand::new(&device, Descriptors::Push)?),
         Box::new(by_dacapo::ByDacapo::new(&device)?),
         Box::new(by_wgpu::ByWgpu::new(&device.info().name)?),
+        Box::new(by_hand::ByHand::new(&device, Descriptors::PushShared)?),
+        Box::new(by_hand::ByHand::new(&device, Descriptors::Template)?),
     ];
     println!(
-        "{:<12} {:>16} {:>16} {:>16}",
-        "ns/dispatch", "by hand", "dacapo", "wgpu"
+        "{:<12} {:>16} {:>16} {:>16} {:>16} {:>16}",
+        "ns/dispatch", "by hand", "dacapo", "wgpu", "shared layout", "template"
     );
     for order in [Order::Independent, Order::Dependent] {
         let mut times = vec![Vec::with_capacity(rounds); contenders.len()];
