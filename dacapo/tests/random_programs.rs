@@ -6,9 +6,11 @@ mod common;
 mod programs;
 
 use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use dacapo::{EncoderOptions, Graph, Hazards};
+use dacapo::{
+    Device, DeviceKind, DeviceOptions, EncoderOptions, GpuDebug, Graph, Grid, Hazards,
+    KernelSource, Wgsl,
+};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -36,19 +38,6 @@ fn cases(usual: u32) -> u32 {
         Ok(text) => text.parse().expect("DACAPO_TEST_PROGRAMS is a number"),
         Err(_) => usual,
     }
-}
-
-/// Whether a player takes part: GPUs run some of the programs, unless their number was asked for.
-fn takes_part(player: &Player, program: &[Op]) -> bool {
-    /// One in so many.
-    const GPU_SHARE: u64 = 5;
-    static RUNS: AtomicU64 = AtomicU64::new(0);
-    player.device.gpu().is_none()
-        || std::env::var_os("DACAPO_TEST_PROGRAMS").is_some()
-        || program.len() < 4
-        || RUNS
-            .fetch_add(1, Ordering::Relaxed)
-            .is_multiple_of(GPU_SHARE)
 }
 
 fn config(cases: u32) -> ProptestConfig {
@@ -87,7 +76,7 @@ proptest! {
         static PLAYERS: Players = LazyLock::new(players);
         let program = without_splits(&program);
         let expected = expected(&program, 1);
-        for player in PLAYERS.iter().filter(|player| takes_part(player, &program)) {
+        for player in PLAYERS.iter() {
             for (hazards, place_barriers) in [
                 (Hazards::Auto, false),
                 (Hazards::Serial, false),
@@ -149,7 +138,7 @@ proptest! {
     fn a_captured_program_gives_the_same_bytes_at_each_replay(program in programs()) {
         static PLAYERS: Players = LazyLock::new(players);
         let program = without_splits(&program);
-        for player in PLAYERS.iter().filter(|player| takes_part(player, &program)) {
+        for player in PLAYERS.iter() {
             for hazards in [Hazards::Auto, Hazards::Manual, Hazards::Serial] {
                 let mut run = Run::new(player);
                 let placed = hazards == Hazards::Manual && player.device.gpu().is_some();
@@ -188,7 +177,7 @@ proptest! {
     fn several_submissions_in_flight_give_the_same_bytes(program in programs()) {
         static PLAYERS: Players = LazyLock::new(players);
         let expected = expected(&program, 1);
-        for player in PLAYERS.iter().filter(|player| takes_part(player, &program)) {
+        for player in PLAYERS.iter() {
             let mut run = Run::new(player);
             let mut submissions = Vec::new();
             for part in program.split(|op| matches!(op, Op::Split)) {
@@ -204,6 +193,71 @@ proptest! {
             }
         }
     }
+}
+
+/// The negative control on a GPU that runs dispatches at the same time: without barriers, bytes differ.
+#[test]
+fn without_barriers_a_gpu_gives_other_bytes() {
+    let unwatched = |options: &mut DeviceOptions| options.gpu_debug = GpuDebug::Off;
+    let Some(device) = common::vulkan(unwatched) else {
+        return;
+    };
+    if device.info().kind == DeviceKind::SoftwareGpu {
+        println!(
+            "not run: {} runs one dispatch at a time",
+            device.info().name
+        );
+        return;
+    }
+    let player = Player::new(device);
+    let mut runner = TestRunner::deterministic();
+    let programs = programs();
+    let (total, mut raced, mut differed) = (cases(3000), 0, 0);
+    for _ in 0..total {
+        let program = programs.new_tree(&mut runner).unwrap().current();
+        let program = without_splits(&program);
+        let mut run = Run::new(&player);
+        run.oracle.leaves_races = true;
+        let mut encoder = with_hazards(&player, Hazards::Manual);
+        run.encode(&program, &mut encoder);
+        raced += usize::from(!run.oracle.barriers.is_empty());
+        encoder.commit().unwrap().wait().unwrap();
+        differed += usize::from(run.kept() != expected(&program, 1));
+    }
+    println!("{differed} of {total} programs differed without barriers; {raced} had conflicts");
+    let chains = (0..20).filter(|_| !chain_is_right(&player.device)).count();
+    println!("{chains} of 20 chains of larger dispatches differed without barriers");
+    assert!(differed + chains > 0, "suppressed barriers change nothing");
+}
+
+/// Whether a chain of dispatches over many elements, each reading what the one before wrote elsewhere, gives what
+/// it must without any barrier.
+fn chain_is_right(device: &Device) -> bool {
+    const LEN: u32 = 1 << 20;
+    const STEPS: u32 = 32;
+    let text = "
+@group(0) @binding(0) var<storage, read> x: array<u32>;
+@group(0) @binding(1) var<storage, read_write> y: array<u32>;
+@compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    let last = arrayLength(&x) - 1u;
+    y[id.x] = x[last - id.x] + 1u;
+}";
+    let source = KernelSource::new("mirror").wgsl(Wgsl::new(text));
+    let kernel = device.kernel(&source).unwrap();
+    let buffers = [(); 2].map(|()| common::buffer(device, LEN.into()));
+    let options = EncoderOptions {
+        label: "chain",
+        hazards: Some(Hazards::Manual),
+    };
+    let mut encoder = device.encoder_with(options).unwrap();
+    for step in 0..STEPS as usize {
+        let (x, y) = (&buffers[step % 2], &buffers[(step + 1) % 2]);
+        let grid = Grid::threads([LEN, 1, 1]);
+        encoder.dispatch(&kernel, (x, y), grid).unwrap();
+    }
+    encoder.commit().unwrap().wait().unwrap();
+    let last = &buffers[STEPS as usize % 2];
+    last.read::<u32>().unwrap() == vec![STEPS; LEN as usize]
 }
 
 /// Runs a program's dispatches wave by wave, those of a wave in reverse order.

@@ -121,6 +121,11 @@ impl VulkanDevice {
         self.gpu.memory_budget()
     }
 
+    #[cfg(test)]
+    pub(super) fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
+    }
+
     fn memory<'m>(&self, memory: &'m dyn backend::Memory) -> &'m VulkanMemory {
         let memory: &dyn Any = memory;
         match memory.downcast_ref() {

@@ -44,7 +44,52 @@ pub(super) struct Gpu {
     /// Whether this destroys the device.
     owned: bool,
     #[cfg(test)]
-    pub(super) injected: Mutex<Option<vk::Result>>,
+    pub(super) injected: Mutex<Injected>,
+}
+
+/// What tests make go wrong.
+#[cfg(test)]
+#[derive(Default)]
+pub(super) struct Injected {
+    /// What the next submission gives.
+    pub(super) submitting: Option<vk::Result>,
+    /// What the next wait for a submission gives.
+    pub(super) waiting: Option<vk::Result>,
+    /// A barrier that is left out, or weaker than it must be.
+    pub(super) barrier: Option<Spoilt>,
+}
+
+/// How barriers are spoilt, to prove that somebody notices.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoilt {
+    /// There is none between the waves of an encoder.
+    Wave,
+    /// There is none between submissions.
+    Submission,
+    /// They wait, and make no writes visible.
+    Visibility,
+    /// They wait for nothing that shaders do.
+    Stage,
+}
+
+#[cfg(test)]
+impl Gpu {
+    pub(super) fn spoils(&self, how: Spoilt) -> bool {
+        self.injected.lock().barrier == Some(how)
+    }
+
+    /// A device that is said to be lost must have stopped, as a lost one has.
+    fn inject_while_waiting(&self) -> Result<(), Refused> {
+        let injected = self.injected.lock().waiting.take();
+        if injected.is_some() || self.alive().is_err() {
+            let _queue = self.queue.lock();
+            // SAFETY: the device is alive, and its queue locked.
+            unsafe { self.device.device_wait_idle() }
+                .map_err(|error| self.refused("waiting", error))?;
+        }
+        injected.map_or(Ok(()), |error| Err(self.refused("waiting", error)))
+    }
 }
 
 /// A device and queue that somebody else made.
@@ -104,7 +149,7 @@ impl Gpu {
             lost: OnceLock::new(),
             owned,
             #[cfg(test)]
-            injected: Mutex::new(None),
+            injected: Mutex::default(),
             features,
             device,
         };
@@ -198,7 +243,7 @@ impl Gpu {
     ) -> Result<(), Refused> {
         self.alive()?;
         #[cfg(test)]
-        if let Some(error) = self.injected.lock().take() {
+        if let Some(error) = self.injected.lock().submitting.take() {
             return Err(self.refused("submitting", error));
         }
         let semaphores = [self.timeline];
@@ -223,6 +268,8 @@ impl Gpu {
             .semaphores(&semaphores)
             .values(&values);
         loop {
+            #[cfg(test)]
+            self.inject_while_waiting()?;
             self.alive()?;
             // SAFETY: the semaphore is alive.
             match unsafe { self.device.wait_semaphores(&info, LOOK) } {

@@ -154,6 +154,8 @@ fn free(gpu: &Gpu, allocation: Allocation) {
 
 impl backend::Memory for VulkanMemory {
     fn host(&self) -> Option<NonNull<u8>> {
+        // What a lost device has left in mapped memory is worth nothing: asking the device says so.
+        self.gpu.alive().ok()?;
         self.allocation.as_ref()?.mapped_ptr().map(NonNull::cast)
     }
 

@@ -16,6 +16,8 @@ mod memory;
 mod pipeline;
 mod queue;
 mod staging;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use adapter::VulkanDevice;
 pub(crate) use instance::{Candidate, enumerate};
