@@ -6,6 +6,8 @@
 
 mod pack;
 mod shader;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
