@@ -51,6 +51,7 @@ mod arg;
 mod backend;
 mod counters;
 mod device;
+mod disk_cache;
 mod encoder;
 mod error;
 mod graph;
@@ -87,7 +88,7 @@ pub use kernel::{
     Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Wgsl, Workgroup,
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
-pub use options::{DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards};
+pub use options::{DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache};
 pub use pool::{BufferPool, PoolOptions};
 pub use range::ByteRange;
 pub use residency::ResidencySet;
