@@ -94,6 +94,13 @@ pub use range::ByteRange;
 pub use residency::ResidencySet;
 pub use submission::{GpuTimes, Submission, SubmissionFuture};
 
+/// Any bytes as a file of the kernel cache, and as a kernel in one.
+#[cfg(fuzzing)]
+pub fn fuzz_kernel_cache(bytes: &[u8]) {
+    disk_cache::fuzz_file(bytes);
+    shader::fuzz_stored(bytes);
+}
+
 /// Compiles the example in the README.
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -192,3 +192,13 @@ fn sweep(folder: &Path, most: usize) {
         }
     }
 }
+
+/// Any bytes as a file.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_file(bytes: &[u8]) {
+    let key = KeyBuilder::new("fuzz", 1).finish();
+    if let Ok(entry) = frame::unseal(key, bytes) {
+        assert_eq!(frame::seal(key, entry), bytes);
+    }
+    assert_eq!(frame::unseal(key, &frame::seal(key, bytes)), Ok(bytes));
+}

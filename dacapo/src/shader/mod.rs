@@ -109,9 +109,9 @@ fn compile_unguarded(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shade
     })
 }
 
-/// For the fuzzer: any bytes as the entry of a compiled kernel.
+/// Any bytes as the entry of a compiled kernel.
 #[cfg(fuzzing)]
-pub fn fuzz_stored(bytes: &[u8]) {
+pub(crate) fn fuzz_stored(bytes: &[u8]) {
     if let Some(shader) = stored::decode(bytes) {
         assert_eq!(stored::encode(&shader), bytes);
     }

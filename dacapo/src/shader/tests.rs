@@ -337,6 +337,9 @@ fn what_a_device_lacks_is_named() {
         [binding(0, Access::ReadWrite, 2)]
     );
     assert_valid(&shader);
+    let uniform_and_storage_16bit = [2 << 16 | 17, 4434];
+    let mut pairs = shader.spirv.windows(2);
+    assert!(!pairs.any(|pair| pair == uniform_and_storage_16bit));
 
     let alone = Target {
         subgroups: false,
