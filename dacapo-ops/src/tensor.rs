@@ -311,7 +311,7 @@ mod tests {
     use dacapo::DeviceOptions;
 
     fn buffer(len: u64) -> Buffer {
-        let device = Device::open(&DeviceOptions::default()).unwrap();
+        let device = Device::open(&DeviceOptions::cpu()).unwrap();
         device.buffer(len, MemoryKind::DeviceLocal).unwrap()
     }
 

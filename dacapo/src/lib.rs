@@ -8,9 +8,19 @@
 //!
 //! ```
 //! use dacapo::{Access, Bytes, Device, DeviceOptions, Grid, MemoryKind};
-//! use dacapo::{KernelFault, KernelSource, Workgroup};
+//! use dacapo::{KernelFault, KernelSource, Wgsl, Workgroup};
 //!
-//! /// One workgroup of `y = a x + y`, 256 elements.
+//! /// The form for GPUs.
+//! const AXPY: &str = "
+//!     var<immediate> a: f32;
+//!     @group(0) @binding(0) var<storage, read> x: array<f32>;
+//!     @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+//!     @compute @workgroup_size(256)
+//!     fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+//!         if id.x < arrayLength(&y) { y[id.x] += a * x[id.x]; }
+//!     }";
+//!
+//! /// The form for the processor: one workgroup of `y = a x + y`, 256 elements.
 //! fn axpy(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
 //!     let (a, x) = (group.inline::<f32>(), group.read::<f32>(0));
 //!     let first = group.id()[0] as usize * 256;
@@ -28,7 +38,8 @@
 //!         .binding::<f32>(1, Access::ReadWrite)
 //!         .inline::<f32>()
 //!         .workgroup([256, 1, 1])
-//!         .cpu(axpy),
+//!         .cpu(axpy)
+//!         .wgsl(Wgsl::new(AXPY)),
 //! )?;
 //! let x = device.buffer(4000, MemoryKind::DeviceLocal)?;
 //! let y = device.buffer(4000, MemoryKind::DeviceLocal)?;

@@ -173,6 +173,14 @@ pub struct DeviceOptions {
 pub(crate) const MAX_THREADS: usize = 1024;
 
 impl DeviceOptions {
+    /// The defaults, for the processor: it runs native kernels, which a GPU does not.
+    pub fn cpu() -> DeviceOptions {
+        DeviceOptions {
+            device: DeviceSelector::Backend(Backend::Cpu),
+            ..DeviceOptions::default()
+        }
+    }
+
     /// These options, overlaid with what the environment sets.
     ///
     /// # Errors

@@ -9,7 +9,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use common::{Gate, buffer, device, one, step_kernel};
+use common::{Gate, buffer, device, on_devices, one, step_kernel};
 use dacapo::{
     Access, Backend, Bytes, CpuEntry, Device, DeviceOptions, DeviceSelector, DispatchProblem,
     EncoderOptions, Error, KernelFault, KernelSource, MemoryKind, WhenBusy, Workgroup,
@@ -17,82 +17,85 @@ use dacapo::{
 
 #[test]
 fn a_thousand_dropped_encoders_leave_nothing() {
-    let device = device(2);
-    let (step, kept) = (step_kernel(&device), buffer(&device, 4));
-    let (counters, used) = (device.counters(), device.memory_budget().used);
-    for _ in 0..1000 {
-        let gone = buffer(&device, 1000);
-        let mut encoder = device.encoder("dropped").unwrap();
-        let mut scope = encoder.scope("never run");
-        scope.dispatch(&step, (&gone, Bytes(&1u32)), one()).unwrap();
-        scope.dispatch(&step, (&kept, Bytes(&1u32)), one()).unwrap();
-        scope.barrier();
-        drop(scope);
-        drop(gone);
-        assert!(device.memory_budget().used > used, "the encoder keeps it");
-        drop(encoder);
-        assert_eq!(device.memory_budget().used, used);
-    }
-    assert_eq!(device.counters(), counters);
-    kept.map_write(WhenBusy::Refuse).unwrap();
-    assert_eq!(kept.read::<u32>().unwrap(), [0; 4], "nothing ran");
-    assert_eq!(
-        device.encoder("first").unwrap().commit().unwrap().number(),
-        1
-    );
+    on_devices(2, |device| {
+        let (step, kept) = (step_kernel(&device), buffer(&device, 4));
+        let (counters, used) = (device.counters(), device.memory_budget().used);
+        for _ in 0..1000 {
+            let gone = buffer(&device, 1000);
+            let mut encoder = device.encoder("dropped").unwrap();
+            let mut scope = encoder.scope("never run");
+            scope.dispatch(&step, (&gone, Bytes(&1u32)), one()).unwrap();
+            scope.dispatch(&step, (&kept, Bytes(&1u32)), one()).unwrap();
+            scope.barrier();
+            drop(scope);
+            drop(gone);
+            assert!(device.memory_budget().used > used, "the encoder keeps it");
+            drop(encoder);
+            assert_eq!(device.memory_budget().used, used);
+        }
+        assert_eq!(device.counters(), counters);
+        kept.map_write(WhenBusy::Refuse).unwrap();
+        assert_eq!(kept.read::<u32>().unwrap(), [0; 4], "nothing ran");
+        assert_eq!(
+            device.encoder("first").unwrap().commit().unwrap().number(),
+            1
+        );
+    });
 }
 
 #[test]
 fn a_submission_keeps_its_buffers_until_it_completes() {
-    let device = device(2);
-    let used = device.memory_budget().used;
-    let (gate, target) = (Gate::new(), buffer(&device, 256));
-    let mut encoder = device.encoder("held").unwrap();
-    gate.hold(&mut encoder, &target, 1).unwrap();
-    let submission = encoder.commit().unwrap();
-    let view = target.slice(8..).unwrap();
-    drop(target);
-    drop(view);
-    assert_eq!(device.memory_budget().used, used + 1024);
-    gate.open();
-    submission.wait().unwrap();
-    assert_eq!(device.memory_budget().used, used);
+    on_devices(2, |device| {
+        let used = device.memory_budget().used;
+        let (gate, target) = (Gate::new(), buffer(&device, 256));
+        let mut encoder = device.encoder("held").unwrap();
+        gate.hold(&mut encoder, &target, 1).unwrap();
+        let submission = encoder.commit().unwrap();
+        let view = target.slice(8..).unwrap();
+        drop(target);
+        drop(view);
+        assert_eq!(device.memory_budget().used, used + 1024);
+        gate.open();
+        submission.wait().unwrap();
+        assert_eq!(device.memory_budget().used, used);
+    });
 }
 
 #[test]
 fn an_unretained_encoder_runs_and_keeps_nothing() {
-    let device = device(2);
-    let (gate, step) = (Gate::new(), step_kernel(&device));
-    let (held, target) = (buffer(&device, 1), buffer(&device, 4));
-    let options = EncoderOptions {
-        label: "unretained",
-        hazards: None,
-    };
-    // SAFETY: `held` and `target` outlive the wait below and are not mapped before it.
-    let mut encoder = unsafe { device.encoder_unretained(options) }.unwrap();
-    gate.hold(&mut encoder, &held, 1).unwrap();
-    encoder
-        .dispatch(&step, (&target, Bytes(&4u32)), one())
-        .unwrap();
-    encoder
-        .dispatch(&step, (&target, Bytes(&4u32)), one())
-        .unwrap();
-    assert_eq!(
-        encoder.barriers().len(),
-        1,
-        "hazards are tracked all the same"
-    );
-    let submission = encoder.commit().unwrap();
-    gate.open();
-    submission.wait().unwrap();
-    assert_eq!(target.read::<u32>().unwrap(), [16; 4]);
+    on_devices(2, |device| {
+        let (gate, step) = (Gate::new(), step_kernel(&device));
+        let (held, target) = (buffer(&device, 1), buffer(&device, 4));
+        let options = EncoderOptions {
+            label: "unretained",
+            hazards: None,
+        };
+        // SAFETY: `held` and `target` outlive the wait below and are not mapped before it.
+        let mut encoder = unsafe { device.encoder_unretained(options) }.unwrap();
+        gate.hold(&mut encoder, &held, 1).unwrap();
+        encoder
+            .dispatch(&step, (&target, Bytes(&4u32)), one())
+            .unwrap();
+        encoder
+            .dispatch(&step, (&target, Bytes(&4u32)), one())
+            .unwrap();
+        assert_eq!(
+            encoder.barriers().len(),
+            1,
+            "hazards are tracked all the same"
+        );
+        let submission = encoder.commit().unwrap();
+        gate.open();
+        submission.wait().unwrap();
+        assert_eq!(target.read::<u32>().unwrap(), [16; 4]);
+    });
 }
 
 #[test]
 fn the_budget_is_kept_before_the_system_fails() {
     let device = Device::open(&DeviceOptions {
         memory_limit: Some(1000),
-        ..DeviceOptions::default()
+        ..DeviceOptions::cpu()
     })
     .unwrap();
     let first = device.buffer(600, MemoryKind::DeviceLocal).unwrap();
@@ -129,7 +132,7 @@ fn the_budget_is_kept_before_the_system_fails() {
 
     let boundless = Device::open(&DeviceOptions {
         memory_limit: Some(u64::MAX),
-        ..DeviceOptions::default()
+        ..DeviceOptions::cpu()
     })
     .unwrap();
     for asked in [u64::MAX, 1 << 60] {
@@ -291,7 +294,7 @@ fn options_that_cannot_be_met_say_what_could() {
     }
     let message = Device::open(&DeviceOptions {
         threads: std::num::NonZeroUsize::new(1025),
-        ..DeviceOptions::default()
+        ..DeviceOptions::cpu()
     })
     .unwrap_err()
     .to_string();
@@ -304,19 +307,20 @@ fn options_that_cannot_be_met_say_what_could() {
 
 #[test]
 fn a_reopened_device_is_another_device() {
-    let device = device(1);
-    let again = device.reopen().unwrap();
-    let (kernel, foreign) = (step_kernel(&again), buffer(&device, 1));
-    let mut encoder = again.encoder("").unwrap();
-    match encoder.dispatch(&kernel, (&foreign, Bytes(&1u32)), one()) {
-        Err(Error::Dispatch(error)) => {
-            assert!(matches!(
-                error.problem,
-                DispatchProblem::ForeignBuffer { slot: 0, .. }
-            ));
+    on_devices(1, |device| {
+        let again = device.reopen().unwrap();
+        let (kernel, foreign) = (step_kernel(&again), buffer(&device, 1));
+        let mut encoder = again.encoder("").unwrap();
+        match encoder.dispatch(&kernel, (&foreign, Bytes(&1u32)), one()) {
+            Err(Error::Dispatch(error)) => {
+                assert!(matches!(
+                    error.problem,
+                    DispatchProblem::ForeignBuffer { slot: 0, .. }
+                ));
+            }
+            other => panic!("{other:?}"),
         }
-        other => panic!("{other:?}"),
-    }
-    drop(device);
-    again.encoder("").unwrap().commit().unwrap().wait().unwrap();
+        drop(device);
+        again.encoder("").unwrap().commit().unwrap().wait().unwrap();
+    });
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::HashSet;
 
-use common::{Gate, buffer, device};
+use common::{Gate, buffer, device, on_devices};
 use dacapo::{
     BufferPool, BufferView, Device, DeviceOptions, Error, Graph, MemoryKind, PoolOptions,
 };
@@ -56,96 +56,99 @@ fn a_reset_in_flight_reissues_nothing_until_the_work_is_done() {
 
 #[test]
 fn an_encoder_a_view_and_a_graph_hold_a_generation_too() {
-    let device = device(1);
-    let pool = pool(&device, 4096);
-    let view = pool.allocate(256).unwrap();
-    let part = view.slice(8..16).unwrap();
-    let first = place(&view);
-    drop(view);
-    pool.reset();
-    assert_ne!(
-        place(&pool.allocate(256).unwrap()),
-        first,
-        "a slice is left"
-    );
-    let mut encoder = device.encoder("").unwrap();
-    encoder.fill(&part, 1).unwrap();
-    drop(part);
-    assert_ne!(
-        place(&pool.allocate(256).unwrap()),
-        first,
-        "an encoder is left"
-    );
-    drop(encoder);
-    let view = pool.allocate(256).unwrap();
-    assert_eq!(place(&view), first);
-    let graph = Graph::capture(&device, |encoder| encoder.fill(&view, 1)).unwrap();
-    drop(view);
-    pool.reset();
-    let others: Vec<_> = (0..40).map(|_| pool.allocate(256).unwrap()).collect();
-    assert!(
-        others.iter().all(|view| place(view) != first),
-        "a graph is left"
-    );
-    drop(graph);
-    let others: Vec<_> = (0..3).map(|_| pool.allocate(256).unwrap()).collect();
-    assert!(
-        others.iter().any(|view| place(view) == first),
-        "nothing is left"
-    );
+    on_devices(1, |device| {
+        let pool = pool(&device, 4096);
+        let view = pool.allocate(256).unwrap();
+        let part = view.slice(8..16).unwrap();
+        let first = place(&view);
+        drop(view);
+        pool.reset();
+        assert_ne!(
+            place(&pool.allocate(256).unwrap()),
+            first,
+            "a slice is left"
+        );
+        let mut encoder = device.encoder("").unwrap();
+        encoder.fill(&part, 1).unwrap();
+        drop(part);
+        assert_ne!(
+            place(&pool.allocate(256).unwrap()),
+            first,
+            "an encoder is left"
+        );
+        drop(encoder);
+        let view = pool.allocate(256).unwrap();
+        assert_eq!(place(&view), first);
+        let graph = Graph::capture(&device, |encoder| encoder.fill(&view, 1)).unwrap();
+        drop(view);
+        pool.reset();
+        let others: Vec<_> = (0..40).map(|_| pool.allocate(256).unwrap()).collect();
+        assert!(
+            others.iter().all(|view| place(view) != first),
+            "a graph is left"
+        );
+        drop(graph);
+        let others: Vec<_> = (0..3).map(|_| pool.allocate(256).unwrap()).collect();
+        assert!(
+            others.iter().any(|view| place(view) == first),
+            "nothing is left"
+        );
+    });
 }
 
 #[test]
 fn release_then_reset_issues_each_block_once() {
-    let device = device(1);
-    let pool = pool(&device, 1 << 16);
-    for round in 0..20 {
-        let mut live = Vec::new();
-        for at in 0..60u64 {
-            live.push(pool.allocate(100 + 97 * (at * 31 % 17)).unwrap());
-            if at % 3 == round % 3 {
-                let at = (at as usize * 7) % live.len();
-                pool.release(live.swap_remove(at)).unwrap();
+    on_devices(1, |device| {
+        let pool = pool(&device, 1 << 16);
+        for round in 0..20 {
+            let mut live = Vec::new();
+            for at in 0..60u64 {
+                live.push(pool.allocate(100 + 97 * (at * 31 % 17)).unwrap());
+                if at % 3 == round % 3 {
+                    let at = (at as usize * 7) % live.len();
+                    pool.release(live.swap_remove(at)).unwrap();
+                }
+                assert_apart(&live);
             }
-            assert_apart(&live);
+            for view in live.drain(..).step_by(2) {
+                pool.release(view).unwrap();
+            }
+            pool.reset();
         }
-        for view in live.drain(..).step_by(2) {
-            pool.release(view).unwrap();
-        }
-        pool.reset();
-    }
-    let owned = pool.owned_bytes();
-    assert!(owned <= 3 << 16, "{owned} bytes for 60 blocks at a time");
+        let owned = pool.owned_bytes();
+        assert!(owned <= 3 << 16, "{owned} bytes for 60 blocks at a time");
+    });
 }
 
 #[test]
 fn what_is_not_out_cannot_be_released() {
-    let device = device(1);
-    let (pool, other) = (pool(&device, 4096), pool(&device, 4096));
-    let refused = |view: BufferView| matches!(pool.release(view), Err(Error::NotInPool { .. }));
-    let first = pool.allocate(300).unwrap();
-    assert!(refused(other.allocate(300).unwrap()), "another pool's");
-    assert!(
-        refused(buffer(&device, 100).slice(..).unwrap()),
-        "no pool's"
-    );
-    assert!(refused(first.slice(8..).unwrap()), "the middle of a block");
-    pool.release(first.clone()).unwrap();
-    assert!(refused(first.clone()), "released before");
-    let second = loop {
-        // Fresh memory comes first; the released block once the slab is used up.
-        let view = pool.allocate(300).unwrap();
-        if place(&view) == place(&first) {
-            break view;
-        }
-    };
-    assert!(
-        refused(first),
-        "a view from before the block was issued again"
-    );
-    pool.release(second.clone()).unwrap();
-    pool.reset();
-    assert!(refused(second), "another generation's");
+    on_devices(1, |device| {
+        let (pool, other) = (pool(&device, 4096), pool(&device, 4096));
+        let refused = |view: BufferView| matches!(pool.release(view), Err(Error::NotInPool { .. }));
+        let first = pool.allocate(300).unwrap();
+        assert!(refused(other.allocate(300).unwrap()), "another pool's");
+        assert!(
+            refused(buffer(&device, 100).slice(..).unwrap()),
+            "no pool's"
+        );
+        assert!(refused(first.slice(8..).unwrap()), "the middle of a block");
+        pool.release(first.clone()).unwrap();
+        assert!(refused(first.clone()), "released before");
+        let second = loop {
+            // Fresh memory comes first; the released block once the slab is used up.
+            let view = pool.allocate(300).unwrap();
+            if place(&view) == place(&first) {
+                break view;
+            }
+        };
+        assert!(
+            refused(first),
+            "a view from before the block was issued again"
+        );
+        pool.release(second.clone()).unwrap();
+        pool.reset();
+        assert!(refused(second), "another generation's");
+    });
 }
 
 #[test]
@@ -192,7 +195,7 @@ fn an_adopted_buffer_never_serves_more_than_it_holds() {
 fn a_pool_stays_within_the_budget_and_survives_its_end() {
     let device = Device::open(&DeviceOptions {
         memory_limit: Some(10_000),
-        ..DeviceOptions::default()
+        ..DeviceOptions::cpu()
     })
     .unwrap();
     let pool = pool(&device, 4096);
@@ -215,59 +218,60 @@ fn a_pool_stays_within_the_budget_and_survives_its_end() {
 
 #[test]
 fn residency_changes_are_flushed_once_and_clones_count_once() {
-    let device = device(1);
-    let set = device.residency_set();
-    let flushes = || device.counters().residency_flushes;
-    let commit = || {
-        device
-            .encoder("")
-            .unwrap()
-            .commit()
-            .unwrap()
-            .wait()
-            .unwrap()
-    };
-    let before = flushes();
-    commit();
-    assert_eq!(flushes(), before, "no change, no flush");
+    on_devices(1, |device| {
+        let set = device.residency_set();
+        let flushes = || device.counters().residency_flushes;
+        let commit = || {
+            device
+                .encoder("")
+                .unwrap()
+                .commit()
+                .unwrap()
+                .wait()
+                .unwrap()
+        };
+        let before = flushes();
+        commit();
+        assert_eq!(flushes(), before, "no change, no flush");
 
-    let buffers: Vec<_> = (0..200).map(|_| buffer(&device, 16)).collect();
-    for buffer in &buffers {
-        assert!(set.add(buffer).unwrap());
-        assert!(!set.add(&buffer.clone()).unwrap(), "a clone");
-        assert!(!set.add(&buffer.slice(4..8).unwrap()).unwrap(), "a view");
-    }
-    assert_eq!(
-        (set.len(), device.resident_bytes(), flushes()),
-        (200, 0, before),
-        "staged"
-    );
-    let kept = buffers[100..].to_vec();
-    drop(buffers);
-    assert_eq!(set.len(), 100, "what is freed leaves by itself");
-    commit();
-    assert_eq!((device.resident_bytes(), flushes()), (100 * 64, before + 1));
-    commit();
-    assert_eq!(flushes(), before + 1);
+        let buffers: Vec<_> = (0..200).map(|_| buffer(&device, 16)).collect();
+        for buffer in &buffers {
+            assert!(set.add(buffer).unwrap());
+            assert!(!set.add(&buffer.clone()).unwrap(), "a clone");
+            assert!(!set.add(&buffer.slice(4..8).unwrap()).unwrap(), "a view");
+        }
+        assert_eq!(
+            (set.len(), device.resident_bytes(), flushes()),
+            (200, 0, before),
+            "staged"
+        );
+        let kept = buffers[100..].to_vec();
+        drop(buffers);
+        assert_eq!(set.len(), 100, "what is freed leaves by itself");
+        commit();
+        assert_eq!((device.resident_bytes(), flushes()), (100 * 64, before + 1));
+        commit();
+        assert_eq!(flushes(), before + 1);
 
-    let second = device.residency_set();
-    assert!(second.add(&kept[0]).unwrap());
-    assert!(set.remove(&kept[0].slice(..1).unwrap()));
-    assert!(!set.remove(&kept[0]) && !set.contains(&kept[0]));
-    commit();
-    assert_eq!(
-        device.resident_bytes(),
-        100 * 64,
-        "the other set still wants it"
-    );
-    drop(second);
-    commit();
-    assert_eq!(device.resident_bytes(), 99 * 64);
+        let second = device.residency_set();
+        assert!(second.add(&kept[0]).unwrap());
+        assert!(set.remove(&kept[0].slice(..1).unwrap()));
+        assert!(!set.remove(&kept[0]) && !set.contains(&kept[0]));
+        commit();
+        assert_eq!(
+            device.resident_bytes(),
+            100 * 64,
+            "the other set still wants it"
+        );
+        drop(second);
+        commit();
+        assert_eq!(device.resident_bytes(), 99 * 64);
 
-    let foreign = buffer(&device.reopen().unwrap(), 16);
-    assert!(matches!(
-        set.add(&foreign),
-        Err(Error::ForeignDevice { .. })
-    ));
-    assert!(!set.contains(&foreign) && !set.remove(&foreign));
+        let foreign = buffer(&device.reopen().unwrap(), 16);
+        assert!(matches!(
+            set.add(&foreign),
+            Err(Error::ForeignDevice { .. })
+        ));
+        assert!(!set.contains(&foreign) && !set.remove(&foreign));
+    });
 }

@@ -28,7 +28,7 @@ pub fn cpu(threads: usize) -> Device {
     let threads = NonZeroUsize::new(threads);
     Device::open(&DeviceOptions {
         threads,
-        ..DeviceOptions::default()
+        ..DeviceOptions::cpu()
     })
     .unwrap()
 }

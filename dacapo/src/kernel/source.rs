@@ -29,7 +29,7 @@ use crate::kernel::{Binding, Interface, SharedMemory, Wgsl};
 ///     .binding::<f32>(1, Access::Write)
 ///     .workgroup([64, 1, 1])
 ///     .cpu(double);
-/// # let device = dacapo::Device::open(&dacapo::DeviceOptions::default())?;
+/// # let device = dacapo::Device::open(&dacapo::DeviceOptions::cpu())?;
 /// let kernel = device.kernel(&source)?;
 /// assert_eq!(kernel.interface().bindings().len(), 2);
 /// # Ok::<(), dacapo::Error>(())

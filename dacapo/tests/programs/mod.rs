@@ -1,5 +1,6 @@
 //! Random programs: what they are, and what they mean.
 
+mod kernels;
 pub(crate) mod meaning;
 pub(crate) mod oracle;
 pub(crate) mod play;

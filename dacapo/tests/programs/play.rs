@@ -1,21 +1,21 @@
 //! Programs through the runtime.
-#![allow(unsafe_code, reason = "kernels write their part of a buffer")]
-
 use std::collections::HashMap;
 
 use dacapo::{
-    Access, Arg, BufferPool, BufferView, CommandEncoder, Device, Error, Grid, Kernel, KernelFault,
-    KernelSource, MemoryKind, PoolOptions, Workgroup,
+    Arg, BufferPool, BufferView, CommandEncoder, Device, Error, Grid, Kernel, MemoryKind,
+    PoolOptions,
 };
 
 use super::meaning::Memory;
 use super::oracle::{Dispatch, Oracle, Touch};
-use super::{CHUNK, Call, Detour, GRID_SPACE, Kind, Op, Size, Span, digest, grid_from, mixed};
+use super::{Call, Detour, GRID_SPACE, Kind, Op, Size, Span, kernels};
 
 /// A device's kernels for programs.
 pub(crate) struct Player {
     pub(crate) device: Device,
     kernels: Vec<(Kind, Kernel)>,
+    /// Bytes of memory that stand for one byte of a program.
+    cell: usize,
 }
 
 /// One run: the buffers of the program, and what the oracle saw.
@@ -31,84 +31,46 @@ pub(crate) struct Run<'p> {
     pub(crate) dispatched: Vec<Op>,
 }
 
-fn outputs_and_inputs(group: &mut Workgroup<'_>, kind: Kind) {
-    let mut inputs = 0u32;
-    for (slot, (_, writes)) in kind.uses().iter().enumerate() {
-        if !writes {
-            inputs = inputs.rotate_left(5) ^ digest(group.read::<u8>(slot as u32));
+impl Player {
+    pub(crate) fn new(device: Device) -> Player {
+        Player {
+            kernels: kernels::compile(&device),
+            cell: kernels::cell(&device),
+            device,
         }
     }
-    let ([x, y, z], [gx, gy, _]) = (group.id(), group.groups());
-    let first = (x + gx * (y + gy * z)) as usize * CHUNK;
-    for (slot, (reads, writes)) in kind.uses().iter().enumerate() {
-        let slot = slot as u32;
-        let len = group.len::<u8>(slot);
-        if !writes || first >= len {
-            continue;
-        }
-        let range = first..(first + CHUNK).min(len);
-        // SAFETY: workgroup `n` alone touches chunk `n`.
-        let output = unsafe { group.write::<u8>(slot, range) };
-        for (at, byte) in output.iter_mut().enumerate() {
-            let old = if *reads { *byte } else { 0 };
-            *byte = mixed(group.inline(), first + at, inputs, old);
-        }
+
+    /// What stands for these bytes of a space in memory.
+    fn cells(&self, space: usize, bytes: &[u8]) -> Vec<u8> {
+        /// What kernels must not look at.
+        const REST: u8 = 0xa5;
+        let spread = |bytes: &[u8], each: usize| {
+            let units = bytes.chunks(each).flat_map(|unit| {
+                let rest = self.cell * each - unit.len();
+                unit.iter().copied().chain(std::iter::repeat_n(REST, rest))
+            });
+            units.collect()
+        };
+        spread(bytes, unit(space))
+    }
+
+    /// The bytes of a space that memory stands for.
+    fn bytes(&self, space: usize, cells: &[u8]) -> Vec<u8> {
+        let each = unit(space);
+        let units = cells.chunks(self.cell * each);
+        units.flat_map(|unit| &unit[..each]).copied().collect()
     }
 }
 
-fn set_grid(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
-    let grid = grid_from(digest(group.read::<u8>(0)) ^ group.inline::<u32>());
-    if group.id() == [0; 3] {
-        // SAFETY: only the first workgroup writes.
-        let output = unsafe { group.write::<u8>(1, 0..12) };
-        for (bytes, axis) in output.chunks_mut(4).zip(grid) {
-            bytes.copy_from_slice(&axis.to_ne_bytes());
-        }
+/// Bytes that lie next to each other in memory: grids are written and read as they are.
+fn unit(space: usize) -> usize {
+    match space {
+        GRID_SPACE => 12,
+        _ => 1,
     }
-    Ok(())
-}
-
-macro_rules! entry {
-    ($kind:expr) => {
-        |group| {
-            outputs_and_inputs(group, $kind);
-            Ok(())
-        }
-    };
 }
 
 impl Player {
-    pub(crate) fn new(device: Device) -> Player {
-        let kernel = |kind: Kind, name: &'static str, entry: dacapo::CpuEntry| {
-            let mut source = KernelSource::new(name)
-                .inline::<u32>()
-                .workgroup([CHUNK as u32, 1, 1])
-                .cpu(entry);
-            for (slot, access) in kind.uses().iter().enumerate() {
-                let access = match access {
-                    (true, true) => Access::ReadWrite,
-                    (true, false) => Access::Read,
-                    _ => Access::Write,
-                };
-                source = source.binding::<u8>(slot as u32, access);
-            }
-            if kind == Kind::Wild {
-                source = source.touches_anything();
-            }
-            (kind, device.kernel(&source).unwrap())
-        };
-        let kernels = vec![
-            kernel(Kind::Mix, "mix", entry!(Kind::Mix)),
-            kernel(Kind::Map, "map", entry!(Kind::Map)),
-            kernel(Kind::Blend, "blend", entry!(Kind::Blend)),
-            kernel(Kind::InPlace, "in place", entry!(Kind::InPlace)),
-            kernel(Kind::Two, "two", entry!(Kind::Two)),
-            kernel(Kind::Wild, "wild", entry!(Kind::Wild)),
-            kernel(Kind::SetGrid, "set grid", set_grid),
-        ];
-        Player { device, kernels }
-    }
-
     fn kernel(&self, kind: Kind) -> &Kernel {
         let found = self.kernels.iter().find(|(known, _)| *known == kind);
         &found.expect("copy and fill have no kernel of their own").1
@@ -119,13 +81,14 @@ impl<'p> Run<'p> {
     pub(crate) fn new(player: &'p Player) -> Run<'p> {
         let mut spaces = HashMap::new();
         for (space, bytes) in Memory::initial().kept().into_iter().enumerate() {
-            let len = bytes.len() as u64;
+            let cells = player.cells(space, bytes);
+            let len = cells.len() as u64;
             let buffer = player.device.buffer(len, MemoryKind::DeviceLocal).unwrap();
-            buffer.write(bytes).unwrap();
+            buffer.write(&cells).unwrap();
             spaces.insert(space, buffer.slice(..).unwrap());
         }
         let options = PoolOptions {
-            slab_bytes: 4096,
+            slab_bytes: 4096 * player.cell as u64,
             ..PoolOptions::default()
         };
         Run {
@@ -140,8 +103,11 @@ impl<'p> Run<'p> {
 
     /// The contents of the spaces that outlive the program.
     pub(crate) fn kept(&self) -> Vec<Vec<u8>> {
-        let spaces = (0..=GRID_SPACE).map(|space| &self.spaces[&space]);
-        spaces.map(|view| view.read::<u8>().unwrap()).collect()
+        let contents = (0..=GRID_SPACE).map(|space| {
+            let cells = self.spaces[&space].read::<u8>().unwrap();
+            self.player.bytes(space, &cells)
+        });
+        contents.collect()
     }
 
     /// Encodes operations up to the end or to the `Pop` of the scope they are in; gives what follows.
@@ -168,7 +134,10 @@ impl<'p> Run<'p> {
                 }
                 Op::Pop => return ops,
                 Op::Allocate { space, len, fill } => {
-                    let view = self.pool.allocate(*len as u64).unwrap();
+                    let view = self
+                        .pool
+                        .allocate((*len * self.player.cell) as u64)
+                        .unwrap();
                     self.spaces.insert(*space, view);
                     let call = Call {
                         kind: Kind::Fill,
@@ -216,23 +185,27 @@ impl<'p> Run<'p> {
     }
 
     fn plain(&self, span: &Span) -> BufferView {
-        let bytes = span.bytes.start as u64..span.bytes.end as u64;
-        self.spaces[&span.space].slice(bytes).unwrap()
+        let cell = self.player.cell;
+        let (start, end) = (span.bytes.start * cell, span.bytes.end * cell);
+        let space = &self.spaces[&span.space];
+        space.slice(start as u64..end as u64).unwrap()
     }
 
     fn grid(&self, place: usize) -> BufferView {
-        let first = place as u64 * 12;
+        let first = (place * 12 * self.player.cell) as u64;
         self.spaces[&GRID_SPACE].slice(first..first + 12).unwrap()
     }
 
     /// The view of a span, and the extra offset to bind it with.
     fn view(&self, span: &Span) -> (BufferView, u64) {
         let base = &self.spaces[&span.space];
-        let (start, end) = (span.bytes.start as u64, span.bytes.end as u64);
+        let cell = self.player.cell;
+        let (start, end) = (span.bytes.start * cell, span.bytes.end * cell);
+        let (start, end) = (start as u64, end as u64);
         match span.detour {
             Detour::Straight => (self.plain(span), 0),
             Detour::Offset(offset) => {
-                let earlier = start.saturating_sub(offset as u64);
+                let earlier = start.saturating_sub((offset * cell) as u64);
                 (base.slice(earlier..end).unwrap(), start - earlier)
             }
             Detour::Nested => {

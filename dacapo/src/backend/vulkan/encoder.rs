@@ -35,6 +35,8 @@ pub(super) struct VulkanEncoder {
     open_labels: u32,
     /// Why recording stopped.
     refused: Option<Refused>,
+    /// What the validation layer has said of the recording, which goes on.
+    complaint: Option<Refused>,
 }
 
 /// What the queue runs: nothing for an empty encoder.
@@ -56,7 +58,23 @@ impl VulkanEncoder {
             ordered: Stages::NONE,
             open_labels: 0,
             refused: None,
+            complaint: None,
         }
+    }
+
+    /// Keeps what the validation layer says of a command for the submission, before another call takes it.
+    fn note_complaints(&mut self) {
+        if self.gpu.debug.validates()
+            && let Err(complaint) = self.gpu.validated()
+        {
+            self.complaint.get_or_insert(complaint);
+        }
+    }
+
+    /// Fails with what the validation layer has said of the recording.
+    pub(super) fn validated(&mut self) -> Result<(), Refused> {
+        self.note_complaints();
+        self.complaint.take().map_or(Ok(()), Err)
     }
 
     /// Ends the recording.
@@ -326,6 +344,7 @@ impl backend::Encoder for VulkanEncoder {
         {
             self.refused = Some(refused);
         }
+        self.note_complaints();
     }
 
     fn barrier(&mut self) {
@@ -374,6 +393,7 @@ impl backend::Encoder for VulkanEncoder {
         } else {
             self.refused = None;
         }
+        self.complaint = None;
         self.recording = false;
         self.binder.reset(&self.gpu);
         self.pipeline = vk::Pipeline::null();

@@ -1,0 +1,163 @@
+//! Submissions that wait until a test lets them go on.
+#![allow(
+    unsafe_code,
+    reason = "kernels write their part of a buffer, and a semaphore"
+)]
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use dacapo::vulkan::{self, ash::vk};
+use dacapo::{
+    Access, Buffer, Bytes, CommandEncoder, Device, Grid, KernelFault, KernelSource, Result, Wgsl,
+    Workgroup,
+};
+use std::sync::Mutex;
+
+const GATES: usize = 256;
+static OPEN: [AtomicBool; GATES] = [const { AtomicBool::new(false) }; GATES];
+static ENTERED: [AtomicBool; GATES] = [const { AtomicBool::new(false) }; GATES];
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// Holds a submission up until it is opened or dropped.
+pub(crate) struct Gate {
+    number: usize,
+    semaphores: Mutex<Vec<Semaphore>>,
+}
+
+/// What a GPU's queue waits for. Everything behind it on the queue waits too, also new buffers, which are cleared
+/// there.
+struct Semaphore {
+    device: Device,
+    raw: vk::Semaphore,
+}
+
+impl Semaphore {
+    /// Makes the queue wait.
+    fn submit(device: &Device) -> Semaphore {
+        let handles = vulkan::handles(device).unwrap();
+        let mut kind =
+            vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
+        let info = vk::SemaphoreCreateInfo::default().push_next(&mut kind);
+        // SAFETY: the device is alive and has timeline semaphores.
+        let raw = unsafe { handles.device.create_semaphore(&info, None) }.unwrap();
+        let (semaphores, values) = ([raw], [1]);
+        let mut timeline =
+            vk::TimelineSemaphoreSubmitInfo::default().wait_semaphore_values(&values);
+        let info = vk::SubmitInfo::default()
+            .wait_semaphores(&semaphores)
+            .wait_dst_stage_mask(&[vk::PipelineStageFlags::ALL_COMMANDS])
+            .push_next(&mut timeline);
+        // SAFETY: the queue is locked, and the semaphore lives until it has passed.
+        let submit = |queue| unsafe {
+            handles
+                .device
+                .queue_submit(queue, &[info], vk::Fence::null())
+        };
+        vulkan::with_queue(device, submit).unwrap().unwrap();
+        Semaphore {
+            device: device.clone(),
+            raw,
+        }
+    }
+
+    fn open(&self) {
+        let handles = vulkan::handles(&self.device).unwrap();
+        let info = vk::SemaphoreSignalInfo::default()
+            .semaphore(self.raw)
+            .value(1);
+        // SAFETY: the semaphore is alive and has the value 0.
+        unsafe { handles.device.signal_semaphore(&info) }.unwrap();
+    }
+}
+
+impl Drop for Semaphore {
+    fn drop(&mut self) {
+        let handles = vulkan::handles(&self.device).unwrap();
+        // SAFETY: the queue is locked, and has passed the semaphore once it is idle.
+        let idle = |queue| unsafe { handles.device.queue_wait_idle(queue) };
+        let _ = vulkan::with_queue(&self.device, idle);
+        // SAFETY: as above.
+        unsafe { handles.device.destroy_semaphore(self.raw, None) };
+    }
+}
+
+impl Gate {
+    pub(crate) fn new() -> Gate {
+        let gate = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(
+            gate < GATES,
+            "more gates than the tests of one program need"
+        );
+        Gate {
+            number: gate,
+            semaphores: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn open(&self) {
+        OPEN[self.number].store(true, Ordering::SeqCst);
+        let semaphores = std::mem::take(&mut *self.semaphores.lock().unwrap());
+        semaphores.iter().for_each(Semaphore::open);
+    }
+
+    /// Waits until a kernel has reached the gate.
+    pub(crate) fn wait_entered(&self) {
+        // A GPU's queue waits from the start.
+        while self.semaphores.lock().unwrap().is_empty()
+            && !ENTERED[self.number].load(Ordering::SeqCst)
+        {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Encodes a dispatch that waits for the gate, then sets every element to `value`. A GPU stops at once.
+    pub(crate) fn hold(
+        &self,
+        encoder: &mut CommandEncoder,
+        target: &Buffer,
+        value: u32,
+    ) -> Result<()> {
+        let kernel = encoder.device().kernel(
+            &KernelSource::new("hold")
+                .binding::<u32>(0, Access::Write)
+                .inline::<[u32; 2]>()
+                .cpu(hold)
+                .wgsl(Wgsl::new(SET)),
+        )?;
+        let params = [self.number as u32, value];
+        let device = encoder.device();
+        if device.gpu().is_some() {
+            self.semaphores
+                .lock()
+                .unwrap()
+                .push(Semaphore::submit(&device));
+        }
+        encoder.dispatch(&kernel, (target, Bytes(&params)), Grid::groups([1, 1, 1]))
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.open();
+    }
+}
+
+fn hold(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    let [gate, value] = group.inline::<[u32; 2]>();
+    ENTERED[gate as usize].store(true, Ordering::SeqCst);
+    while !OPEN[gate as usize].load(Ordering::SeqCst) {
+        std::thread::yield_now();
+    }
+    let len = group.len::<u32>(0);
+    // SAFETY: there is one workgroup.
+    unsafe { group.write::<u32>(0, 0..len) }.fill(value);
+    Ok(())
+}
+
+const SET: &str = "
+struct P { gate: u32, value: u32 }
+var<immediate> p: P;
+@group(0) @binding(0) var<storage, read_write> data: array<u32>;
+@compute @workgroup_size(64) fn main(@builtin(local_invocation_index) first: u32) {
+    for (var at = first; at < arrayLength(&data); at += 64) { data[at] = p.value; }
+}";
