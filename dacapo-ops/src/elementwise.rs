@@ -1,18 +1,44 @@
 //! What kernels that treat every element alike share.
+#![allow(
+    unsafe_code,
+    reason = "their GPU forms are compiled without bounds checks"
+)]
 
 use std::ops::Range;
 
-use dacapo::{Grid, Workgroup};
+use dacapo::{Grid, Kernel, Wgsl, Workgroup};
 
 use crate::check::Check;
 use crate::error::Result;
+use crate::launch::MAX_GROUPS;
 
-/// Elements of one workgroup: 16 KiB, so that several operands stay in the first cache.
+/// Elements of one workgroup on the CPU: 16 KiB, so that several operands stay in the first cache.
 const CHUNK: usize = 4096;
 
-/// Workgroups for `elements` in all.
-pub(crate) fn grid(check: Check, elements: usize) -> Result<Grid<'static>> {
-    let groups = check.size("the number of elements", elements.div_ceil(CHUNK))?;
+/// Workgroups on a GPU up to which every thread takes one element only: they run at the same time on all but
+/// small devices.
+const SPREAD: usize = 1024;
+
+/// The GPU form of an operation: `text` declares buffers and says, in the functions of `elementwise.wgsl`, what
+/// becomes of an element. All its buffers hold as many elements.
+pub(crate) fn wgsl(text: &str) -> Wgsl {
+    let shared = include_str!("elementwise.wgsl");
+    let math = include_str!("vector/math.wgsl");
+    // SAFETY: the loop asks for elements below the count only, which all buffers hold, and for each once.
+    unsafe { Wgsl::new([math, shared, text].join("\n")).trusted() }
+}
+
+/// Workgroups for `elements` in all, of the form of `kernel` that runs.
+pub(crate) fn grid(check: Check, kernel: &Kernel, elements: usize) -> Result<Grid<'static>> {
+    let groups = match kernel.interface().workgroup()[0] as usize {
+        1 => elements.div_ceil(CHUNK),
+        // Threads take four elements at a time, or as many as there are for each.
+        threads => elements
+            .div_ceil(threads)
+            .min(SPREAD.max(elements.div_ceil(4 * threads)))
+            .min(MAX_GROUPS),
+    };
+    let groups = check.size("the number of elements", groups)?;
     Ok(Grid::groups([groups, 1, 1]))
 }
 

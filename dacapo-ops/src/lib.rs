@@ -14,6 +14,8 @@ pub mod embed;
 mod error;
 pub mod gelu_mul;
 pub mod kv_append;
+mod launch;
+mod lazy;
 pub mod linear;
 pub mod matmul;
 pub mod matvec;

@@ -62,6 +62,7 @@ mod arg;
 mod backend;
 mod counters;
 mod device;
+mod disk_cache;
 mod encoder;
 mod error;
 mod graph;
@@ -98,11 +99,18 @@ pub use kernel::{
     Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Wgsl, Workgroup,
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
-pub use options::{DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards};
+pub use options::{DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache};
 pub use pool::{BufferPool, PoolOptions};
 pub use range::ByteRange;
 pub use residency::ResidencySet;
 pub use submission::{GpuTimes, Submission, SubmissionFuture};
+
+/// Any bytes as a file of the kernel cache, and as a kernel in one.
+#[cfg(fuzzing)]
+pub fn fuzz_kernel_cache(bytes: &[u8]) {
+    disk_cache::fuzz_file(bytes);
+    shader::fuzz_stored(bytes);
+}
 
 /// Compiles the example in the README.
 #[cfg(doctest)]

@@ -6,6 +6,10 @@ use core::str::FromStr;
 use crate::error::{Error, Result};
 use crate::info::Backend;
 
+mod kernel_cache;
+
+pub use kernel_cache::KernelCache;
+
 /// How conflicts between dispatches of one encoder are kept apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Hazards {
@@ -143,8 +147,10 @@ impl FromStr for GpuWithout {
 /// | `memory_limit` | `DACAPO_MEMORY_LIMIT` | bytes, or with a suffix `K`, `M` or `G` (powers of 1024) |
 /// | `gpu_debug` | `DACAPO_GPU_DEBUG` | `off`, `labels`, `validation`, `synchronization` |
 /// | `gpu_without` | `DACAPO_GPU_WITHOUT` | a list of `push_descriptors`, `synchronization2`, `mapped_device_memory`, `f16`, `cooperative_matrix`, `push_constants` |
+/// | `kernel_cache` | `DACAPO_KERNEL_CACHE` | `off`, or the path of a folder |
 ///
-/// The environment only counts where [`DeviceOptions::with_env`] is called.
+/// The environment only counts where [`DeviceOptions::with_env`] is called, except that it says where the user's
+/// caches are.
 #[derive(Clone, Debug, Default)]
 pub struct DeviceOptions {
     /// Which device to open.
@@ -159,6 +165,8 @@ pub struct DeviceOptions {
     pub gpu_debug: GpuDebug,
     /// Extras of a GPU to leave unused.
     pub gpu_without: GpuWithout,
+    /// Where kernels compiled for GPUs are kept between processes.
+    pub kernel_cache: KernelCache,
 }
 
 /// Most worker threads that can be asked for.
@@ -238,6 +246,14 @@ impl DeviceOptions {
                 Some(())
             },
         )?;
+        apply(
+            "DACAPO_KERNEL_CACHE",
+            "off, or the path of a folder",
+            &mut |value| {
+                self.kernel_cache = KernelCache::parse(value)?;
+                Some(())
+            },
+        )?;
         Ok(self)
     }
 }
@@ -305,6 +321,14 @@ mod tests {
                 ..GpuWithout::default()
             }
         );
+        assert_eq!(
+            with("DACAPO_KERNEL_CACHE", "off").unwrap().kernel_cache,
+            KernelCache::Off
+        );
+        assert_eq!(
+            with("DACAPO_KERNEL_CACHE", "/a/b").unwrap().kernel_cache,
+            KernelCache::Folder("/a/b".into())
+        );
         assert_eq!(with("DACAPO_OTHER", "x").unwrap().hazards, Hazards::Auto);
     }
 
@@ -320,6 +344,7 @@ mod tests {
             ("DACAPO_MEMORY_LIMIT", "é", "bytes"),
             ("DACAPO_GPU_DEBUG", "on", "labels"),
             ("DACAPO_GPU_WITHOUT", "f16,f64", "push_constants"),
+            ("DACAPO_KERNEL_CACHE", "", "off, or the path"),
         ] {
             let message = with(name, value).unwrap_err().to_string();
             assert!(

@@ -27,7 +27,8 @@ impl Add {
         let source = KernelSource::new("add")
             .binding::<f32>(0, Access::ReadWrite)
             .binding::<f32>(1, Access::Read)
-            .cpu(cpu::entry);
+            .cpu(cpu::entry)
+            .wgsl(elementwise::wgsl(include_str!("add.wgsl")));
         Ok(Add {
             kernel: device.kernel(&source)?,
         })
@@ -41,7 +42,7 @@ impl Add {
         let check = Check("add");
         check.any_shape("x", x, &[DType::F32])?;
         check.tensor("y", y, &[DType::F32], x.shape())?;
-        let grid = elementwise::grid(check, x.elements())?;
+        let grid = elementwise::grid(check, &self.kernel, x.elements())?;
         Ok(encoder.dispatch(&self.kernel, (x.view(), y.view()), grid)?)
     }
 }

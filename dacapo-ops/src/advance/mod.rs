@@ -1,6 +1,7 @@
 //! The step from one token to the next, on the device: no host value is needed between decode steps.
 
 mod cpu;
+mod gpu;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +28,8 @@ impl Advance {
             .binding::<u32>(0, Access::Read)
             .binding::<u32>(1, Access::Write)
             .binding::<u32>(2, Access::ReadWrite)
-            .cpu(cpu::entry);
+            .cpu(cpu::entry)
+            .wgsl(gpu::wgsl());
         Ok(Advance {
             kernel: device.kernel(&source)?,
         })

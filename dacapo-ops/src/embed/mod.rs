@@ -2,10 +2,13 @@
 
 mod cpu;
 mod gather;
+mod gpu;
 #[cfg(test)]
 mod tests;
 
 pub use gather::gather;
+
+use std::sync::Arc;
 
 use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource};
 
@@ -18,8 +21,13 @@ use crate::tensor::Tensor;
 /// `out[t] = table[ids[t]]` as f32.
 #[derive(Clone, Debug)]
 pub struct Embed {
-    kernel: Kernel,
-    isa: Isa,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Cpu(Kernel, Isa),
+    Gpu(Arc<gpu::Gather>),
 }
 
 impl Embed {
@@ -28,22 +36,25 @@ impl Embed {
     /// # Errors
     /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
     pub fn new(device: &Device) -> Result<Embed> {
+        if device.gpu().is_some() {
+            let form = Form::Gpu(Arc::new(gpu::Gather::new(device)));
+            return Ok(Embed { form });
+        }
         let source = KernelSource::new("embed")
             .binding::<u8>(0, Access::Read)
             .binding::<u32>(1, Access::Read)
             .binding::<f32>(2, Access::Write)
             .inline::<cpu::Params>()
             .cpu(cpu::entry);
-        Ok(Embed {
-            kernel: device.kernel(&source)?,
-            isa: Isa::detect(),
-        })
+        let form = Form::Cpu(device.kernel(&source)?, Isa::detect());
+        Ok(Embed { form })
     }
 
     /// Encodes `out[t, ..] = table[ids[t], ..]`.
     ///
     /// `table` is `[vocabulary, width]` of any type of [`DType::WEIGHTS`], `ids` `[tokens]` U32, `out`
-    /// `[tokens, width]` F32, all contiguous. An id outside the vocabulary fails the submission.
+    /// `[tokens, width]` F32, all contiguous. An id outside the vocabulary fails the submission on the CPU; on a GPU,
+    /// which cannot, its row is zeros.
     ///
     /// # Errors
     /// [`Error::Operand`](crate::Error::Operand) for a tensor that does not fit, and those of
@@ -59,14 +70,18 @@ impl Embed {
         let [rows, cols] = check.dims("table", table, &DType::WEIGHTS)?;
         let [tokens] = check.dims("ids", ids, &[DType::U32])?;
         check.tensor("out", out, &[DType::F32], &[tokens, cols])?;
+        let (kernel, isa) = match &self.form {
+            Form::Cpu(kernel, isa) => (kernel, isa),
+            Form::Gpu(gather) => return gather.encode(check, encoder, table, ids, out),
+        };
         let params = cpu::Params {
             rows: check.size("rows of table", rows)?,
             cols: check.size("columns of table", cols)?,
             dtype: table.dtype() as u32,
-            level: self.isa.level() as u32,
+            level: isa.level() as u32,
         };
         let grid = Grid::groups([check.size("ids", tokens)?, 1, 1]);
         let args = (table.view(), ids.view(), out.view(), Bytes(&params));
-        Ok(encoder.dispatch(&self.kernel, args, grid)?)
+        Ok(encoder.dispatch(kernel, args, grid)?)
     }
 }

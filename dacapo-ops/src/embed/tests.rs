@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::dtype::DType;
-use crate::testing::{Case, Random, devices, tensor};
+use crate::testing::{Case, Random, devices, tensor, vulkan};
 
 #[test]
 fn rows_of_every_type() {
@@ -82,4 +82,58 @@ fn what_does_not_fit_is_named() {
         failure.contains("token id 7 is outside the vocabulary of 7"),
         "{failure}"
     );
+}
+
+#[test]
+fn gpus_give_zeros_for_unknown_ids_and_take_tables_in_parts() {
+    let Some(device) = vulkan() else {
+        return;
+    };
+    let mut random = Random::new(24);
+    let ids: Vec<u32> = (0..101).rev().chain([101, u32::MAX, 7]).collect();
+    for dtype in DType::WEIGHTS {
+        let cols = 2 * dtype.block_len();
+        let case = Case::new(&mut random, dtype, 101, cols);
+        let table = case.tensor(&device, 0);
+        let at = tensor(&device, DType::U32, &[ids.len()], &ids);
+        let want: Vec<f32> = ids
+            .iter()
+            .flat_map(|&id| match id {
+                0..101 => case.row(id as usize),
+                _ => vec![0.0; cols],
+            })
+            .collect();
+        let bytes = table.view().len();
+        for largest in [bytes, bytes - 1, bytes / 2] {
+            let mut gather = gpu::Gather::new(&device);
+            gather.largest = largest;
+            let embed = Embed {
+                form: Form::Gpu(Arc::new(gather)),
+            };
+            let out = tensor(
+                &device,
+                DType::F32,
+                &[ids.len(), cols],
+                &vec![9f32; want.len()],
+            );
+            let mut encoder = device.encoder("embed").unwrap();
+            embed.encode(&mut encoder, &table, &at, &out).unwrap();
+            encoder.commit().unwrap().wait().unwrap();
+            assert_eq!(out.view().read::<f32>().unwrap(), want, "{dtype} {largest}");
+        }
+        let mut gather = gpu::Gather::new(&device);
+        gather.largest = 1;
+        let out = tensor(
+            &device,
+            DType::F32,
+            &[ids.len(), cols],
+            &vec![9f32; want.len()],
+        );
+        let embed = Embed {
+            form: Form::Gpu(Arc::new(gather)),
+        };
+        let mut encoder = device.encoder("embed").unwrap();
+        let refused = embed.encode(&mut encoder, &table, &at, &out).unwrap_err();
+        assert!(refused.to_string().contains("do not fit 1"), "{refused}");
+    }
 }

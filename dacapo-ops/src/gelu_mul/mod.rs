@@ -35,18 +35,20 @@ impl GeluMul {
     /// # Errors
     /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
     pub fn new(device: &Device) -> Result<GeluMul> {
-        let kernel = |name, entry: CpuEntry| {
+        let kernel = |name, entry: CpuEntry, erf: bool| {
+            let wgsl = elementwise::wgsl(include_str!("gelu_mul.wgsl"));
             let source = KernelSource::new(name)
                 .op("gelu_mul")
                 .binding::<f32>(0, Access::Read)
                 .binding::<f32>(1, Access::Read)
                 .binding::<f32>(2, Access::Write)
-                .cpu(entry);
+                .cpu(entry)
+                .wgsl(wgsl.constant("ERF", u8::from(erf)));
             device.kernel(&source)
         };
         Ok(GeluMul {
-            tanh: kernel("gelu_tanh_mul", cpu::entry_tanh)?,
-            erf: kernel("gelu_erf_mul", cpu::entry_erf)?,
+            tanh: kernel("gelu_tanh_mul", cpu::entry_tanh, false)?,
+            erf: kernel("gelu_erf_mul", cpu::entry_erf, true)?,
         })
     }
 
@@ -66,11 +68,11 @@ impl GeluMul {
         check.any_shape("gate", gate, &[DType::F32])?;
         check.tensor("up", up, &[DType::F32], gate.shape())?;
         check.tensor("out", out, &[DType::F32], gate.shape())?;
-        let grid = elementwise::grid(check, gate.elements())?;
         let kernel = match form {
             Form::Tanh => &self.tanh,
             Form::Erf => &self.erf,
         };
+        let grid = elementwise::grid(check, kernel, gate.elements())?;
         Ok(encoder.dispatch(kernel, (gate.view(), up.view(), out.view()), grid)?)
     }
 }

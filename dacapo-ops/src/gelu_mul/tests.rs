@@ -32,6 +32,12 @@ fn known_values_of_both_forms() {
     }
 }
 
+fn by_tanh(gate: f32, up: f32) -> f64 {
+    let x = f64::from(gate);
+    let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+    x / (1.0 + (-2.0 * inner).exp()) * f64::from(up)
+}
+
 #[test]
 fn follows_the_tanh_formula_over_odd_lengths() {
     for isa in Isa::available() {
@@ -41,11 +47,7 @@ fn follows_the_tanh_formula_over_odd_lengths() {
             let exact: Vec<f64> = gate[1..]
                 .iter()
                 .zip(&up[2..])
-                .map(|(&x, &u)| {
-                    let x = f64::from(x);
-                    let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
-                    x / (1.0 + (-2.0 * inner).exp()) * f64::from(u)
-                })
+                .map(|(&x, &u)| by_tanh(x, u))
                 .collect();
             let mut found = gate[1..].to_vec();
             gelu_mul(isa, Form::Tanh, &mut found, &up[2..]);
@@ -80,16 +82,40 @@ fn through_the_runtime() {
     on_devices(|bench| {
         let gelu_mul = GeluMul::new(&bench.device).unwrap();
         for length in [1, 1536, 4097, 20_000] {
-            let (a, b) = (noise(3, length), noise(4, length));
-            let (gate, up) = (bench.f32(&[length], &a), bench.f32(&[length], &b));
-            let out = bench.zeros(DType::F32, &[length]);
+            let gates: Vec<f32> = noise(3, length).iter().map(|x| x * 12.0).collect();
+            let ups = noise(4, length);
+            let (gate, up) = (bench.f32(&[length], &gates), bench.f32(&[length], &ups));
+            for form in [Form::Tanh, Form::Erf] {
+                let out = bench.zeros(DType::F32, &[length]);
+                bench
+                    .run(|encoder| gelu_mul.encode(encoder, form, &gate, &up, &out))
+                    .unwrap();
+                // The portable form, itself checked against f64 above and in `vector`, within 2e-5.
+                let mut expected = vec![0.0; length];
+                cpu::gelu_mul(Isa::PORTABLE, form, &gates, &ups, &mut expected);
+                let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+                assert_close(&bench.read(&out), &expected, 4e-5, 1e-30);
+                if form == Form::Tanh {
+                    let exact: Vec<f64> = gates
+                        .iter()
+                        .zip(&ups)
+                        .map(|(&x, &u)| by_tanh(x, u))
+                        .collect();
+                    assert_close(&bench.read(&out), &exact, 2e-5, 1e-30);
+                }
+            }
+        }
+        for (form, exact) in [
+            (Form::Tanh, KNOWN.map(|k| k.1)),
+            (Form::Erf, KNOWN.map(|k| k.2)),
+        ] {
+            let gate = bench.f32(&[5], &KNOWN.map(|k| k.0));
+            let up = bench.f32(&[5], &[1.0; 5]);
+            let out = bench.zeros(DType::F32, &[5]);
             bench
-                .run(|encoder| gelu_mul.encode(encoder, Form::Erf, &gate, &up, &out))
+                .run(|encoder| gelu_mul.encode(encoder, form, &gate, &up, &out))
                 .unwrap();
-            // Checked against f64 above; here only the partition is in question.
-            let mut expected = vec![0.0; length];
-            cpu::gelu_mul(Isa::detect(), Form::Erf, &a, &b, &mut expected);
-            assert_eq!(bench.read::<f32>(&out), expected);
+            assert_close(&bench.read(&out), &exact, 2e-6, 0.0);
         }
         let good = bench.zeros(DType::F32, &[4, 6]);
         let out = bench.zeros(DType::F32, &[4, 6]);

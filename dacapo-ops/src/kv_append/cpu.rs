@@ -41,7 +41,9 @@ impl Stored for f16 {
 
 /// Workgroup `n` has KV head `n` to itself, so that no positions, however odd, make two write one slot.
 pub(super) fn entry<E: Stored>(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
-    let Params { kv_heads, head_dim } = group.inline();
+    let Params {
+        kv_heads, head_dim, ..
+    } = group.inline();
     let (head, heads) = (group.id()[0] as usize, kv_heads as usize);
     let at = (head, heads, head_dim as usize);
     let positions = group.read::<u32>(2);

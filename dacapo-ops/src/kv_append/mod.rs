@@ -1,22 +1,30 @@
 //! Keys and values of new tokens into a layer's ring cache.
 
 mod cpu;
+mod gpu;
 #[cfg(test)]
 mod tests;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{Access, Bytes, CommandEncoder, CpuEntry, Device, Grid, Kernel, KernelSource};
 
+use half::f16;
+
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
+use crate::lazy::LazyKernel;
 use crate::tensor::Tensor;
+use gpu::Cache;
 
 /// Copies rows of k and v to the slots `position % capacity` of a cache.
 #[derive(Clone, Debug)]
 pub struct KvAppend {
     half: Kernel,
+    /// For GPUs: heads of an odd width.
+    half_odd: LazyKernel,
     single: Kernel,
+    on_gpu: bool,
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -24,6 +32,7 @@ pub struct KvAppend {
 struct Params {
     kv_heads: u32,
     head_dim: u32,
+    capacity: u32,
 }
 
 impl KvAppend {
@@ -32,7 +41,7 @@ impl KvAppend {
     /// # Errors
     /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
     pub fn new(device: &Device) -> Result<KvAppend> {
-        fn source<E>(name: &'static str, entry: CpuEntry) -> KernelSource {
+        fn source<E>(name: &'static str, entry: CpuEntry, cache: Cache) -> KernelSource {
             // Slots that no row goes to keep what they hold: read-write.
             KernelSource::new(name)
                 .op("kv_append")
@@ -43,13 +52,15 @@ impl KvAppend {
                 .binding::<E>(4, Access::ReadWrite)
                 .inline::<Params>()
                 .cpu(entry)
+                .wgsl(gpu::wgsl(cache))
         }
+        let half = |name, cache| source::<f16>(name, cpu::entry::<f16>, cache);
+        let single = source::<f32>("kv_append_f32", cpu::entry::<f32>, Cache::Single);
         Ok(KvAppend {
-            half: device.kernel(&source::<half::f16>(
-                "kv_append_f16",
-                cpu::entry::<half::f16>,
-            ))?,
-            single: device.kernel(&source::<f32>("kv_append_f32", cpu::entry::<f32>))?,
+            half: device.kernel(&half("kv_append_f16", Cache::Half))?,
+            half_odd: LazyKernel::new(device, half("kv_append_f16_odd", Cache::HalfOdd)),
+            single: device.kernel(&single)?,
+            on_gpu: device.gpu().is_some(),
         })
     }
 
@@ -91,11 +102,17 @@ impl KvAppend {
         let params = Params {
             kv_heads: check.size("the number of heads", kv_heads)?,
             head_dim: check.size("the head's width", head_dim)?,
+            capacity: check.size("the capacity", capacity)?,
         };
-        let kernel = if dtype == DType::F16 {
-            &self.half
+        let kernel = match dtype {
+            DType::F16 if self.on_gpu && !head_dim.is_multiple_of(2) => self.half_odd.get()?,
+            DType::F16 => &self.half,
+            _ => &self.single,
+        };
+        let grid = if self.on_gpu {
+            gpu::grid(tokens)
         } else {
-            &self.single
+            Grid::groups([params.kv_heads, 1, 1])
         };
         let args = (
             k.view(),
@@ -105,6 +122,6 @@ impl KvAppend {
             v_cache.view(),
             Bytes(&params),
         );
-        Ok(encoder.dispatch(kernel, args, Grid::groups([params.kv_heads, 1, 1]))?)
+        Ok(encoder.dispatch(kernel, args, grid)?)
     }
 }

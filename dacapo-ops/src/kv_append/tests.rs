@@ -50,7 +50,20 @@ fn rows_go_to_their_slots() {
                 check(bench, dtype, heads, head_dim, 1, &[u32::MAX]);
                 // Two rows for one slot: the later one stays.
                 check(bench, dtype, heads, head_dim, 10, &[12, 2]);
+                // Positions around 2^32, in a ring whose capacity does not divide it.
+                check(
+                    bench,
+                    dtype,
+                    heads,
+                    head_dim,
+                    10,
+                    &[u32::MAX - 1, u32::MAX, 0, 1],
+                );
             }
+            // More tokens than a workgroup has threads; every slot of the first three hundred is written again.
+            let positions: Vec<u32> = (0..300).chain((0..300).rev()).collect();
+            check(bench, dtype, 2, 6, 700, &positions);
+            check(bench, dtype, 1, 5, 700, &positions);
         }
     });
 }
@@ -94,5 +107,50 @@ fn refusals() {
             "capacity of 3",
         );
         bench.refuses(|e| op.encode(e, &k, &v, &at, &a, &a), "overlap");
+    });
+}
+
+#[test]
+fn f16_rounds_to_nearest_at_every_edge() {
+    on_devices(|bench| {
+        let op = KvAppend::new(&bench.device).unwrap();
+        // Halfway between f16s, and a little to either side; subnormal, overflowing and special ones too.
+        let mut values: Vec<f32> = (0..0x7c00u16)
+            .step_by(7)
+            .flat_map(|bits| {
+                let (low, high) = (f16::from_bits(bits), f16::from_bits(bits + 1));
+                let high = if high.is_finite() {
+                    high.to_f32()
+                } else {
+                    65536.0
+                };
+                let middle = (low.to_f32() + high) / 2.0;
+                [middle.next_down(), middle, -middle.next_up(), low.to_f32()]
+            })
+            .collect();
+        values.extend([0.0, -0.0, f32::MAX, -1e30, f32::INFINITY, f32::NEG_INFINITY]);
+        values.extend([
+            65519.9,
+            65520.0,
+            2f32.powi(-25),
+            1e-38,
+            3e-8,
+            f32::MIN_POSITIVE,
+        ]);
+        let length = values.len() / 2 * 2;
+        values.truncate(length);
+        let k = bench.f32(&[1, 1, length], &values);
+        let v = bench.f32(&[1, 1, length], &values);
+        let at = bench.u32(&[1], &[0]);
+        let caches = [0, 1].map(|_| bench.zeros(DType::F16, &[1, 1, length]));
+        bench
+            .run(|encoder| op.encode(encoder, &k, &v, &at, &caches[0], &caches[1]))
+            .unwrap();
+        for cache in &caches {
+            let found = bench.read::<u16>(cache);
+            for (found, &value) in found.into_iter().zip(&values) {
+                assert_eq!(found, f16::from_f32(value).to_bits(), "{value:e}");
+            }
+        }
     });
 }

@@ -55,6 +55,36 @@ fn run(
     product.to_vec()
 }
 
+/// Whether the device multiplies so many tokens in f16.
+fn in_halves(device: &Device, tokens: usize) -> bool {
+    tokens > 8 && device.gpu().is_some_and(|gpu| gpu.cooperative_matrix)
+}
+
+/// As [`check`] where both factors are rounded to f16: by 2^-11 of each term, or 2^-25 of one that is very small.
+fn check_halves(case: &Case, x: &[f32], bias: Option<&[f32]>, y: &[f32]) {
+    let (rows, cols) = (case.matrix().rows(), case.matrix().cols());
+    for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact(rows)) {
+        for (row, &y) in y.iter().enumerate() {
+            let (want, magnitude) = case.dot(row, x);
+            let small: f64 = case
+                .row(row)
+                .iter()
+                .zip(x)
+                .map(|(w, x)| f64::from(w.abs() + x.abs()))
+                .sum();
+            let want = want + bias.map_or(0.0, |b| f64::from(b[row]));
+            let roundings = 2f64.powi(-10) * 1.01 + (cols + 4) as f64 * 2f64.powi(-23);
+            let bound =
+                magnitude * roundings + small * 2f64.powi(-24) + want.abs() * 2f64.powi(-22);
+            assert!(
+                (f64::from(y) - want).abs() <= bound,
+                "{} {rows} x {cols} in f16, row {row}: {y}, not {want} within {bound}",
+                case.matrix().dtype()
+            );
+        }
+    }
+}
+
 fn check(case: &Case, x: &[f32], bias: Option<&[f32]>, integer: bool, y: &[f32]) {
     let (rows, cols) = (case.matrix().rows(), case.matrix().cols());
     for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact(rows)) {
@@ -94,7 +124,10 @@ fn every_type_on_any_number_of_threads() {
                     }
                     let linear = Linear::with(&device, isa).unwrap();
                     let y = run(&device, &linear, &case, &x, tokens, bias);
-                    check(&case, &x, bias, dtype.is_quantized(), &y);
+                    match in_halves(&device, tokens) {
+                        true => check_halves(&case, &x, bias, &y),
+                        false => check(&case, &x, bias, dtype.is_quantized(), &y),
+                    }
                     if device.gpu().is_some() {
                         continue;
                     }
@@ -224,7 +257,10 @@ fn gpu_products_of_every_shape() {
                 let bias = random.normal(rows);
                 let bias = (i + j).is_multiple_of(2).then_some(&bias[..]);
                 let y = run(&device, &linear, &case, &x, tokens, bias);
-                check(&case, &x, bias, dtype.is_quantized(), &y);
+                match in_halves(&device, tokens) {
+                    true => check_halves(&case, &x, bias, &y),
+                    false => check(&case, &x, bias, dtype.is_quantized(), &y),
+                }
             }
         }
         let cols = 1024;

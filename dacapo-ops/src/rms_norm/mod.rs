@@ -3,23 +3,38 @@
 //! A row is a token's whole activation or, as in Qwen 3, one head of q or k; the arithmetic is the same.
 
 mod cpu;
+mod gpu;
 #[cfg(test)]
 mod tests;
 
 use bytemuck::{Pod, Zeroable};
-use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource};
+use dacapo::{
+    Access, Arg, BufferView, CommandEncoder, CpuEntry, Device, GpuFeatures, Grid, Kernel,
+    KernelSource,
+};
+use smallvec::SmallVec;
 
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
+use crate::lazy::LazyKernel;
 use crate::tensor::Tensor;
 
 /// `out = x / sqrt(mean(x^2) + eps) * weight`, row by row.
 #[derive(Clone, Debug)]
 pub struct RmsNorm {
-    plain: Kernel,
-    in_place: Kernel,
-    residual: Kernel,
+    plain: Form,
+    in_place: Form,
+    residual: Form,
+    gpu: Option<GpuFeatures>,
+}
+
+/// One of the norms.
+#[derive(Clone, Debug)]
+struct Form {
+    kernel: Kernel,
+    /// For GPUs: rows whose elements cannot be loaded four at a time.
+    single: LazyKernel,
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -29,7 +44,7 @@ struct Params {
     eps: f32,
 }
 
-/// Elements that one workgroup takes on, in whole rows.
+/// Elements that one workgroup takes on on the CPU, in whole rows.
 const CHUNK: usize = 4096;
 
 const CHECK: Check = Check("rms_norm");
@@ -40,30 +55,32 @@ impl RmsNorm {
     /// # Errors
     /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
     pub fn new(device: &Device) -> Result<RmsNorm> {
-        let plain = KernelSource::new("rms_norm")
-            .binding::<f32>(0, Access::Read)
-            .binding::<f32>(1, Access::Read)
-            .binding::<f32>(2, Access::Write)
-            .inline::<Params>()
-            .cpu(cpu::entry);
-        let in_place = KernelSource::new("rms_norm_in_place")
-            .op("rms_norm")
-            .binding::<f32>(0, Access::ReadWrite)
-            .binding::<f32>(1, Access::Read)
-            .inline::<Params>()
-            .cpu(cpu::entry_in_place);
-        let residual = KernelSource::new("rms_norm_residual")
-            .op("rms_norm")
-            .binding::<f32>(0, Access::ReadWrite)
-            .binding::<f32>(1, Access::Read)
-            .binding::<f32>(2, Access::Read)
-            .binding::<f32>(3, Access::Write)
-            .inline::<Params>()
-            .cpu(cpu::entry_residual);
+        let read = Access::Read;
+        let change = Access::ReadWrite;
+        let write = Access::Write;
         Ok(RmsNorm {
-            plain: device.kernel(&plain)?,
-            in_place: device.kernel(&in_place)?,
-            residual: device.kernel(&residual)?,
+            plain: Form::new(
+                device,
+                ["rms_norm", "rms_norm_single"],
+                &[read, read, write],
+                cpu::entry,
+                include_str!("plain.wgsl"),
+            )?,
+            in_place: Form::new(
+                device,
+                ["rms_norm_in_place", "rms_norm_in_place_single"],
+                &[change, read],
+                cpu::entry_in_place,
+                include_str!("in_place.wgsl"),
+            )?,
+            residual: Form::new(
+                device,
+                ["rms_norm_residual", "rms_norm_residual_single"],
+                &[change, read, read, write],
+                cpu::entry_residual,
+                include_str!("residual.wgsl"),
+            )?,
+            gpu: device.gpu(),
         })
     }
 
@@ -83,10 +100,10 @@ impl RmsNorm {
         eps: f32,
         out: &Tensor,
     ) -> Result<()> {
-        let (params, grid) = launch(x, weight, eps)?;
+        check(x, weight, eps)?;
         CHECK.tensor("out", out, &[DType::F32], x.shape())?;
-        let args = (x.view(), weight.view(), out.view(), Bytes(&params));
-        Ok(encoder.dispatch(&self.plain, args, grid)?)
+        let views = [x.view(), weight.view(), out.view()];
+        self.dispatch(encoder, &self.plain, x, eps, &views)
     }
 
     /// Encodes the norm of each head in place: `x` is F32 `[tokens, heads, head_dim]` (or of any shape
@@ -101,9 +118,8 @@ impl RmsNorm {
         weight: &Tensor,
         eps: f32,
     ) -> Result<()> {
-        let (params, grid) = launch(x, weight, eps)?;
-        let args = (x.view(), weight.view(), Bytes(&params));
-        Ok(encoder.dispatch(&self.in_place, args, grid)?)
+        check(x, weight, eps)?;
+        self.dispatch(encoder, &self.in_place, x, eps, &[x.view(), weight.view()])
     }
 
     /// Encodes `h += x`, and the norm of each row of that `h` into `out`; shapes as in [`RmsNorm::encode`].
@@ -119,29 +135,73 @@ impl RmsNorm {
         eps: f32,
         out: &Tensor,
     ) -> Result<()> {
-        let (params, grid) = launch(x, weight, eps)?;
+        check(x, weight, eps)?;
         CHECK.tensor("h", h, &[DType::F32], x.shape())?;
         CHECK.tensor("out", out, &[DType::F32], x.shape())?;
-        let args = (
-            h.view(),
-            x.view(),
-            weight.view(),
-            out.view(),
-            Bytes(&params),
-        );
-        Ok(encoder.dispatch(&self.residual, args, grid)?)
+        let views = [h.view(), x.view(), weight.view(), out.view()];
+        self.dispatch(encoder, &self.residual, x, eps, &views)
+    }
+
+    fn dispatch(
+        &self,
+        encoder: &mut CommandEncoder,
+        form: &Form,
+        x: &Tensor,
+        eps: f32,
+        views: &[&BufferView],
+    ) -> Result<()> {
+        let (kernel, (params, groups)) = match self.gpu {
+            None => (&form.kernel, launch(x, eps)?),
+            Some(gpu) if gpu::wide(x.cols(), views) => {
+                (&form.kernel, gpu::launch(CHECK, gpu, x, eps, true)?)
+            }
+            Some(gpu) => (form.single.get()?, gpu::launch(CHECK, gpu, x, eps, false)?),
+        };
+        let mut args: SmallVec<[Arg<'_>; 5]> = views.iter().map(|view| Arg::view(view)).collect();
+        args.push(Arg::bytes(&params));
+        Ok(encoder.dispatch(kernel, &args[..], Grid::groups([groups, 1, 1]))?)
     }
 }
 
-fn launch(x: &Tensor, weight: &Tensor, eps: f32) -> Result<(Params, Grid<'static>)> {
+impl Form {
+    fn new(
+        device: &Device,
+        [name, single]: [&'static str; 2],
+        accesses: &[Access],
+        cpu: CpuEntry,
+        wgsl: &str,
+    ) -> Result<Form> {
+        let source = |name, wide| {
+            let slots = (0..).zip(accesses);
+            slots
+                .fold(KernelSource::new(name), |source, (slot, &access)| {
+                    source.binding::<f32>(slot, access)
+                })
+                .op("rms_norm")
+                .inline::<Params>()
+                .cpu(cpu)
+                .wgsl(gpu::wgsl(wgsl, wide))
+        };
+        Ok(Form {
+            kernel: device.kernel(&source(name, true))?,
+            single: LazyKernel::new(device, source(single, false)),
+        })
+    }
+}
+
+fn check(x: &Tensor, weight: &Tensor, eps: f32) -> Result<()> {
     CHECK.any_shape("x", x, &[DType::F32])?;
     CHECK.tensor("weight", weight, &[DType::F32], &[x.cols()])?;
-    CHECK.parameter("eps", eps, 0.0..=f32::MAX, "0 or above, and finite")?;
+    CHECK.parameter("eps", eps, 0.0..=f32::MAX, "0 or above, and finite")
+}
+
+/// The inline constants and the number of workgroups on the CPU.
+fn launch(x: &Tensor, eps: f32) -> Result<(Params, u32)> {
     let rows_per_group = (CHUNK / x.cols()).max(1);
     let groups = CHECK.size("the number of rows", x.rows().div_ceil(rows_per_group))?;
     let params = Params {
         rows_per_group: rows_per_group as u32,
         eps,
     };
-    Ok((params, Grid::groups([groups, 1, 1])))
+    Ok((params, groups))
 }

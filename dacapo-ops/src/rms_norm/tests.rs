@@ -67,7 +67,18 @@ fn extreme_rows() {
 fn through_the_runtime() {
     on_devices(|bench| {
         let norm = RmsNorm::new(&bench.device).unwrap();
-        for (rows, width) in [(1, 576), (5, 576), (37, 64), (200, 33), (2, 5000), (65, 1)] {
+        for (rows, width) in [
+            (1, 576),
+            (5, 576),
+            (37, 64),
+            (200, 33),
+            (2, 5000),
+            (65, 1),
+            (3, 2),
+            (33, 128),
+            (2, 1026),
+            (3, 8192),
+        ] {
             let (a, b, w) = (
                 noise(1, rows * width),
                 noise(2, rows * width),
@@ -93,6 +104,51 @@ fn through_the_runtime() {
                 .unwrap();
             assert_close(&bench.read(&x), &exactly(&a, &w, 1e-5), 5e-7, 0.0);
         }
+    });
+}
+
+#[test]
+fn extreme_rows_through_the_runtime() {
+    on_devices(|bench| {
+        let norm = RmsNorm::new(&bench.device).unwrap();
+        // GPUs may take subnormal numbers as 0.
+        let least = match bench.device.gpu() {
+            None => 1e-44,
+            Some(_) => 1.2e-38,
+        };
+        for width in [67, 16, 64, 1024, 4099] {
+            for eps in [1e-5, 1e-12, 0.0] {
+                // One row of each, so that rows of one workgroup differ.
+                let values = [3e38, 1e20, 1.0, 1e-3, 1e-15, 1e-18, 1e-30, 1e-37, 1e-10];
+                let pattern = noise(7, width);
+                let rows: Vec<f32> = values
+                    .iter()
+                    .flat_map(|&v| pattern.iter().map(move |&x| v * (0.5 + 0.5 * x)))
+                    .collect();
+                let weights = vec![0.5; width];
+                let x = bench.f32(&[values.len(), width], &rows);
+                let weight = bench.f32(&[width], &weights);
+                let out = bench.zeros(DType::F32, &[values.len(), width]);
+                bench
+                    .run(|encoder| norm.encode(encoder, &x, &weight, eps, &out))
+                    .unwrap();
+                let exact = exactly(&rows, &weights, eps);
+                // Elements of the smallest row may be below the least normal number themselves.
+                let slack = if eps == 0.0 { 0.02 } else { 0.0 };
+                let last = 7 * width..8 * width;
+                let found = bench.read::<f32>(&out);
+                assert_close(&found[..last.start], &exact[..last.start], 5e-7, least);
+                assert_close(&found[last.end..], &exact[last.end..], 5e-7, least);
+                assert_close(&found[last.clone()], &exact[last], 5e-7, least.max(slack));
+            }
+        }
+        let zeros = bench.zeros(DType::F32, &[3, 64]);
+        let weight = bench.f32(&[64], &[1.0; 64]);
+        let out = bench.f32(&[3, 64], &[9.0; 192]);
+        bench
+            .run(|encoder| norm.encode(encoder, &zeros, &weight, 1e-5, &out))
+            .unwrap();
+        assert_eq!(bench.read::<f32>(&out), [0.0; 192]);
     });
 }
 

@@ -8,6 +8,7 @@
 
 mod cpu;
 mod frequencies;
+mod gpu;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ pub enum Layout {
 pub struct Rope {
     pairs: Kernel,
     halves: Kernel,
+    on_gpu: bool,
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -46,7 +48,7 @@ struct Params {
     head_dim: u32,
 }
 
-/// Most bytes of sines and cosines: heads of 16384 elements.
+/// Most bytes of sines and cosines on the CPU: heads of 16384 elements.
 const MAX_SHARED: u32 = 64 << 10;
 
 impl Rope {
@@ -55,7 +57,7 @@ impl Rope {
     /// # Errors
     /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
     pub fn new(device: &Device) -> Result<Rope> {
-        let kernel = |name, entry: CpuEntry| {
+        let kernel = |name, entry: CpuEntry, layout| {
             let source = KernelSource::new(name)
                 .op("rope")
                 .binding::<f32>(0, Access::ReadWrite)
@@ -63,12 +65,14 @@ impl Rope {
                 .binding::<u32>(2, Access::Read)
                 .inline::<Params>()
                 .shared_memory(SharedMemory::Dynamic { max: MAX_SHARED })
-                .cpu(entry);
+                .cpu(entry)
+                .wgsl(gpu::wgsl(layout));
             device.kernel(&source)
         };
         Ok(Rope {
-            pairs: kernel("rope_pairs", cpu::entry_pairs)?,
-            halves: kernel("rope_halves", cpu::entry_halves)?,
+            pairs: kernel("rope_pairs", cpu::entry_pairs, Layout::Pairs)?,
+            halves: kernel("rope_halves", cpu::entry_halves, Layout::Halves)?,
+            on_gpu: device.gpu().is_some(),
         })
     }
 
@@ -99,8 +103,13 @@ impl Rope {
             heads: check.size("the number of heads", heads)?,
             head_dim: check.size("the head's width", head_dim)?,
         };
-        let shared = check.size("the rotated width", 2 * half * size_of::<f32>())?;
-        let groups = check.size("the number of tokens", tokens)?;
+        let grid = if self.on_gpu {
+            gpu::grid(tokens, heads, half)
+        } else {
+            let shared = check.size("the rotated width", 2 * half * size_of::<f32>())?;
+            let groups = check.size("the number of tokens", tokens)?;
+            Grid::groups([groups, 1, 1]).with_shared_memory(shared)
+        };
         let kernel = match layout {
             Layout::Pairs => &self.pairs,
             Layout::Halves => &self.halves,
@@ -111,10 +120,6 @@ impl Rope {
             frequencies.view(),
             Bytes(&params),
         );
-        Ok(encoder.dispatch(
-            kernel,
-            args,
-            Grid::groups([groups, 1, 1]).with_shared_memory(shared),
-        )?)
+        Ok(encoder.dispatch(kernel, args, grid)?)
     }
 }

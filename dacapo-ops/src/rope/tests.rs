@@ -212,6 +212,24 @@ fn through_the_runtime() {
                 assert_close(&bench.read(&x), &exact, 0.0, 5e-7);
             }
         }
+        // Many tokens, when a thread takes several heads; heads and widths that are no powers of two.
+        let positions: Vec<u32> = (0..40).map(|i| i * 99_991 + 3).collect();
+        for (heads, head_dim) in [(7, 50), (32, 48), (1, 100)] {
+            for layout in [Layout::Pairs, Layout::Halves] {
+                let values = noise(8, 40 * heads * head_dim);
+                let x = bench.f32(&[40, heads, head_dim], &values);
+                let at = bench.u32(&[40], &positions);
+                bench
+                    .run(|encoder| rope.encode(encoder, &x, &at, &table, layout))
+                    .unwrap();
+                let exact: Vec<f64> = values
+                    .chunks(heads * head_dim)
+                    .zip(&positions)
+                    .flat_map(|(row, &p)| exactly(layout, row, head_dim, p, &radians(48, 1e4)))
+                    .collect();
+                assert_close(&bench.read(&x), &exact, 0.0, 5e-7);
+            }
+        }
         let (x, at) = (
             bench.zeros(DType::F32, &[5, 2, 64]),
             bench.zeros(DType::U32, &[5]),

@@ -27,7 +27,8 @@ impl Scale {
         let source = KernelSource::new("scale")
             .binding::<f32>(0, Access::ReadWrite)
             .inline::<f32>()
-            .cpu(cpu::entry);
+            .cpu(cpu::entry)
+            .wgsl(elementwise::wgsl(include_str!("scale.wgsl")));
         Ok(Scale {
             kernel: device.kernel(&source)?,
         })
@@ -40,7 +41,7 @@ impl Scale {
     pub fn encode(&self, encoder: &mut CommandEncoder, x: &Tensor, factor: f32) -> Result<()> {
         let check = Check("scale");
         check.any_shape("x", x, &[DType::F32])?;
-        let grid = elementwise::grid(check, x.elements())?;
+        let grid = elementwise::grid(check, &self.kernel, x.elements())?;
         Ok(encoder.dispatch(&self.kernel, (x.view(), Bytes(&factor)), grid)?)
     }
 }

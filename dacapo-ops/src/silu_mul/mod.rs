@@ -29,7 +29,8 @@ impl SiluMul {
             .binding::<f32>(0, Access::Read)
             .binding::<f32>(1, Access::Read)
             .binding::<f32>(2, Access::Write)
-            .cpu(cpu::entry);
+            .cpu(cpu::entry)
+            .wgsl(elementwise::wgsl(include_str!("silu_mul.wgsl")));
         Ok(SiluMul {
             kernel: device.kernel(&source)?,
         })
@@ -51,7 +52,7 @@ impl SiluMul {
         check.any_shape("gate", gate, &[DType::F32])?;
         check.tensor("up", up, &[DType::F32], gate.shape())?;
         check.tensor("out", out, &[DType::F32], gate.shape())?;
-        let grid = elementwise::grid(check, gate.elements())?;
+        let grid = elementwise::grid(check, &self.kernel, gate.elements())?;
         let kernel = &self.kernel;
         Ok(encoder.dispatch(kernel, (gate.view(), up.view(), out.view()), grid)?)
     }

@@ -8,6 +8,10 @@ fn silu_mul(isa: Isa, gate: &mut [f32], up: &[f32]) {
     cpu::silu_mul(isa, &before, up, gate);
 }
 
+fn exactly(gate: f32, up: f32) -> f64 {
+    f64::from(gate) / (1.0 + (-f64::from(gate)).exp()) * f64::from(up)
+}
+
 #[test]
 fn follows_the_formula_over_odd_lengths_and_offsets() {
     for isa in Isa::available() {
@@ -17,7 +21,7 @@ fn follows_the_formula_over_odd_lengths_and_offsets() {
             let exact: Vec<f64> = gate[3..]
                 .iter()
                 .zip(&up[5..])
-                .map(|(&g, &u)| f64::from(g) / (1.0 + (-f64::from(g)).exp()) * f64::from(u))
+                .map(|(&g, &u)| exactly(g, u))
                 .collect();
             let mut found = gate.clone();
             silu_mul(isa, &mut found[3..], &up[5..]);
@@ -54,20 +58,41 @@ fn extreme_gates() {
 }
 
 #[test]
+fn extreme_gates_through_the_runtime() {
+    on_devices(|bench| {
+        let silu_mul = SiluMul::new(&bench.device).unwrap();
+        let mut gates: Vec<f32> = (-1100..=1100).map(|i| i as f32 / 10.0).collect();
+        gates.extend([1e30, -1e30, 0.0, f32::NEG_INFINITY, f32::INFINITY, f32::NAN]);
+        let length = gates.len();
+        let gate = bench.f32(&[length], &gates);
+        let up = bench.f32(&[length], &vec![2.0; length]);
+        let out = bench.zeros(DType::F32, &[length]);
+        bench
+            .run(|encoder| silu_mul.encode(encoder, &gate, &up, &out))
+            .unwrap();
+        let found = bench.read::<f32>(&out);
+        let finite = length - 3;
+        let exact: Vec<f64> = gates[..finite].iter().map(|&g| exactly(g, 2.0)).collect();
+        // Below 1e-30 only the absolute error is bounded.
+        assert_close(&found[..finite], &exact, 1e-6, 3e-36);
+        assert_eq!(found[finite..finite + 2], [0.0, f32::INFINITY]);
+        assert!(found[finite + 2].is_nan());
+    });
+}
+
+#[test]
 fn through_the_runtime() {
     on_devices(|bench| {
         let silu_mul = SiluMul::new(&bench.device).unwrap();
-        for length in [1, 1536, 4097, 20_000] {
+        for length in [1, 1536, 4097, 20_000, 300_001] {
             let (a, b) = (noise(3, length), noise(4, length));
             let (gate, up) = (bench.f32(&[length], &a), bench.f32(&[length], &b));
             let out = bench.zeros(DType::F32, &[length]);
             bench
                 .run(|encoder| silu_mul.encode(encoder, &gate, &up, &out))
                 .unwrap();
-            // Checked against f64 above; here only the partition is in question.
-            let mut expected = vec![0.0; length];
-            cpu::silu_mul(Isa::detect(), &a, &b, &mut expected);
-            assert_eq!(bench.read::<f32>(&out), expected);
+            let exact: Vec<f64> = a.iter().zip(&b).map(|(&g, &u)| exactly(g, u)).collect();
+            assert_close(&bench.read(&out), &exact, 1e-6, 0.0);
         }
         let good = bench.zeros(DType::F32, &[4, 6]);
         let out = bench.zeros(DType::F32, &[4, 6]);

@@ -27,7 +27,8 @@ impl Softcap {
         let source = KernelSource::new("softcap")
             .binding::<f32>(0, Access::ReadWrite)
             .inline::<f32>()
-            .cpu(cpu::entry);
+            .cpu(cpu::entry)
+            .wgsl(elementwise::wgsl(include_str!("softcap.wgsl")));
         Ok(Softcap {
             kernel: device.kernel(&source)?,
         })
@@ -47,7 +48,7 @@ impl Softcap {
             f32::MIN_POSITIVE..=f32::MAX,
             "above 0 and finite",
         )?;
-        let grid = elementwise::grid(check, x.elements())?;
+        let grid = elementwise::grid(check, &self.kernel, x.elements())?;
         Ok(encoder.dispatch(&self.kernel, (x.view(), Bytes(&cap)), grid)?)
     }
 }

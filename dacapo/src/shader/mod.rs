@@ -10,11 +10,13 @@ mod immediates;
 mod reflect;
 mod specialize;
 mod spirv;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::disk_cache::DiskCache;
 use crate::kernel::{Interface, Wgsl};
 use crate::panics;
 
@@ -25,8 +27,7 @@ pub(crate) struct Target {
     pub(crate) spirv_version: (u8, u8),
     /// Invocations of a subgroup: the value of `override SUBGROUP_SIZE` where the source sets none.
     pub(crate) subgroup_size: u32,
-    /// Arithmetic in half precision, and half-precision elements in storage buffers. naga's code also asks for
-    /// them in uniform buffers (`UniformAndStorageBuffer16BitAccess`).
+    /// Arithmetic in half precision, and half-precision elements in storage buffers.
     pub(crate) f16: bool,
     /// Cooperative matrices, with the Vulkan memory model.
     pub(crate) cooperative_matrix: bool,
@@ -50,11 +51,31 @@ pub(crate) struct Shader {
     pub(crate) uses_subgroups: bool,
 }
 
+/// Takes one entry point out of the cache, or compiles it and puts it there.
+///
+/// # Errors
+/// As [`compile`].
+pub(crate) fn compile_with(
+    cache: &DiskCache,
+    kernel: &str,
+    wgsl: &Wgsl,
+    target: &Target,
+) -> Result<Shader, Box<str>> {
+    let key = stored::key(wgsl, target);
+    let found = cache.load(key);
+    if let Some(shader) = found.and_then(|bytes| stored::decode(&bytes)) {
+        return Ok(shader);
+    }
+    let shader = compile(kernel, wgsl, target)?;
+    cache.store(key, &stored::encode(&shader));
+    Ok(shader)
+}
+
 /// Compiles one entry point.
 ///
 /// # Errors
 /// The text says what is wrong with the kernel, or what it needs that the target lacks.
-pub(crate) fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
+fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
     // naga's writer panics on some odd input that its validator lets pass.
     catch_unwind(AssertUnwindSafe(|| compile_unguarded(kernel, wgsl, target))).unwrap_or_else(
         |payload| {
@@ -86,4 +107,12 @@ fn compile_unguarded(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shade
         interface: reflection.interface,
         inline_slot: reflection.inline_slot,
     })
+}
+
+/// Any bytes as the entry of a compiled kernel.
+#[cfg(fuzzing)]
+pub(crate) fn fuzz_stored(bytes: &[u8]) {
+    if let Some(shader) = stored::decode(bytes) {
+        assert_eq!(stored::encode(&shader), bytes);
+    }
 }

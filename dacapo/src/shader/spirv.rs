@@ -31,7 +31,10 @@ pub(super) fn write(
             other => other,
         },
     };
-    let words = words.map_err(|error| error.to_string())?;
+    let mut words = words.map_err(|error| error.to_string())?;
+    if target.f16 {
+        words = without_uniform_f16(&words);
+    }
     Ok(match target.join_access_chains {
         true => access_chains::join(&words),
         false => words,
@@ -97,6 +100,19 @@ const SUBGROUPS: [Capability; 7] = [
     Capability::GroupNonUniformShuffleRelative,
     Capability::GroupNonUniformQuad,
 ];
+
+/// Removes what naga asks for with every `f16` and devices may lack: half floats in uniform buffers, which no
+/// kernel has.
+fn without_uniform_f16(words: &[u32]) -> Vec<u32> {
+    let unused = Capability::UniformAndStorageBuffer16BitAccess as u32;
+    let mut out = words[..HEADER.min(words.len())].to_vec();
+    for (op, instruction) in instructions(words) {
+        if (op, instruction.get(1)) != (OP_CAPABILITY, Some(&unused)) {
+            out.extend_from_slice(instruction);
+        }
+    }
+    out
+}
 
 /// Words before the first instruction.
 pub(super) const HEADER: usize = 5;

@@ -7,7 +7,7 @@ use super::*;
 use crate::access::Access;
 use crate::kernel::{Binding, SharedMemory};
 
-const PLAIN: Target = Target {
+pub(super) const PLAIN: Target = Target {
     spirv_version: (1, 3),
     subgroup_size: 8,
     f16: false,
@@ -17,13 +17,13 @@ const PLAIN: Target = Target {
     join_access_chains: false,
 };
 
-const FULL: Target = Target {
+pub(super) const FULL: Target = Target {
     f16: true,
     cooperative_matrix: true,
     ..PLAIN
 };
 
-const AXPY: &str = "
+pub(super) const AXPY: &str = "
 struct Params { a: f32, count: u32 }
 var<immediate> params: Params;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;
@@ -37,7 +37,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
 }
 ";
 
-const ALL_KINDS: &str = "
+pub(super) const ALL_KINDS: &str = "
 override SUBGROUP_SIZE: u32;
 override ROWS: u32 = 2;
 struct Entry { first: vec3<f32>, second: u32 }
@@ -75,7 +75,7 @@ fn refused(wgsl: &Wgsl, target: &Target) -> String {
     compile("kernel", wgsl, target).unwrap_err().into()
 }
 
-fn trusted(text: &'static str) -> Wgsl {
+pub(super) fn trusted(text: &'static str) -> Wgsl {
     // SAFETY: nothing here is run.
     unsafe { Wgsl::new(text).trusted() }
 }
@@ -337,6 +337,9 @@ fn what_a_device_lacks_is_named() {
         [binding(0, Access::ReadWrite, 2)]
     );
     assert_valid(&shader);
+    let uniform_and_storage_16bit = [2 << 16 | 17, 4434];
+    let mut pairs = shader.spirv.windows(2);
+    assert!(!pairs.any(|pair| pair == uniform_and_storage_16bit));
 
     let alone = Target {
         subgroups: false,

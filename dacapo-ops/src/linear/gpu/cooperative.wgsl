@@ -5,7 +5,6 @@ const TILE: u32 = 64u;
 const DEPTH: u32 = 32u;
 const STRIDE: u32 = 40u;
 const OUT: u32 = 68u;
-const THREADS: u32 = SUBGROUP_SIZE * 4u;
 var<workgroup> inputs: array<f16, 2560>;
 var<workgroup> weights: array<f16, 2560>;
 var<workgroup> results: array<f32, 4352>;
@@ -15,12 +14,13 @@ fn narrow(x: vec4<f32>) -> vec4<f16> {
     return vec4<f16>(select(clamp(x, vec4<f32>(-65504.0), vec4<f32>(65504.0)), x, x != x));
 }
 
-@compute @workgroup_size(THREADS)
+@compute @workgroup_size(SUBGROUP_SIZE * 4u)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(local_invocation_index) thread: u32,
     @builtin(subgroup_id) subgroup: u32,
 ) {
+    let threads = SUBGROUP_SIZE * 4u;
     let units = p.units;
     let first_row = group.x * TILE;
     let first_token = group.y * TILE;
@@ -31,7 +31,7 @@ fn main(
     var c10 = coop_mat16x16<f32, C>();
     var c11 = coop_mat16x16<f32, C>();
     for (var k = 0u; k < p.cols; k += DEPTH) {
-        for (var at = thread; at < 512u; at += THREADS) {
+        for (var at = thread; at < 512u; at += threads) {
             let column = at % 8u;
             let line = at / 8u;
             let k4 = k / 4u + column;
@@ -76,7 +76,7 @@ fn main(
     coopStoreT(r10, &results[at10], stride);
     coopStoreT(r11, &results[at11], stride);
     workgroupBarrier();
-    for (var at = thread; at < TILE * TILE; at += THREADS) {
+    for (var at = thread; at < TILE * TILE; at += threads) {
         let token = first_token + at / TILE;
         let row = first_row + at % TILE;
         if token < p.tokens && row < p.rows { put(token, row, results[at / TILE * OUT + at % TILE]); }

@@ -6,6 +6,8 @@
 
 mod pack;
 mod shader;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -166,7 +168,7 @@ impl GpuLinear {
         let way = match (tokens <= FEW, self.gpu.cooperative_matrix) {
             (true, _) => {
                 let forced = *self.shape.lock();
-                Way::MatVec(forced.unwrap_or_else(|| self.shape(rows, units, tokens)))
+                Way::MatVec(forced.unwrap_or_else(|| self.shape(dtype, rows, units, tokens)))
             }
             (false, true) => Way::Cooperative,
             (false, false) => Way::MatMul,
@@ -179,31 +181,33 @@ impl GpuLinear {
         }
     }
 
-    /// More rows to a subgroup save reads of the activations, but leave fewer subgroups; long rows are split so that
-    /// there are enough.
-    fn shape(&self, rows: u32, units: u32, tokens: u32) -> Shape {
+    /// Rows of a subgroup share the reads of activations, which take more of the first cache than the weights do where a
+    /// unit is many elements; and columns are split so far that there are subgroups for a whole device.
+    fn shape(&self, dtype: DType, rows: u32, units: u32, tokens: u32) -> Shape {
+        /// Subgroups of 32 lanes that keep the memory of a large GPU busy.
+        const ENOUGH: u32 = 2048;
         let tokens = tokens.next_power_of_two();
         let lanes = self.gpu.subgroup_size;
-        let per_subgroup = match (rows, tokens) {
-            (8192.., 1) => 4,
-            (4096.., 1..=2) => 2,
-            _ => 1,
+        let shared = match pack::unit(dtype) {
+            32.. => 4,
+            16 => 2,
+            _ => 1 + u32::from(rows >= 8192),
         };
+        let per_subgroup = (shared / tokens).max(1);
         let turns = units.div_ceil(lanes);
-        let split = match turns {
-            16.. if rows < 4096 => 4,
-            8.. if rows < 8192 => 2,
-            _ => 1,
-        };
-        let unroll = match turns / split {
-            4.. => 4,
-            2.. => 2,
+        let mut split = 1;
+        while split < 8 && split * 2 <= turns && rows / per_subgroup * split < ENOUGH {
+            split *= 2;
+        }
+        let unroll = match (turns / split, pack::unit(dtype)) {
+            (4.., ..=16) if tokens <= 2 => 4,
+            (2.., _) if tokens <= 4 => 2,
             _ => 1,
         };
         Shape {
             rows: per_subgroup,
-            subgroups: if split == 4 { 8 } else { 4 },
-            unroll: if tokens > 2 { unroll.min(2) } else { unroll },
+            subgroups: split.max(4),
+            unroll,
             split,
             tokens,
         }

@@ -56,7 +56,7 @@ impl Binder {
             let slot = Slot {
                 buffer: buffer(bound),
                 offset: bound.range.start,
-                range: bound.range.len(),
+                range: memory::whole_words(gpu, bound),
             };
             wanted.push((binding.slot, slot));
         }

@@ -48,8 +48,8 @@ pub(super) struct Features {
     pub(super) subgroups: bool,
     pub(super) storage_f16: bool,
     pub(super) memory_model: bool,
-    /// The driver and its version, for the kernel cache.
-    pub(super) cache_identity: [u8; 16],
+    /// The device, the driver and its version, for the kernel cache.
+    pub(super) cache_identity: Vec<u8>,
 }
 
 /// `1.2.3` of a packed version.
@@ -193,8 +193,11 @@ pub(super) fn query(instance: &Instance, physical: vk::PhysicalDevice) -> Result
         .max_per_stage_descriptor_storage_buffers
         .min(MAX_BINDINGS);
     let full_subgroups = control.compute_full_subgroups == vk::TRUE;
-    let mut identity = [0; 16];
-    identity.copy_from_slice(&basic.pipeline_cache_uuid);
+    // Drivers have forgotten to change the one or the other.
+    let mut identity = basic.pipeline_cache_uuid.to_vec();
+    for number in [basic.vendor_id, basic.device_id, basic.driver_version] {
+        identity.extend(number.to_le_bytes());
+    }
     Ok(Features {
         name,
         device_type: basic.device_type,

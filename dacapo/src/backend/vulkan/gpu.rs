@@ -10,9 +10,11 @@ use gpu_allocator::{AllocationSizes, AllocatorDebugSettings};
 use parking_lot::Mutex;
 
 use crate::backend::Refused;
+use crate::backend::vulkan::cache::PipelineCache;
 use crate::backend::vulkan::features::Features;
 use crate::backend::vulkan::instance::Instance;
 use crate::backend::vulkan::staging::Staging;
+use crate::disk_cache::DiskCache;
 use crate::options::{DeviceOptions, GpuDebug};
 
 /// Nanoseconds after which a wait asks whether another call has found the device lost.
@@ -33,7 +35,7 @@ pub(super) struct Gpu {
     /// One layout for all kernels, so that what is bound stays bound from one to the next.
     pub(super) set_layout: vk::DescriptorSetLayout,
     pub(super) layout: vk::PipelineLayout,
-    pub(super) pipeline_cache: vk::PipelineCache,
+    pub(super) cache: PipelineCache,
     pub(super) allocator: Mutex<Option<Allocator>>,
     pub(super) staging: Mutex<Option<Staging>>,
     pub(super) physical: vk::PhysicalDevice,
@@ -125,6 +127,7 @@ impl Gpu {
                 (device, queue)
             }
         };
+        let disk = DiskCache::open(options.kernel_cache.folder().as_deref());
         let raw = &instance.raw;
         let used = |used: bool| used.then_some(());
         let mut gpu = Gpu {
@@ -140,7 +143,7 @@ impl Gpu {
             timeline: vk::Semaphore::null(),
             set_layout: vk::DescriptorSetLayout::null(),
             layout: vk::PipelineLayout::null(),
-            pipeline_cache: vk::PipelineCache::null(),
+            cache: PipelineCache::new(disk, &features.cache_identity),
             allocator: Mutex::new(None),
             staging: Mutex::new(None),
             physical,
@@ -192,6 +195,8 @@ impl Gpu {
         }
         // SAFETY: as above.
         self.layout = unsafe { self.device.create_pipeline_layout(&info, None)? };
+
+        self.cache.load(&self.device)?;
 
         let allocator = Allocator::new(&AllocatorCreateDesc {
             instance: self.instance.raw.clone(),
@@ -339,8 +344,7 @@ impl Drop for Gpu {
             if let Some(staging) = self.staging.get_mut().take() {
                 staging.destroy(self);
             }
-            self.device
-                .destroy_pipeline_cache(self.pipeline_cache, None);
+            self.cache.close(&self.device);
             self.device.destroy_pipeline_layout(self.layout, None);
             self.device
                 .destroy_descriptor_set_layout(self.set_layout, None);

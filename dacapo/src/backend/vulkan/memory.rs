@@ -9,11 +9,14 @@ use gpu_allocator::MemoryLocation;
 use gpu_allocator::vulkan::{Allocation, AllocationCreateDesc, AllocationScheme};
 
 use crate::backend::vulkan::gpu::Gpu;
-use crate::backend::{self, Refused};
+use crate::backend::{self, Bound, Refused};
 use crate::memory::{BufferView, MemoryKind};
 
 /// Allocations from this size on have device memory of their own, whose residency can be set.
 const DEDICATED: u64 = 32 << 20;
+
+/// Bytes of a `u32`, the smallest that WGSL reaches.
+const WORD: u64 = 4;
 
 /// A buffer and its memory.
 pub(super) struct VulkanMemory {
@@ -69,14 +72,34 @@ pub(crate) fn buffer_of(view: &BufferView) -> Option<vk::Buffer> {
     Some(memory.downcast_ref::<VulkanMemory>()?.buffer)
 }
 
-/// A buffer bound to fresh memory.
+/// The length of a bound range in whole words: WGSL reaches bytes and halves as parts of a `u32`, also the last
+/// ones of a view. No other binding can start in that word.
+pub(super) fn whole_words(gpu: &Gpu, bound: &Bound<'_>) -> u64 {
+    let len = bound.range.len();
+    let whole = len.next_multiple_of(WORD);
+    if whole == len || whole > gpu.features.limits.max_binding_bytes {
+        return len;
+    }
+    let allocation = &bound.view.allocation;
+    let memory: &dyn Any = &*allocation.memory;
+    let own = memory
+        .downcast_ref::<VulkanMemory>()
+        .is_some_and(|memory| memory.allocation.is_some());
+    // A buffer from outside may end with the view.
+    match own || bound.range.start + whole <= allocation.size {
+        true => whole,
+        false => len,
+    }
+}
+
+/// A buffer bound to fresh memory, of whole words.
 pub(super) fn create(
     gpu: &Gpu,
     size: u64,
     location: MemoryLocation,
 ) -> Result<(vk::Buffer, Allocation), Refused> {
     let info = vk::BufferCreateInfo::default()
-        .size(size)
+        .size(size.next_multiple_of(WORD))
         .usage(
             vk::BufferUsageFlags::STORAGE_BUFFER
                 | vk::BufferUsageFlags::INDIRECT_BUFFER

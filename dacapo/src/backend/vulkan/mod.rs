@@ -7,6 +7,7 @@
 mod adapter;
 mod barrier;
 mod binder;
+mod cache;
 mod debug;
 mod encoder;
 mod features;

@@ -99,7 +99,8 @@ fn compile_wgsl(
         kernel: source.name().into(),
         reason,
     };
-    let shader = shader::compile(source.name(), wgsl, &target).map_err(invalid)?;
+    let shader =
+        shader::compile_with(&gpu.cache.disk, source.name(), wgsl, &target).map_err(invalid)?;
     let interface = source
         .interface()
         .agreed(&shader.interface)
@@ -151,11 +152,10 @@ fn create(
         let info = vk::ComputePipelineCreateInfo::default()
             .stage(stage)
             .layout(gpu.layout);
-        // SAFETY: the module is alive and has the entry point, and the layout has all its bindings.
-        let created = unsafe {
-            gpu.device
-                .create_compute_pipelines(gpu.pipeline_cache, &[info], None)
-        };
+        let created = gpu.cache.compile(&gpu.device, |cache| {
+            // SAFETY: the module is alive and has the entry point, and the layout has all its bindings.
+            unsafe { gpu.device.create_compute_pipelines(cache, &[info], None) }
+        });
         created.map_err(|(_, error)| gpu.refused("creating a pipeline", error))
     });
     // SAFETY: pipelines do not need the module any more.

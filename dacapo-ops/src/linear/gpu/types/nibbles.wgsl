@@ -2,7 +2,11 @@
 // matrix come first, then what `affine` reads for each block: weights are `x * nibble + y`. A unit is a block.
 const UNIT: u32 = 32u;
 struct Unit { q: vec4<u32>, affine: vec2<f32> }
-struct Input { low: array<vec4<f32>, 4>, high: array<vec4<f32>, 4>, sum: f32 }
+struct Input {
+    a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
+    e: vec4<f32>, f: vec4<f32>, g: vec4<f32>, h: vec4<f32>,
+    sum: f32,
+}
 
 fn load_unit(row: u32, unit: u32, units: u32) -> Unit {
     let at = row * units + unit;
@@ -11,17 +15,23 @@ fn load_unit(row: u32, unit: u32, units: u32) -> Unit {
 
 fn load_input(token: u32, unit: u32) -> Input {
     let at = unit * 8u;
-    let low = array<vec4<f32>, 4>(x4(token, at), x4(token, at + 1u), x4(token, at + 2u), x4(token, at + 3u));
-    let high = array<vec4<f32>, 4>(x4(token, at + 4u), x4(token, at + 5u), x4(token, at + 6u), x4(token, at + 7u));
-    let sums = ((low[0] + low[1]) + (low[2] + low[3])) + ((high[0] + high[1]) + (high[2] + high[3]));
-    return Input(low, high, (sums.x + sums.y) + (sums.z + sums.w));
+    let a = x4(token, at);
+    let b = x4(token, at + 1u);
+    let c = x4(token, at + 2u);
+    let d = x4(token, at + 3u);
+    let e = x4(token, at + 4u);
+    let f = x4(token, at + 5u);
+    let g = x4(token, at + 6u);
+    let h = x4(token, at + 7u);
+    let sums = ((a + b) + (c + d)) + ((e + f) + (g + h));
+    return Input(a, b, c, d, e, f, g, h, (sums.x + sums.y) + (sums.z + sums.w));
 }
 
 fn unit_dot(u: Unit, i: Input) -> f32 {
-    let x = dot(low_ones(u.q.x), i.low[0]) + dot(high_ones(u.q.x), i.high[0]);
-    let y = dot(low_ones(u.q.y), i.low[1]) + dot(high_ones(u.q.y), i.high[1]);
-    let z = dot(low_ones(u.q.z), i.low[2]) + dot(high_ones(u.q.z), i.high[2]);
-    let t = dot(low_ones(u.q.w), i.low[3]) + dot(high_ones(u.q.w), i.high[3]);
+    let x = dot(low_ones(u.q.x), i.a) + dot(high_ones(u.q.x), i.e);
+    let y = dot(low_ones(u.q.y), i.b) + dot(high_ones(u.q.y), i.f);
+    let z = dot(low_ones(u.q.z), i.c) + dot(high_ones(u.q.z), i.g);
+    let t = dot(low_ones(u.q.w), i.d) + dot(high_ones(u.q.w), i.h);
     let nibbles = 16.0 * (((x + y) + (z + t)) - i.sum);
     return u.affine.x * nibbles + u.affine.y * i.sum;
 }

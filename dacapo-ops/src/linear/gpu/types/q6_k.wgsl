@@ -3,7 +3,12 @@
 // quarter of half a block, which share bytes.
 const UNIT: u32 = 64u;
 struct Unit { low: vec4<u32>, high: vec4<u32>, pairs: vec4<u32>, scales: vec4<f32> }
-struct Input { x: array<vec4<f32>, 16> }
+struct Input {
+    a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
+    e: vec4<f32>, f: vec4<f32>, g: vec4<f32>, h: vec4<f32>,
+    i: vec4<f32>, j: vec4<f32>, k: vec4<f32>, l: vec4<f32>,
+    m: vec4<f32>, n: vec4<f32>, o: vec4<f32>, p: vec4<f32>,
+}
 
 fn scale_of(block: u32, at: u32) -> f32 {
     let d = unpack2x16float(s[block * 5u + 4u]).x;
@@ -24,11 +29,11 @@ fn load_unit(row: u32, unit: u32, units: u32) -> Unit {
 
 fn load_input(token: u32, unit: u32) -> Input {
     let at = unit / 4u * 64u + ((unit >> 1u) & 1u) * 32u + (unit & 1u) * 4u;
-    return Input(array<vec4<f32>, 16>(
+    return Input(
         x4(token, at), x4(token, at + 1u), x4(token, at + 2u), x4(token, at + 3u),
         x4(token, at + 8u), x4(token, at + 9u), x4(token, at + 10u), x4(token, at + 11u),
         x4(token, at + 16u), x4(token, at + 17u), x4(token, at + 18u), x4(token, at + 19u),
-        x4(token, at + 24u), x4(token, at + 25u), x4(token, at + 26u), x4(token, at + 27u)));
+        x4(token, at + 24u), x4(token, at + 25u), x4(token, at + 26u), x4(token, at + 27u));
 }
 
 // Four values of a nibble and two bits each, less 32. 2^23 plus a small number is exact as f32.
@@ -46,10 +51,10 @@ fn quarter(nibbles: vec4<u32>, pairs: vec4<u32>, a: vec4<f32>, b: vec4<f32>, c: 
 fn unit_dot(u: Unit, i: Input) -> f32 {
     let four = vec4<u32>(4u);
     let sums = vec4<f32>(
-        quarter(u.low, u.pairs, i.x[0], i.x[1], i.x[2], i.x[3]),
-        quarter(u.high, u.pairs >> vec4<u32>(2u), i.x[4], i.x[5], i.x[6], i.x[7]),
-        quarter(u.low >> four, u.pairs >> four, i.x[8], i.x[9], i.x[10], i.x[11]),
-        quarter(u.high >> four, u.pairs >> vec4<u32>(6u), i.x[12], i.x[13], i.x[14], i.x[15]));
+        quarter(u.low, u.pairs, i.a, i.b, i.c, i.d),
+        quarter(u.high, u.pairs >> vec4<u32>(2u), i.e, i.f, i.g, i.h),
+        quarter(u.low >> four, u.pairs >> four, i.i, i.j, i.k, i.l),
+        quarter(u.high >> four, u.pairs >> vec4<u32>(6u), i.m, i.n, i.o, i.p));
     return dot(u.scales, sums);
 }
 

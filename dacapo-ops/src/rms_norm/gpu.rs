@@ -1,0 +1,64 @@
+//! On the GPU: a row to a workgroup, or to a subgroup where rows are short.
+//!
+//! Squares are summed in f32, as a tree over threads that each have a few. Where they overflow or underflow, the row
+//! is scaled by a power of two first.
+#![allow(unsafe_code, reason = "compiled without bounds checks")]
+
+use dacapo::{BufferView, GpuFeatures, Wgsl};
+
+use crate::check::Check;
+use crate::error::Result;
+use crate::launch::MAX_GROUPS;
+use crate::tensor::Tensor;
+
+use super::Params;
+
+/// Threads of a workgroup, as `row.wgsl` has them.
+const THREADS: usize = 256;
+
+/// Elements that a thread loads at once, where rows and offsets allow it.
+const WIDE: usize = 4;
+
+/// Loads of each thread up to which a subgroup takes a row by itself.
+const SHORT: usize = 2;
+
+pub(super) fn wgsl(form: &str, wide: bool) -> Wgsl {
+    let part = if wide {
+        include_str!("wide.wgsl")
+    } else {
+        include_str!("single.wgsl")
+    };
+    let text = [part, form, include_str!("row.wgsl")].join("\n");
+    // SAFETY: rows below the number that the written buffer holds are read and written, up to the length of the
+    // weight; other buffers are as long. Only sums that a subgroup has written are read, past a barrier.
+    unsafe { Wgsl::new(text).trusted() }
+}
+
+/// Whether rows of `cols` in these views can be loaded four elements at a time.
+pub(super) fn wide(cols: usize, views: &[&BufferView]) -> bool {
+    let aligned = |view: &&BufferView| view.offset().is_multiple_of(4 * WIDE as u64);
+    cols.is_multiple_of(WIDE) && views.iter().all(aligned)
+}
+
+/// The inline constants and the number of workgroups.
+pub(super) fn launch(
+    check: Check,
+    gpu: GpuFeatures,
+    x: &Tensor,
+    eps: f32,
+    wide: bool,
+) -> Result<(Params, u32)> {
+    let loads = if wide { x.cols() / WIDE } else { x.cols() };
+    let subgroup = gpu.subgroup_size as usize;
+    let rows_per_group = if loads <= SHORT * subgroup {
+        THREADS / subgroup
+    } else {
+        1
+    };
+    let groups = x.rows().div_ceil(rows_per_group).min(MAX_GROUPS);
+    let params = Params {
+        rows_per_group: rows_per_group as u32,
+        eps,
+    };
+    Ok((params, check.size("the number of rows", groups)?))
+}

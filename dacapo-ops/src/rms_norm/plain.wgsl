@@ -1,0 +1,19 @@
+@group(0) @binding(0) var<storage, read> x: array<Part>;
+@group(0) @binding(1) var<storage, read> weight: array<Part>;
+@group(0) @binding(2) var<storage, read_write> out: array<Part>;
+
+fn count() -> u32 {
+    return arrayLength(&out);
+}
+
+fn take(i: u32) -> Part {
+    return x[i];
+}
+
+fn retake(i: u32) -> Part {
+    return x[i];
+}
+
+fn put(i: u32, value: Part) {
+    out[i] = value;
+}

@@ -1,0 +1,35 @@
+//! On the GPU: a thread for each pair of elements.
+#![allow(unsafe_code, reason = "compiled without bounds checks")]
+
+use dacapo::{Grid, Wgsl};
+
+use super::Layout;
+use crate::launch::MAX_GROUPS;
+
+/// Threads of a workgroup, as `rope.wgsl` has them.
+const THREADS: usize = 64;
+
+/// Tokens from which on a thread takes several heads, so that fewer angles are computed.
+const MANY: usize = 16;
+
+/// Heads of a thread then.
+const HEADS: usize = 4;
+
+pub(super) fn wgsl(layout: Layout) -> Wgsl {
+    // SAFETY: pairs below the number of frequencies, of heads and tokens that there are; the host checks that heads
+    // are wide enough for the pairs.
+    let text = unsafe { Wgsl::new(include_str!("rope.wgsl")).trusted() };
+    text.constant("PAIRS", u8::from(layout == Layout::Pairs))
+}
+
+/// At least one thread for each of `half` pairs.
+pub(super) fn grid(tokens: usize, heads: usize, half: usize) -> Grid<'static> {
+    let at_once = if tokens < MANY {
+        heads
+    } else {
+        heads.div_ceil(HEADS)
+    };
+    let groups = half.saturating_mul(at_once).div_ceil(THREADS);
+    let [x, y] = [groups, tokens].map(|groups| groups.min(MAX_GROUPS) as u32);
+    Grid::groups([x, y, 1])
+}
