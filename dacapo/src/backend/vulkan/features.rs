@@ -181,7 +181,9 @@ pub(super) fn query(instance: &Instance, physical: vk::PhysicalDevice) -> Result
         });
 
     let limits = basic.limits;
-    let memory_model = f12.vulkan_memory_model == vk::TRUE;
+    // Atomics in buffers have the scope of the device.
+    let memory_model =
+        f12.vulkan_memory_model == vk::TRUE && f12.vulkan_memory_model_device_scope == vk::TRUE;
     let storage_f16 = f11.storage_buffer16_bit_access == vk::TRUE;
     let operations = vk::SubgroupFeatureFlags::BASIC
         | vk::SubgroupFeatureFlags::VOTE

@@ -383,7 +383,8 @@ fn create(
     let mut f12 = vk::PhysicalDeviceVulkan12Features::default()
         .timeline_semaphore(true)
         .shader_float16(features.gpu.f16)
-        .vulkan_memory_model(features.memory_model);
+        .vulkan_memory_model(features.memory_model)
+        .vulkan_memory_model_device_scope(features.memory_model);
     let mut sync2 = vk::PhysicalDeviceSynchronization2Features::default().synchronization2(true);
     let mut control = vk::PhysicalDeviceSubgroupSizeControlFeatures::default()
         .subgroup_size_control(features.subgroup_size_varies)
