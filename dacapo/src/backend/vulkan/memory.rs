@@ -24,6 +24,8 @@ pub(super) struct VulkanMemory {
     pub(super) buffer: vk::Buffer,
     /// `None` for a buffer that somebody else made.
     allocation: Option<Allocation>,
+    /// Whether the host may use a mapping, should there be one: some devices map all their memory.
+    for_host: bool,
 }
 
 impl VulkanMemory {
@@ -53,6 +55,7 @@ impl VulkanMemory {
             gpu: gpu.clone(),
             buffer,
             allocation: Some(allocation),
+            for_host: location != MemoryLocation::GpuOnly,
         })
     }
 
@@ -62,6 +65,7 @@ impl VulkanMemory {
             gpu: gpu.clone(),
             buffer,
             allocation: None,
+            for_host: false,
         }
     }
 }
@@ -179,7 +183,8 @@ impl backend::Memory for VulkanMemory {
     fn host(&self) -> Option<NonNull<u8>> {
         // What a lost device has left in mapped memory is worth nothing: asking the device says so.
         self.gpu.alive().ok()?;
-        self.allocation.as_ref()?.mapped_ptr().map(NonNull::cast)
+        let allocation = self.allocation.as_ref().filter(|_| self.for_host);
+        allocation?.mapped_ptr().map(NonNull::cast)
     }
 
     fn reads_slowly(&self) -> bool {
