@@ -202,7 +202,7 @@ fn a_buffer_longer_than_the_largest_binding_is_of_use() {
     if let Some(device) = vulkan(|_| ()) {
         let limit = device.limits().max_binding_bytes;
         if limit > 1 << 28 {
-            println!("not run: the largest binding has {limit} bytes");
+            common::say(&format!("not run: the largest binding has {limit} bytes"));
             return;
         }
         let len = limit + (1 << 20);

@@ -203,10 +203,10 @@ fn without_barriers_a_gpu_gives_other_bytes() {
         return;
     };
     if device.info().kind == DeviceKind::SoftwareGpu {
-        println!(
+        common::say(&format!(
             "not run: {} runs one dispatch at a time",
             device.info().name
-        );
+        ));
         return;
     }
     let player = Player::new(device);
@@ -224,9 +224,13 @@ fn without_barriers_a_gpu_gives_other_bytes() {
         encoder.commit().unwrap().wait().unwrap();
         differed += usize::from(run.kept() != expected(&program, 1));
     }
-    println!("{differed} of {total} programs differed without barriers; {raced} had conflicts");
+    common::say(&format!(
+        "{differed} of {total} programs differed without barriers; {raced} had conflicts"
+    ));
     let chains = (0..20).filter(|_| !chain_is_right(&player.device)).count();
-    println!("{chains} of 20 chains of larger dispatches differed without barriers");
+    common::say(&format!(
+        "{chains} of 20 chains of larger dispatches differed without barriers"
+    ));
     assert!(differed + chains > 0, "suppressed barriers change nothing");
 }
 

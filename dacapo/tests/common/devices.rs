@@ -63,9 +63,13 @@ pub(crate) fn vulkan(change: impl Fn(&mut DeviceOptions)) -> Option<Device> {
         Ok(device) => Some(device),
         Err(error) if wish() == "require" => panic!("a Vulkan device is required: {error}"),
         Err(error) => {
-            // Not through `eprintln`, which passing tests do not show.
-            let _ = writeln!(std::io::stderr(), "SKIPPED on Vulkan: {error}");
+            say(&format!("SKIPPED on Vulkan: {error}"));
             None
         }
     }
+}
+
+/// Says something even if the test passes: `eprintln` would only be shown if it failed.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

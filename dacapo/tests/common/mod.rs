@@ -11,7 +11,7 @@ use dacapo::{
     Workgroup,
 };
 
-pub(crate) use devices::{device, on_devices, on_vulkan, vulkan};
+pub(crate) use devices::{device, on_devices, on_vulkan, say, vulkan};
 pub(crate) use gate::Gate;
 
 pub(crate) fn buffer(device: &Device, elements: u64) -> Buffer {

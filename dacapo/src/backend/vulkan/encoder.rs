@@ -267,10 +267,11 @@ impl VulkanEncoder {
         }
         self.binder.bind(gpu, commands, pipeline, dispatch)?;
         match dispatch.groups {
-            // SAFETY: as above; the grid was checked against the limits, and everything is bound.
-            Groups::Direct {
-                groups: [x, y, z], ..
-            } => unsafe { gpu.device.cmd_dispatch(commands, x, y, z) },
+            Groups::Direct { groups, .. } => {
+                let [x, y, z] = groups;
+                // SAFETY: as above; the grid was checked against the limits, and everything is bound.
+                unsafe { gpu.device.cmd_dispatch(commands, x, y, z) };
+            }
             Groups::Indirect(grid) => {
                 // SAFETY: as above; the view was checked to hold an aligned grid.
                 unsafe {
