@@ -1,3 +1,5 @@
+use std::thread::ScopedJoinHandle;
+
 use dacapo::Device;
 
 use crate::add::Add;
@@ -29,15 +31,25 @@ macro_rules! ops {
         }
 
         impl Ops {
-            /// Compiles every operation for `device`; what it has compiled before is used again.
+            /// Compiles every operation for `device`, all at the same time; what it has compiled before is used
+            /// again.
             ///
             /// # Errors
             /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run one.
             pub fn new(device: &Device) -> Result<Ops> {
-                Ok(Ops { $($field: $op::new(device)?,)* })
+                std::thread::scope(|scope| {
+                    $(let $field = scope.spawn(|| $op::new(device));)*
+                    Ok(Ops { $($field: join($field)?,)* })
+                })
             }
         }
     };
+}
+
+fn join<T>(compiled: ScopedJoinHandle<'_, T>) -> T {
+    compiled
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 ops! {

@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::backend::{self, cpu};
+use crate::backend::vulkan::{self, VulkanDevice};
+use crate::backend::{self, Refused, cpu};
 use crate::counters::{AtomicCounters, Counters};
 use crate::encoder::{CommandEncoder, EncoderOptions, Order, Recording, Submitted};
 use crate::error::{Error, Result};
-use crate::info::{AbsentBackend, Backend, DeviceInfo, Devices, GpuFeatures, Limits, MemoryBudget};
+use crate::info::{
+    AbsentBackend, Backend, DeviceInfo, DeviceKind, Devices, GpuFeatures, Limits, MemoryBudget,
+};
 use crate::kernel::{Builtins, Kernel, KernelSource, Registry};
 use crate::memory::{Allocation, Buffer, BufferOptions, HostBytes, MemoryKind};
-use crate::options::{DeviceOptions, DeviceSelector, Hazards, MAX_THREADS};
+use crate::options::{DeviceOptions, DeviceSelector, GpuDebug, Hazards, MAX_THREADS};
 use crate::residency::Residency;
 use crate::submission::{Record, Submission};
 use crate::timeline::Timeline;
@@ -33,11 +36,11 @@ pub(crate) struct DeviceCore {
     order: Order,
     /// The backend's answers, asked for once: every dispatch needs them.
     pub(crate) limits: Limits,
-    pub(crate) timeline: Timeline,
+    pub(crate) timeline: Arc<Timeline>,
     pub(crate) allocations: AllocationIds,
     pub(crate) budget: Budget,
     pub(crate) residency: Residency,
-    counters: AtomicCounters,
+    pub(crate) counters: AtomicCounters,
     registry: Registry,
     builtins: OnceLock<Result<Builtins>>,
     options: DeviceOptions,
@@ -60,16 +63,10 @@ impl Device {
     /// The devices of this machine, in the order in which [`DeviceSelector::Best`] prefers them, and why
     /// backends without one have none.
     pub fn enumerate() -> Devices {
-        let absent = |backend, reason: &str| AbsentBackend {
-            backend,
-            reason: reason.to_owned(),
-        };
+        let (found, absent) = found(GpuDebug::Off);
         Devices {
-            devices: vec![cpu::info()],
-            absent: vec![
-                absent(Backend::Metal, "this version has no Metal backend"),
-                absent(Backend::Vulkan, "this version has no Vulkan backend"),
-            ],
+            devices: found.into_iter().map(Found::into_info).collect(),
+            absent,
         }
     }
 
@@ -98,17 +95,32 @@ impl Device {
                 allowed: "1 to 1024",
             });
         }
-        let devices = Device::enumerate();
-        let chosen = select(&devices, &options.device)?;
-        let mut info = chosen.clone();
-        if let Some(threads) = options.threads {
-            info.compute_units = threads.get() as u32;
-        }
-        let backend: Box<dyn backend::Device> = Box::new(cpu::CpuDevice::open(&info)?);
-        let budget = options
-            .memory_limit
-            .unwrap_or_else(|| cpu::system_memory().free);
-        Ok(Device {
+        let (backend, info, free): (Box<dyn backend::Device>, _, _) = match choose(options)? {
+            Found::Cpu(mut info) => {
+                if let Some(threads) = options.threads {
+                    info.compute_units = threads.get() as u32;
+                }
+                let device = cpu::CpuDevice::open(&info)?;
+                (Box::new(device), info, cpu::system_memory().free)
+            }
+            Found::Vulkan(candidate) => {
+                let device = VulkanDevice::open(&candidate, options)?;
+                let free = device.memory_budget();
+                (Box::new(device), candidate.info, free)
+            }
+        };
+        Ok(Device::with_backend(backend, info, free, options))
+    }
+
+    /// A device on an opened backend with so many bytes free.
+    pub(crate) fn with_backend(
+        backend: Box<dyn backend::Device>,
+        info: DeviceInfo,
+        free: u64,
+        options: &DeviceOptions,
+    ) -> Device {
+        let budget = options.memory_limit.unwrap_or(free);
+        Device {
             core: Arc::new(DeviceCore {
                 limits: *backend.limits(),
                 order: Order {
@@ -116,7 +128,7 @@ impl Device {
                     prevents_races: backend.must_prevent_races(),
                 },
                 backend,
-                timeline: Timeline::new(),
+                timeline: Arc::new(Timeline::new()),
                 allocations: AllocationIds::default(),
                 budget: Budget::new(budget),
                 residency: Residency::default(),
@@ -130,7 +142,7 @@ impl Device {
                 spare_recordings: Mutex::default(),
                 spare_records: Mutex::default(),
             }),
-        })
+        }
     }
 
     /// Opens the same device afresh, with the same options and none of its buffers or kernels.
@@ -188,27 +200,30 @@ impl Device {
             return Err(Error::EmptyBuffer);
         }
         self.core.budget.take(len, kind)?;
-        match self.core.backend.allocate(len, kind) {
+        match self.core.backend.allocate(len, kind, label) {
             Ok(memory) => Ok(Buffer::new(Allocation::new(
-                &self.core, label, len, kind, false, memory,
+                &self.core, label, len, kind, memory,
             ))),
-            Err(reason) => {
+            Err(refused) => {
                 self.core.budget.give_back(len);
-                Err(Error::OutOfMemory {
-                    asked: len,
-                    kind,
-                    reason,
+                Err(match refused {
+                    Refused::OutOfMemory(reason) => Error::OutOfMemory {
+                        asked: len,
+                        kind,
+                        reason,
+                    },
+                    other => other.into_error(self.core.name()),
                 })
             }
         }
     }
 
     /// A buffer over host memory that `owner` keeps, for reading only: a memory-mapped file, for example. The
-    /// device uses the bytes where they lie if it can.
+    /// device uses the bytes where they lie if it can; otherwise they are copied to its own memory, and
+    /// `owner` is dropped.
     ///
     /// # Errors
-    /// [`Error::EmptyBuffer`] when there are no bytes, [`Error::OutOfMemory`] when the device cannot reach
-    /// them.
+    /// [`Error::EmptyBuffer`] when there are no bytes, and those of [`Device::buffer`] where they are copied.
     pub fn import<O>(&self, label: &str, owner: O) -> Result<Buffer>
     where
         O: AsRef<[u8]> + Send + Sync + 'static,
@@ -219,15 +234,33 @@ impl Device {
         if len == 0 {
             return Err(Error::EmptyBuffer);
         }
-        let memory = self.core.backend.import(bytes);
-        let memory = memory.map_err(|reason| Error::OutOfMemory {
-            asked: len,
-            kind,
-            reason,
-        })?;
-        Ok(Buffer::new(Allocation::new(
-            &self.core, label, len, kind, true, memory,
-        )))
+        match self.core.backend.import(bytes) {
+            Ok(memory) => {
+                let allocation = Allocation::new(&self.core, label, len, kind, memory);
+                Ok(Buffer::new(allocation.foreign().read_only()))
+            }
+            Err(bytes) => {
+                let buffer = self.buffer_with(&BufferOptions {
+                    len,
+                    kind: MemoryKind::DeviceLocal,
+                    label,
+                })?;
+                buffer.write(bytes.get())?;
+                Ok(buffer.into_read_only())
+            }
+        }
+    }
+
+    /// A buffer over memory that somebody else has allocated on this device.
+    pub(crate) fn foreign_buffer(
+        &self,
+        memory: Box<dyn backend::Memory>,
+        len: u64,
+        label: &str,
+    ) -> Buffer {
+        let kind = MemoryKind::DeviceLocal;
+        let allocation = Allocation::new(&self.core, label, len, kind, memory);
+        Buffer::new(allocation.foreign())
     }
 
     /// The kernel compiled from `source`: compiled once for the same content, however often and from however
@@ -296,12 +329,83 @@ impl fmt::Debug for Device {
     }
 }
 
+/// A device that can be opened.
+enum Found {
+    Cpu(DeviceInfo),
+    Vulkan(Box<vulkan::Candidate>),
+}
+
+impl Found {
+    fn info(&self) -> &DeviceInfo {
+        match self {
+            Found::Cpu(info) => info,
+            Found::Vulkan(candidate) => &candidate.info,
+        }
+    }
+
+    fn info_mut(&mut self) -> &mut DeviceInfo {
+        match self {
+            Found::Cpu(info) => info,
+            Found::Vulkan(candidate) => &mut candidate.info,
+        }
+    }
+
+    fn into_info(self) -> DeviceInfo {
+        match self {
+            Found::Cpu(info) => info,
+            Found::Vulkan(candidate) => candidate.info,
+        }
+    }
+}
+
+/// The devices of this machine, best first, and why backends without one have none.
+fn found(debug: GpuDebug) -> (Vec<Found>, Vec<AbsentBackend>) {
+    let mut absent = vec![AbsentBackend {
+        backend: Backend::Metal,
+        reason: "this version has no Metal backend".to_owned(),
+    }];
+    let mut found = vec![Found::Cpu(cpu::info())];
+    match vulkan::enumerate(debug) {
+        Ok(candidates) => {
+            let candidates = candidates.into_iter().map(Box::new);
+            found.extend(candidates.map(Found::Vulkan));
+        }
+        Err(reason) => absent.push(AbsentBackend {
+            backend: Backend::Vulkan,
+            reason,
+        }),
+    }
+    found.sort_by_key(|found| match found.info().kind {
+        DeviceKind::DiscreteGpu => 0,
+        DeviceKind::IntegratedGpu => 1,
+        DeviceKind::Cpu => 2,
+        DeviceKind::SoftwareGpu => 3,
+    });
+    for (index, found) in found.iter_mut().enumerate() {
+        found.info_mut().index = index;
+    }
+    (found, absent)
+}
+
+/// The device that the options select. The GPU drivers are left alone where the processor is asked for.
+fn choose(options: &DeviceOptions) -> Result<Found> {
+    if options.device == DeviceSelector::Backend(Backend::Cpu) {
+        return Ok(Found::Cpu(cpu::info()));
+    }
+    let (mut found, absent) = found(options.gpu_debug);
+    let infos = found.iter().map(|found| found.info().clone()).collect();
+    let devices = Devices {
+        devices: infos,
+        absent,
+    };
+    let index = select(&devices, &options.device)?.index;
+    Ok(found.swap_remove(index))
+}
+
 fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d DeviceInfo> {
     let mut candidates = devices.devices.iter();
     let found = match selector {
-        DeviceSelector::Best => {
-            candidates.find(|device| device.kind != crate::info::DeviceKind::SoftwareGpu)
-        }
+        DeviceSelector::Best => candidates.find(|device| device.kind != DeviceKind::SoftwareGpu),
         DeviceSelector::Backend(backend) => candidates.find(|device| device.backend == *backend),
         DeviceSelector::Index(index) => candidates.find(|device| device.index == *index),
         DeviceSelector::Name(part) => {
@@ -338,13 +442,12 @@ fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d Dev
 impl DeviceCore {
     pub(crate) fn kernel(self: &Arc<DeviceCore>, source: &KernelSource) -> Result<Kernel> {
         self.registry.get_or_compile(source, || {
-            source.interface().check(source.name(), &self.limits)?;
-            let pipeline = self.backend.pipeline(source)?;
+            let compiled = self.backend.pipeline(source)?;
             self.counters.add(&Counters {
                 pipelines_compiled: 1,
                 ..Counters::default()
             });
-            Ok(Kernel::new(source, pipeline, self))
+            Ok(Kernel::new(source, compiled, self))
         })
     }
 
@@ -365,7 +468,7 @@ impl DeviceCore {
         let spare = self.spare_recordings.lock().pop();
         let mut recording = spare.unwrap_or_else(|| Recording::new(self.backend.encoder()));
         recording.label.push_str(label);
-        recording.retain = retain;
+        recording.retains = retain;
         recording
     }
 
@@ -392,7 +495,7 @@ impl DeviceCore {
         drop(uses);
         match &granted {
             Ok(()) => {
-                let flushed = self.residency.flush(&*self.backend);
+                let flushed = self.residency.flush();
                 let counts = Counters {
                     submissions: 1,
                     dispatches: u64::from(recording.waves.dispatches()),

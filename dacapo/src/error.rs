@@ -145,6 +145,12 @@ pub enum Error {
     /// A dispatch was refused before anything was recorded.
     #[error(transparent)]
     Dispatch(Arc<DispatchError>),
+    /// What cannot become part of a graph was asked for while one is captured.
+    #[error("{what} cannot be captured in a graph")]
+    Capturing {
+        /// What was asked for.
+        what: &'static str,
+    },
     /// A kernel's declaration contradicts itself or passes the device's limits.
     #[error("kernel {kernel:?}: {reason}")]
     InvalidKernel {
@@ -165,6 +171,23 @@ pub enum Error {
         /// The forms the device takes.
         takes: &'static str,
     },
+    /// The device is gone: it was reset, removed, or its driver gave up. Nothing works on it any more;
+    /// [`Device::reopen`](crate::Device::reopen) opens it afresh.
+    #[error("device {device} is lost: {reason}")]
+    DeviceLost {
+        /// The device's name.
+        device: Box<str>,
+        /// The driver's own text.
+        reason: Box<str>,
+    },
+    /// The driver, or its validation layer, refused a call.
+    #[error("device {device}: {reason}")]
+    Driver {
+        /// The device's name.
+        device: Box<str>,
+        /// The driver's own text.
+        reason: Box<str>,
+    },
     /// A submission failed while it ran.
     #[error(transparent)]
     Submission(Arc<SubmissionFailure>),
@@ -178,13 +201,13 @@ impl From<DispatchError> for Error {
 
 /// Why a submission failed: reported by every wait on it, and by host reads of what it should have written.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("submission {number} {label:?} failed after {elapsed:?} in kernel {kernel:?}{}: {fault}", in_scope(.scope))]
+#[error("submission {number} {label:?} failed after {elapsed:?}{}{}: {fault}", in_kernel(.kernel), in_scope(.scope))]
 pub struct SubmissionFailure {
     /// The submission's number on its queue.
     pub number: u64,
     /// The encoder's label.
     pub label: Box<str>,
-    /// The kernel that failed.
+    /// The kernel that failed; empty where the driver does not tell.
     pub kernel: Box<str>,
     /// The scopes around the dispatch that failed, outermost first, joined by `/`.
     pub scope: Box<str>,
@@ -192,6 +215,14 @@ pub struct SubmissionFailure {
     pub elapsed: Duration,
     /// What happened.
     pub fault: Fault,
+}
+
+fn in_kernel(kernel: &str) -> String {
+    if kernel.is_empty() {
+        String::new()
+    } else {
+        format!(" in kernel {kernel:?}")
+    }
 }
 
 fn in_scope(scope: &str) -> String {
@@ -212,6 +243,15 @@ pub enum Fault {
     /// A CPU kernel panicked.
     #[error("the kernel panicked: {0}")]
     Panic(Box<str>),
+    /// The device is gone; [`Device::reopen`](crate::Device::reopen) opens it afresh.
+    #[error("the device is lost: {0}")]
+    DeviceLost(Box<str>),
+    /// The driver ran out of memory for commands.
+    #[error("out of memory: {0}")]
+    OutOfMemory(Box<str>),
+    /// The driver, or its validation layer, refused the submission.
+    #[error("{0}")]
+    Driver(Box<str>),
     /// An indirect grid, read at run time, passes a limit.
     #[error("indirect grid {groups:?} passes the limit of {limit} workgroups")]
     IndirectGrid {

@@ -103,6 +103,8 @@ pub struct Devices {
 pub struct Limits {
     /// Bindings of one kernel.
     pub max_bindings: u32,
+    /// The highest number of a slot, where the device numbers them.
+    pub max_slot: Option<u32>,
     /// Bytes of one binding.
     pub max_binding_bytes: u64,
     /// Inline bytes of one dispatch.

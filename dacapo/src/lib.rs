@@ -64,9 +64,11 @@ mod panics;
 mod pool;
 mod range;
 mod residency;
+mod shader;
 mod submission;
 mod sync;
 mod timeline;
+pub mod vulkan;
 
 pub use access::Access;
 pub use arg::{Arg, Args, Bytes};
@@ -85,7 +87,7 @@ pub use kernel::{
     Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Wgsl, Workgroup,
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
-pub use options::{DeviceOptions, DeviceSelector, Hazards};
+pub use options::{DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards};
 pub use pool::{BufferPool, PoolOptions};
 pub use range::ByteRange;
 pub use residency::ResidencySet;

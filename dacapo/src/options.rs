@@ -60,6 +60,79 @@ impl FromStr for DeviceSelector {
     }
 }
 
+/// How closely the use of a GPU is watched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum GpuDebug {
+    /// Not at all.
+    #[default]
+    Off,
+    /// Scopes and buffers have their labels in the driver's tools.
+    Labels,
+    /// The validation layer checks every call; what it says becomes an error of the call or submission.
+    Validation,
+    /// As before, and the layer looks for missing barriers.
+    Synchronization,
+}
+
+impl GpuDebug {
+    pub(crate) fn validates(self) -> bool {
+        self >= GpuDebug::Validation
+    }
+}
+
+impl FromStr for GpuDebug {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<GpuDebug, ()> {
+        match text {
+            "off" => Ok(GpuDebug::Off),
+            "labels" => Ok(GpuDebug::Labels),
+            "validation" => Ok(GpuDebug::Validation),
+            "synchronization" => Ok(GpuDebug::Synchronization),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Extras of a GPU to leave unused although it has them: to get around a driver's bug, and to test what
+/// runs on devices without.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct GpuWithout {
+    /// Descriptors recorded into the command buffer; without, sets are allocated for each dispatch.
+    pub push_descriptors: bool,
+    /// The newer barriers.
+    pub synchronization2: bool,
+    /// Device memory that the host sees; without, the host reaches it through staging copies.
+    pub mapped_device_memory: bool,
+    /// Arithmetic in half precision.
+    pub f16: bool,
+    /// Cooperative matrices.
+    pub cooperative_matrix: bool,
+    /// Push constants; without, inline bytes come from a buffer.
+    pub push_constants: bool,
+}
+
+impl FromStr for GpuWithout {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<GpuWithout, ()> {
+        let mut without = GpuWithout::default();
+        for name in text.split(',').filter(|name| !name.is_empty()) {
+            let field = match name {
+                "push_descriptors" => &mut without.push_descriptors,
+                "synchronization2" => &mut without.synchronization2,
+                "mapped_device_memory" => &mut without.mapped_device_memory,
+                "f16" => &mut without.f16,
+                "cooperative_matrix" => &mut without.cooperative_matrix,
+                "push_constants" => &mut without.push_constants,
+                _ => return Err(()),
+            };
+            *field = true;
+        }
+        Ok(without)
+    }
+}
+
 /// How a device is opened.
 ///
 /// | field | environment variable | values |
@@ -68,6 +141,8 @@ impl FromStr for DeviceSelector {
 /// | `hazards` | `DACAPO_HAZARDS` | `auto`, `manual`, `serial` |
 /// | `threads` | `DACAPO_THREADS` | 1 to 1024 |
 /// | `memory_limit` | `DACAPO_MEMORY_LIMIT` | bytes, or with a suffix `K`, `M` or `G` (powers of 1024) |
+/// | `gpu_debug` | `DACAPO_GPU_DEBUG` | `off`, `labels`, `validation`, `synchronization` |
+/// | `gpu_without` | `DACAPO_GPU_WITHOUT` | a list of `push_descriptors`, `synchronization2`, `mapped_device_memory`, `f16`, `cooperative_matrix`, `push_constants` |
 ///
 /// The environment only counts where [`DeviceOptions::with_env`] is called.
 #[derive(Clone, Debug, Default)]
@@ -80,6 +155,10 @@ pub struct DeviceOptions {
     pub threads: Option<NonZeroUsize>,
     /// Bytes the device may allocate in all. By default what the system has free when the device is opened.
     pub memory_limit: Option<u64>,
+    /// How closely the use of a GPU is watched.
+    pub gpu_debug: GpuDebug,
+    /// Extras of a GPU to leave unused.
+    pub gpu_without: GpuWithout,
 }
 
 /// Most worker threads that can be asked for.
@@ -131,6 +210,23 @@ impl DeviceOptions {
             "a number of bytes above 0, with or without K, M or G",
             &mut |value| {
                 self.memory_limit = Some(parse_bytes(value)?);
+                Some(())
+            },
+        )?;
+        apply(
+            "DACAPO_GPU_DEBUG",
+            "off, labels, validation, synchronization",
+            &mut |value| {
+                self.gpu_debug = value.parse().ok()?;
+                Some(())
+            },
+        )?;
+        apply(
+            "DACAPO_GPU_WITHOUT",
+            "push_descriptors, synchronization2, mapped_device_memory, f16, cooperative_matrix, push_constants, \
+             joined by commas",
+            &mut |value| {
+                self.gpu_without = value.parse().ok()?;
                 Some(())
             },
         )?;
@@ -186,6 +282,21 @@ mod tests {
             with("DACAPO_MEMORY_LIMIT", "2G").unwrap().memory_limit,
             Some(2 << 30)
         );
+        assert_eq!(
+            with("DACAPO_GPU_DEBUG", "synchronization")
+                .unwrap()
+                .gpu_debug,
+            GpuDebug::Synchronization
+        );
+        let without = with("DACAPO_GPU_WITHOUT", "f16,push_constants").unwrap();
+        assert_eq!(
+            without.gpu_without,
+            GpuWithout {
+                f16: true,
+                push_constants: true,
+                ..GpuWithout::default()
+            }
+        );
         assert_eq!(with("DACAPO_OTHER", "x").unwrap().hazards, Hazards::Auto);
     }
 
@@ -199,6 +310,8 @@ mod tests {
             ("DACAPO_MEMORY_LIMIT", "0", "bytes"),
             ("DACAPO_MEMORY_LIMIT", "99999999999G", "bytes"),
             ("DACAPO_MEMORY_LIMIT", "é", "bytes"),
+            ("DACAPO_GPU_DEBUG", "on", "labels"),
+            ("DACAPO_GPU_WITHOUT", "f16,f64", "push_constants"),
         ] {
             let message = with(name, value).unwrap_err().to_string();
             assert!(

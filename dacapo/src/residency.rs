@@ -3,15 +3,14 @@
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
-use crate::backend;
 use crate::device::{Device, DeviceCore};
 use crate::error::{Error, Result};
 use crate::hazard::AllocationId;
-use crate::memory::BufferView;
+use crate::memory::{Allocation, BufferView};
 
 /// A set of allocations to keep resident. Changes are staged and take effect with the next submission, all in
 /// one flush; an allocation that is freed leaves every set by itself.
@@ -34,7 +33,8 @@ pub(crate) struct Residency {
 struct State {
     sets: HashMap<u64, HashSet<AllocationId>>,
     next_set: u64,
-    sizes: HashMap<AllocationId, u64>,
+    members: HashMap<AllocationId, Weak<Allocation>>,
+    /// Those that were resident at the last flush, and their sizes.
     resident: HashMap<AllocationId, u64>,
 }
 
@@ -50,9 +50,10 @@ impl ResidencySet {
                 device: self.core.name().into(),
             });
         }
-        let (id, size) = (view.allocation.id, view.allocation.size);
+        let id = view.allocation.id;
+        let member = Arc::downgrade(&view.allocation);
         Ok(self.core.residency.change(|state| {
-            state.sizes.insert(id, size);
+            state.members.insert(id, member);
             let set = state.sets.entry(self.number).or_default();
             set.insert(id)
         }))
@@ -152,7 +153,7 @@ impl Residency {
     /// Takes a freed allocation out of every set.
     pub(crate) fn forget(&self, id: AllocationId) {
         self.change(|state| {
-            let mut known = state.sizes.remove(&id).is_some();
+            let mut known = state.members.remove(&id).is_some();
             for set in state.sets.values_mut() {
                 known |= set.remove(&id);
             }
@@ -161,26 +162,31 @@ impl Residency {
     }
 
     /// Applies staged changes; whether there were any.
-    pub(crate) fn flush(&self, backend: &dyn backend::Device) -> bool {
+    pub(crate) fn flush(&self) -> bool {
         if !self.staged.swap(false, Ordering::Acquire) {
             return false;
         }
         let mut state = self.state.lock();
+        // Dropped after the lock: the last handle of an allocation takes it.
+        let mut held = Vec::new();
         let mut wanted = HashMap::new();
         for id in state.sets.values().flatten() {
-            wanted.insert(*id, state.sizes.get(id).copied().unwrap_or(0));
+            if let Some(allocation) = state.members.get(id).and_then(Weak::upgrade) {
+                wanted.insert(*id, allocation.size);
+                if !state.resident.contains_key(id) {
+                    allocation.memory.set_resident(true);
+                }
+                held.push(allocation);
+            }
         }
-        let bytes_missing_in = |set: &HashMap<AllocationId, u64>,
-                                other: &HashMap<AllocationId, u64>| {
-            set.iter()
-                .filter(|(id, _)| !other.contains_key(id))
-                .map(|(_, size)| size)
-                .sum()
-        };
-        let added = bytes_missing_in(&wanted, &state.resident);
-        let removed = bytes_missing_in(&state.resident, &wanted);
-        backend.residency_changed(added, removed);
+        for id in state.resident.keys().filter(|id| !wanted.contains_key(id)) {
+            if let Some(allocation) = state.members.get(id).and_then(Weak::upgrade) {
+                allocation.memory.set_resident(false);
+                held.push(allocation);
+            }
+        }
         state.resident = wanted;
+        drop(state);
         true
     }
 }

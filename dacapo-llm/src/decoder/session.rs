@@ -1,6 +1,6 @@
 use std::fmt;
 
-use dacapo::Buffer;
+use dacapo::{Buffer, BufferOptions, Device, MemoryKind};
 use dacapo_ops::dtype::DType;
 use dacapo_ops::sample::SampleParams as Sampling;
 use dacapo_ops::tensor::Tensor;
@@ -341,11 +341,21 @@ fn open(model: &Model, options: &SessionOptions) -> Result<Session, DecoderError
         caches,
         chunk,
         step,
-        sampled: Tensor::zeros(device, "sampled", DType::U32, &[1])?,
+        sampled: sampled(device)?,
         logits: Tensor::zeros(device, "logits", DType::F32, &[1, config.vocab_size])?,
         position: 0,
         state: State::Empty,
     })
+}
+
+/// The host reads it after every token.
+fn sampled(device: &Device) -> Result<Tensor, DecoderError> {
+    let buffer = device.buffer_with(&BufferOptions {
+        len: size_of::<u32>() as u64,
+        kind: MemoryKind::HostCached,
+        label: "sampled",
+    })?;
+    Ok(Tensor::new((*buffer).clone(), DType::U32, &[1])?)
 }
 
 impl fmt::Debug for Session {

@@ -2,6 +2,9 @@
 //! `pipeline`, `encoder`, `queue`.
 
 pub(crate) mod cpu;
+pub(crate) mod jobs;
+mod refused;
+pub(crate) mod vulkan;
 
 use core::any::Any;
 use core::ptr::NonNull;
@@ -10,25 +13,38 @@ use crate::access::Access;
 use crate::encoder::Recording;
 use crate::error::Result;
 use crate::info::{GpuFeatures, Limits};
-use crate::kernel::{Kernel, KernelSource};
+use crate::kernel::{Interface, Kernel, KernelSource};
 use crate::memory::{BufferView, HostBytes, MemoryKind};
 use crate::range::ByteRange;
 
+pub(crate) use refused::Refused;
+
 /// An opened device.
-pub(crate) trait Device: Send + Sync {
+pub(crate) trait Device: Send + Sync + Any {
     fn limits(&self) -> &Limits;
 
     /// What WGSL kernels can count on; `None` where they cannot run.
     fn gpu(&self) -> Option<GpuFeatures>;
 
-    /// Allocates zeroed memory, or gives the system's reason why not.
-    fn allocate(&self, size: u64, kind: MemoryKind) -> Result<Box<dyn Memory>, Box<str>>;
+    /// Allocates zeroed memory.
+    fn allocate(
+        &self,
+        size: u64,
+        kind: MemoryKind,
+        label: &str,
+    ) -> Result<Box<dyn Memory>, Refused>;
 
-    /// Makes host memory usable for reading by kernels, where it lies.
-    fn import(&self, bytes: HostBytes) -> Result<Box<dyn Memory>, Box<str>>;
+    /// Makes host memory usable for reading by kernels, where it lies, or gives it back.
+    fn import(&self, bytes: HostBytes) -> Result<Box<dyn Memory>, HostBytes>;
 
-    /// Compiles the form of `source` that the device runs; its interface has been checked against the limits.
-    fn pipeline(&self, source: &KernelSource) -> Result<Box<dyn Pipeline>>;
+    /// Writes memory that the host does not see, once nothing submitted uses it.
+    fn write(&self, memory: &dyn Memory, offset: u64, bytes: &[u8]) -> Result<(), Refused>;
+
+    /// Reads memory that the host does not see, or sees slowly.
+    fn read(&self, memory: &dyn Memory, range: ByteRange, bytes: &mut [u8]) -> Result<(), Refused>;
+
+    /// Compiles the form of `source` that the device runs, after checking its interface against the limits.
+    fn pipeline(&self, source: &KernelSource) -> Result<Compiled>;
 
     /// An empty command list.
     fn encoder(&self) -> Box<dyn Encoder>;
@@ -37,10 +53,6 @@ pub(crate) trait Device: Send + Sync {
     /// [`DeviceCore::complete`](crate::device::DeviceCore::complete) with it.
     fn submit(&self, recording: Box<Recording>);
 
-    /// Tells the device which allocations became resident, and which no longer are, since the last
-    /// submission.
-    fn residency_changed(&self, added_bytes: u64, removed_bytes: u64);
-
     /// Whether a race between dispatches is undefined behaviour of this process, so that missing barriers are
     /// inserted even under manual hazards.
     fn must_prevent_races(&self) -> bool;
@@ -48,8 +60,23 @@ pub(crate) trait Device: Send + Sync {
 
 /// One allocation.
 pub(crate) trait Memory: Send + Sync + Any {
-    /// Where the host sees the memory.
-    fn host(&self) -> NonNull<u8>;
+    /// Where the host sees the memory, if it does.
+    fn host(&self) -> Option<NonNull<u8>>;
+
+    /// Whether the host sees it without a cache: writing is fast, reading is not.
+    fn reads_slowly(&self) -> bool {
+        false
+    }
+
+    /// Says whether the memory should stay where the device reaches it fastest.
+    fn set_resident(&self, _resident: bool) {}
+}
+
+/// What compiling gives.
+pub(crate) struct Compiled {
+    pub(crate) pipeline: Box<dyn Pipeline>,
+    /// That of the form that was compiled.
+    pub(crate) interface: Interface,
 }
 
 /// A compiled kernel.

@@ -11,14 +11,17 @@ mod waves;
 use core::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
+use crate::access::Access;
 use crate::arg::Args;
-use crate::backend::{Dispatch, Groups};
+use crate::backend::{self, Dispatch, Groups};
 use crate::counters::Counters;
 use crate::device::{Device, DeviceCore};
 use crate::error::{Error, Result};
 use crate::graph::Capture;
 use crate::grid::Grid;
-use crate::hazard::{Hazard, HazardKind};
+use crate::hazard::{Hazard, HazardKind, RangeAccess};
 use crate::kernel::Kernel;
 use crate::memory::BufferView;
 use crate::options::Hazards;
@@ -29,7 +32,7 @@ pub use error::{DispatchError, DispatchProblem};
 pub(crate) use recording::{Outcome, Recording, Submitted};
 pub use scope::Scope;
 pub(crate) use validate::Checked;
-pub(crate) use waves::{Order, Waves};
+pub(crate) use waves::{Order, Uses, Waves};
 
 /// Most bindings that a kernel can have on any device.
 pub(crate) const MAX_BINDINGS: usize = 16;
@@ -106,7 +109,8 @@ impl CommandEncoder {
             match &mut self.target {
                 Target::Capture(capture) => capture.dispatch(kernel, &checked, grid),
                 Target::Live(Some(recording)) => {
-                    keep_apart(recording, kernel, &checked, self.order);
+                    let uses = kernel.uses(&checked.accesses);
+                    keep_apart(recording, kernel.name(), uses, self.order);
                     record(recording, kernel, &checked, self.order);
                 }
                 Target::Live(None) => {}
@@ -176,6 +180,42 @@ impl CommandEncoder {
     pub fn scope(&mut self, label: &str) -> Scope<'_> {
         self.begin_scope(label);
         Scope::new(self)
+    }
+
+    /// Adds a step that `commands` records into the backend's own encoder, which uses these views, or anything.
+    pub(crate) fn record_native(
+        &mut self,
+        uses: Option<&[(&BufferView, Access)]>,
+        commands: impl FnOnce(&mut dyn backend::Encoder),
+    ) -> Result<()> {
+        let what = "a step of native commands";
+        let mut accesses = SmallVec::<[RangeAccess; MAX_BINDINGS]>::new();
+        for (view, access) in uses.unwrap_or_default() {
+            validate::native_use(&self.core, view, *access, what)?;
+            accesses.push(RangeAccess {
+                allocation: view.allocation.id,
+                range: view.range,
+                access: *access,
+            });
+        }
+        let step = match uses {
+            Some(_) => Uses::Ranges(&accesses),
+            None => Uses::Anything,
+        };
+        match &mut self.target {
+            Target::Capture(_) => return Err(Error::Capturing { what }),
+            Target::Live(Some(recording)) => {
+                keep_apart(recording, what, step, self.order);
+                recording.count_step();
+                commands(&mut *recording.native);
+                recording.waves.dispatch(self.order, step);
+                for (view, access) in uses.unwrap_or_default() {
+                    recording.retain(view, *access);
+                }
+            }
+            Target::Live(None) => {}
+        }
+        Ok(())
     }
 
     pub(crate) fn begin_scope(&mut self, label: &str) {
@@ -250,12 +290,12 @@ impl CommandEncoder {
 }
 
 /// Puts a barrier in front of the next dispatch if it needs one.
-fn keep_apart(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>, order: Order) {
-    let Some(cause) = recording.waves.cause(order, kernel, &checked.accesses) else {
+fn keep_apart(recording: &mut Recording, step: &str, uses: Uses<'_>, order: Order) {
+    let Some(cause) = recording.waves.cause(order, uses) else {
         return;
     };
     if let (Hazards::Manual, BarrierCause::Hazard(hazard)) = (order.hazards, &cause) {
-        missing(recording, kernel, hazard);
+        missing(recording, step, hazard);
     }
     if order.puts_barriers() {
         recording.barrier(cause);
@@ -263,16 +303,14 @@ fn keep_apart(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>,
 }
 
 #[cold]
-fn missing(recording: &mut Recording, kernel: &Kernel, hazard: &Hazard) {
+fn missing(recording: &mut Recording, step: &str, hazard: &Hazard) {
     recording.counts.barriers_missing += 1;
     let dispatch = recording.waves.dispatches();
-    tracing::warn!(kernel = kernel.name(), dispatch, %hazard, "a barrier is missing");
+    tracing::warn!(kernel = step, dispatch, %hazard, "a barrier is missing");
 }
 
 fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>, order: Order) {
-    if !recording.waves.at_start() {
-        recording.counts.barriers_elided += 1;
-    }
+    recording.count_step();
     recording.native.dispatch(&Dispatch {
         kernel,
         bound: &checked.bound,
@@ -280,14 +318,14 @@ fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>, ord
         groups: checked.groups,
         shared_bytes: checked.shared_bytes,
     });
-    recording.waves.dispatch(order, kernel, &checked.accesses);
-    if recording.retain {
-        for bound in &checked.bound {
-            recording.retained.include(bound.view, bound.access);
-        }
-        if let Groups::Indirect(bound) = checked.groups {
-            recording.retained.include(bound.view, bound.access);
-        }
+    recording
+        .waves
+        .dispatch(order, kernel.uses(&checked.accesses));
+    for bound in &checked.bound {
+        recording.retain(bound.view, bound.access);
+    }
+    if let Groups::Indirect(bound) = checked.groups {
+        recording.retain(bound.view, bound.access);
     }
 }
 

@@ -1,12 +1,14 @@
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::access::Access;
 use crate::backend;
 use crate::counters::Counters;
 use crate::device::DeviceCore;
 use crate::encoder::retain::Retained;
 use crate::encoder::{BarrierCause, Waves, counter};
 use crate::error::{Fault, SubmissionFailure};
+use crate::memory::BufferView;
 use crate::panics;
 use crate::submission::Record;
 
@@ -17,7 +19,7 @@ pub(crate) struct Recording {
     pub(crate) label: String,
     pub(crate) waves: Waves,
     pub(crate) retained: Retained,
-    pub(crate) retain: bool,
+    pub(crate) retains: bool,
     pub(crate) counts: Counters,
     /// Set by the commit.
     pub(crate) submitted: Option<Submitted>,
@@ -44,10 +46,24 @@ impl Recording {
             label: String::new(),
             waves: Waves::default(),
             retained: Retained::default(),
-            retain: true,
+            retains: true,
             counts: Counters::default(),
             submitted: None,
         })
+    }
+
+    /// Counts what is about to be recorded.
+    pub(crate) fn count_step(&mut self) {
+        if !self.waves.at_start() {
+            self.counts.barriers_elided += 1;
+        }
+    }
+
+    /// Keeps what a step uses, if anything is kept.
+    pub(crate) fn retain(&mut self, view: &BufferView, access: Access) {
+        if self.retains {
+            self.retained.include(view, access);
+        }
     }
 
     pub(crate) fn barrier(&mut self, cause: BarrierCause) {
@@ -60,6 +76,20 @@ impl Recording {
     pub(crate) fn start(&mut self) {
         if let Some(submitted) = &mut self.submitted {
             submitted.started = Some(Instant::now());
+        }
+    }
+
+    /// The number of the submission.
+    pub(crate) fn number(&self) -> u64 {
+        self.submitted
+            .as_ref()
+            .map_or(0, |submitted| submitted.number)
+    }
+
+    /// Notes how long the device took, just before it is completed.
+    pub(crate) fn took(&mut self, time: Duration) {
+        if let Some(submitted) = &mut self.submitted {
+            submitted.started = Instant::now().checked_sub(time);
         }
     }
 
@@ -100,7 +130,10 @@ impl Recording {
         // Drops what callers own, such as imported memory.
         panics::contain(|| core.recycle(self));
         core.spare_record(record);
-        core.timeline.complete(number);
+        // Whoever waits may drop the device then, and should be the last who holds it.
+        let timeline = core.timeline.clone();
+        drop(core);
+        timeline.complete(number);
     }
 
     /// Forgets everything recorded and keeps the memory.

@@ -9,6 +9,7 @@ use crate::arg::{Arg, Value};
 use crate::backend::{Bound, Groups};
 use crate::device::DeviceCore;
 use crate::encoder::{DispatchError, DispatchProblem, MAX_BINDINGS};
+use crate::error::Error;
 use crate::grid::{Extent, Grid};
 use crate::hazard::RangeAccess;
 use crate::info::Limits;
@@ -74,6 +75,29 @@ pub(crate) fn check<'a>(
             kernel: kernel.name().into(),
             problem,
         })
+}
+
+/// Checks a view that a step of native commands uses.
+pub(crate) fn native_use(
+    device: &Arc<DeviceCore>,
+    view: &BufferView,
+    access: Access,
+    asked: &'static str,
+) -> Result<(), Error> {
+    let allocation = &view.allocation;
+    if !Arc::ptr_eq(&allocation.device, device) {
+        return Err(Error::ForeignDevice {
+            what: format!("{view:?}").into(),
+            device: device.name().into(),
+        });
+    }
+    match access.writes() && allocation.read_only {
+        true => Err(Error::ReadOnly {
+            buffer: allocation.label.clone(),
+            asked,
+        }),
+        false => Ok(()),
+    }
 }
 
 struct Check<'d> {
@@ -216,6 +240,9 @@ impl Check<'_> {
             return Err(DispatchProblem::EmptyView { slot, offset, len });
         }
         let range = ByteRange::new(view.range.start + offset, view.range.end);
+        if self.interface.is_transfer {
+            return Ok(range);
+        }
         let align = binding.align.max(self.limits.min_binding_alignment);
         if range.start & (u64::from(align) - 1) != 0 {
             return Err(DispatchProblem::Misaligned {
@@ -291,6 +318,10 @@ impl Check<'_> {
             };
             return Err(DispatchProblem::EmptyGrid { grid });
         }
+        checked.groups = Groups::Direct { groups, threads };
+        if self.interface.is_transfer {
+            return Ok(());
+        }
         let limit = self.limits.max_groups;
         let total = groups
             .iter()
@@ -309,7 +340,6 @@ impl Check<'_> {
                 total: self.limits.max_total_groups,
             });
         }
-        checked.groups = Groups::Direct { groups, threads };
         Ok(())
     }
 

@@ -1,6 +1,5 @@
 use crate::encoder::{Barrier, BarrierCause};
 use crate::hazard::{HazardTracker, RangeAccess};
-use crate::kernel::Kernel;
 use crate::options::Hazards;
 
 /// How dispatches are kept apart.
@@ -26,6 +25,13 @@ impl Order {
     }
 }
 
+/// What a step of an encoder touches.
+#[derive(Clone, Copy)]
+pub(crate) enum Uses<'a> {
+    Ranges(&'a [RangeAccess]),
+    Anything,
+}
+
 /// How a sequence of dispatches falls into waves: the one rule, for live encoding and for graphs.
 #[derive(Default)]
 pub(crate) struct Waves {
@@ -38,21 +44,16 @@ pub(crate) struct Waves {
 
 impl Waves {
     /// Why a barrier must stand in front of a dispatch, if it must.
-    pub(crate) fn cause(
-        &mut self,
-        order: Order,
-        kernel: &Kernel,
-        accesses: &[RangeAccess],
-    ) -> Option<BarrierCause> {
+    pub(crate) fn cause(&mut self, order: Order, uses: Uses<'_>) -> Option<BarrierCause> {
         if order.hazards == Hazards::Serial {
             return (self.wave_dispatches > 0).then_some(BarrierCause::Serial);
         }
         if !order.tracks() {
             return None;
         }
-        let found = match kernel.interface().touches_anything() {
-            true => self.tracker.check_unknown(),
-            false => self.tracker.check(accesses),
+        let found = match uses {
+            Uses::Anything => self.tracker.check_unknown(),
+            Uses::Ranges(accesses) => self.tracker.check(accesses),
         };
         found.map(BarrierCause::Hazard)
     }
@@ -66,11 +67,11 @@ impl Waves {
     }
 
     /// Adds a dispatch to the wave.
-    pub(crate) fn dispatch(&mut self, order: Order, kernel: &Kernel, accesses: &[RangeAccess]) {
+    pub(crate) fn dispatch(&mut self, order: Order, uses: Uses<'_>) {
         if order.tracks() {
-            match kernel.interface().touches_anything() {
-                true => self.tracker.record_unknown(self.dispatches),
-                false => self.tracker.record(self.dispatches, accesses),
+            match uses {
+                Uses::Anything => self.tracker.record_unknown(self.dispatches),
+                Uses::Ranges(accesses) => self.tracker.record(self.dispatches, accesses),
             }
         }
         self.dispatches += 1;

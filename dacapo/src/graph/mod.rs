@@ -111,11 +111,11 @@ impl Graph {
             if *barrier_before {
                 waves.barrier(BarrierCause::Explicit);
             }
-            let cause = waves.cause(order, kernel, accesses);
+            let cause = waves.cause(order, kernel.uses(accesses));
             if let Some(cause) = cause.filter(|_| order.puts_barriers()) {
                 waves.barrier(cause);
             }
-            waves.dispatch(order, kernel, accesses);
+            waves.dispatch(order, kernel.uses(accesses));
         }
         if self.ends_with_barrier {
             waves.barrier(BarrierCause::Explicit);

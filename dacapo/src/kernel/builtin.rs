@@ -9,7 +9,7 @@ use crate::access::Access;
 use crate::device::DeviceCore;
 use crate::error::Result;
 use crate::grid::Grid;
-use crate::kernel::{Kernel, KernelFault, KernelSource, Workgroup};
+use crate::kernel::{Kernel, KernelFault, KernelSource, Transfer, Workgroup};
 
 /// Bytes that one workgroup copies or fills.
 const CHUNK: u64 = 64 << 10;
@@ -29,8 +29,8 @@ impl Builtins {
             .binding::<u8>(0, Access::Write)
             .inline::<u32>();
         Ok(Builtins {
-            copy: core.kernel(&copy.cpu(cpu_copy))?,
-            fill: core.kernel(&fill.cpu(cpu_fill))?,
+            copy: core.kernel(&copy.cpu(cpu_copy).or_transfer(Transfer::Copy))?,
+            fill: core.kernel(&fill.cpu(cpu_fill).or_transfer(Transfer::Fill))?,
         })
     }
 

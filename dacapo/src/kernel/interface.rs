@@ -46,6 +46,8 @@ pub struct Interface {
     pub(crate) workgroup: [u32; 3],
     pub(crate) shared: SharedMemory,
     pub(crate) touches_anything: bool,
+    /// Whether a command of the device does it, for which the limits of kernels do not count.
+    pub(crate) is_transfer: bool,
 }
 
 impl Interface {
@@ -74,6 +76,48 @@ impl Interface {
         self.touches_anything
     }
 
+    /// This, of a kernel that is a command of the device.
+    pub(crate) fn of_transfer(self) -> Interface {
+        Interface {
+            is_transfer: true,
+            ..self
+        }
+    }
+
+    /// This declaration joined with what the code says; or how they contradict each other. Where nothing is
+    /// declared the code decides; otherwise it may do no more than the declaration says.
+    pub(crate) fn agreed(&self, code: &Interface) -> Result<Interface, Box<str>> {
+        let declared = match (self.bindings.is_empty(), self.inline_bytes) {
+            (true, 0) => code,
+            _ => self,
+        };
+        if declared.inline_bytes != code.inline_bytes {
+            let (declared, code) = (declared.inline_bytes, code.inline_bytes);
+            return Err(
+                format!("{declared} inline bytes are declared; the code takes {code}").into(),
+            );
+        }
+        let mut bindings = declared.bindings.clone();
+        for used in &code.bindings {
+            let slot = used.slot;
+            let Some(binding) = bindings.iter_mut().find(|binding| binding.slot == slot) else {
+                return Err(format!("the code uses slot {slot}, which is not declared").into());
+            };
+            let (declared, found) = (binding.access, used.access);
+            if (found.reads() && !declared.reads()) || (found.writes() && !declared.writes()) {
+                return Err(
+                    format!("slot {slot} is declared {declared}; the code does {found}").into(),
+                );
+            }
+            binding.align = binding.align.max(used.align);
+        }
+        Ok(Interface {
+            bindings,
+            touches_anything: self.touches_anything,
+            ..code.clone()
+        })
+    }
+
     pub(crate) fn check(&self, kernel: &str, limits: &Limits) -> Result<()> {
         let invalid = |reason: String| Error::InvalidKernel {
             kernel: kernel.into(),
@@ -91,6 +135,17 @@ impl Interface {
             .find(|pair| pair[0].slot == pair[1].slot)
         {
             return Err(invalid(format!("slot {} is declared twice", pair[0].slot)));
+        }
+        if let Some(last) = self
+            .bindings
+            .last()
+            .filter(|last| limits.max_slot.is_some_and(|limit| last.slot > limit))
+        {
+            let limit = limits.max_slot.unwrap_or_default();
+            return Err(invalid(format!(
+                "slot {}; the device has slots 0 to {limit}",
+                last.slot
+            )));
         }
         if let Some(bad) = self
             .bindings

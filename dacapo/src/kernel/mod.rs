@@ -11,12 +11,15 @@ use std::sync::{Arc, Weak};
 
 use crate::backend;
 use crate::device::DeviceCore;
+use crate::encoder::Uses;
+use crate::hazard::RangeAccess;
 
 pub use crate::backend::cpu::{CpuEntry, KernelFault, Workgroup};
 pub(crate) use builtin::Builtins;
 pub use interface::{Binding, Interface, SharedMemory};
 pub(crate) use registry::Registry;
 pub use source::KernelSource;
+pub(crate) use source::Transfer;
 pub use wgsl::Wgsl;
 
 /// A kernel compiled for one device. Cheap to clone.
@@ -34,14 +37,14 @@ struct KernelInner {
 impl Kernel {
     pub(crate) fn new(
         source: &KernelSource,
-        pipeline: Box<dyn backend::Pipeline>,
+        compiled: backend::Compiled,
         device: &Arc<DeviceCore>,
     ) -> Kernel {
         Kernel(Arc::new(KernelInner {
             name: source.name().into(),
             op: source.op_kind().into(),
-            interface: source.interface().clone(),
-            pipeline,
+            interface: compiled.interface,
+            pipeline: compiled.pipeline,
             device: Arc::downgrade(device),
         }))
     }
@@ -59,6 +62,14 @@ impl Kernel {
     /// What it binds and how.
     pub fn interface(&self) -> &Interface {
         &self.0.interface
+    }
+
+    /// What a dispatch of it touches, of what its arguments reach.
+    pub(crate) fn uses<'a>(&self, accesses: &'a [RangeAccess]) -> Uses<'a> {
+        match self.0.interface.touches_anything {
+            true => Uses::Anything,
+            false => Uses::Ranges(accesses),
+        }
     }
 
     pub(crate) fn pipeline(&self) -> &dyn backend::Pipeline {

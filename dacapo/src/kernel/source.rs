@@ -41,6 +41,16 @@ pub struct KernelSource {
     interface: Interface,
     cpu: Option<CpuEntry>,
     wgsl: Option<Wgsl>,
+    transfer: Option<Transfer>,
+}
+
+/// What GPUs have commands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Transfer {
+    /// Slot 0 to slot 1.
+    Copy,
+    /// Slot 0, with the first inline byte.
+    Fill,
 }
 
 /// The content of a source, to be compared.
@@ -51,6 +61,7 @@ pub(crate) struct KernelKey {
     interface: Interface,
     cpu: Option<usize>,
     wgsl: Option<Wgsl>,
+    transfer: Option<Transfer>,
 }
 
 impl KernelSource {
@@ -66,9 +77,11 @@ impl KernelSource {
                 workgroup: [1, 1, 1],
                 shared: SharedMemory::None,
                 touches_anything: false,
+                is_transfer: false,
             },
             cpu: None,
             wgsl: None,
+            transfer: None,
         }
     }
 
@@ -131,6 +144,16 @@ impl KernelSource {
         self
     }
 
+    /// Says that a GPU has a command that does the same.
+    pub(crate) fn or_transfer(mut self, transfer: Transfer) -> KernelSource {
+        self.transfer = Some(transfer);
+        self
+    }
+
+    pub(crate) fn transfer(&self) -> Option<Transfer> {
+        self.transfer
+    }
+
     /// The kernel's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -153,6 +176,7 @@ impl KernelSource {
             interface,
             cpu,
             wgsl,
+            transfer,
         } = self.clone();
         KernelKey {
             name,
@@ -160,6 +184,7 @@ impl KernelSource {
             interface,
             cpu: cpu.map(|entry| entry as usize),
             wgsl,
+            transfer,
         }
     }
 

@@ -20,6 +20,8 @@ pub(crate) struct Allocation {
     pub(crate) size: u64,
     pub(crate) kind: MemoryKind,
     pub(crate) read_only: bool,
+    /// Whether it counts against the device's budget.
+    counted: bool,
     pub(crate) memory: Box<dyn backend::Memory>,
     pub(crate) device: Arc<DeviceCore>,
     users: Mutex<Users>,
@@ -60,19 +62,30 @@ impl Allocation {
         label: &str,
         size: u64,
         kind: MemoryKind,
-        read_only: bool,
         memory: Box<dyn backend::Memory>,
-    ) -> Arc<Allocation> {
-        Arc::new(Allocation {
+    ) -> Allocation {
+        Allocation {
             id: device.allocations.acquire(),
             label: label.into(),
             size,
             kind,
-            read_only,
+            read_only: false,
+            counted: true,
             memory,
             device: device.clone(),
             users: Mutex::default(),
-        })
+        }
+    }
+
+    /// Memory that the caller keeps, which does not count against the device's budget.
+    pub(crate) fn foreign(mut self) -> Allocation {
+        self.counted = false;
+        self
+    }
+
+    pub(crate) fn read_only(mut self) -> Allocation {
+        self.read_only = true;
+        self
     }
 
     /// Starts host access to `range`. Ends with [`Allocation::end_host_access`].
@@ -185,7 +198,7 @@ impl Drop for Allocation {
     fn drop(&mut self) {
         self.device.residency.forget(self.id);
         self.device.allocations.release(self.id);
-        if !self.read_only {
+        if self.counted {
             self.device.budget.give_back(self.size);
         }
     }

@@ -6,6 +6,7 @@ use bytemuck::{AnyBitPattern, NoUninit};
 
 use crate::error::{Error, Result};
 use crate::hazard::AllocationId;
+use crate::memory::access::HostAccess;
 use crate::memory::{Allocation, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
 use crate::pool::Issue;
 use crate::range::ByteRange;
@@ -32,7 +33,8 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    pub(crate) fn new(allocation: Arc<Allocation>) -> Buffer {
+    pub(crate) fn new(allocation: Allocation) -> Buffer {
+        let allocation = Arc::new(allocation);
         let range = ByteRange::new(0, allocation.size);
         Buffer {
             whole: BufferView {
@@ -41,6 +43,15 @@ impl Buffer {
                 issue: None,
             },
         }
+    }
+
+    /// This buffer, whose only handle it must be, for reading from now on.
+    pub(crate) fn into_read_only(mut self) -> Buffer {
+        match Arc::get_mut(&mut self.whole.allocation) {
+            Some(allocation) => allocation.read_only = true,
+            None => unreachable!("nobody else has a handle of a new buffer"),
+        }
+        self
     }
 }
 
@@ -179,8 +190,7 @@ impl BufferView {
     pub fn write<T: NoUninit>(&self, data: &[T]) -> Result<()> {
         let bytes: &[u8] = bytemuck::cast_slice(data);
         self.expect_len("a write", bytes.len())?;
-        self.map_write(WhenBusy::Wait)?.copy_from_slice(bytes);
-        Ok(())
+        HostAccess::begin(self, true, WhenBusy::Wait)?.write(bytes)
     }
 
     /// Copies the whole view into `data`, waiting for submissions that write the allocation.
@@ -191,8 +201,7 @@ impl BufferView {
     pub fn read_into<T: NoUninit + AnyBitPattern>(&self, data: &mut [T]) -> Result<()> {
         let bytes: &mut [u8] = bytemuck::cast_slice_mut(data);
         self.expect_len("a read", bytes.len())?;
-        bytes.copy_from_slice(&self.map_read(WhenBusy::Wait)?);
-        Ok(())
+        HostAccess::begin(self, false, WhenBusy::Wait)?.read(bytes)
     }
 
     /// The whole view's contents, after waiting for submissions that write the allocation.

@@ -37,6 +37,11 @@ impl HostBytes {
         self.start
     }
 
+    pub(crate) fn get(&self) -> &[u8] {
+        // SAFETY: the owner keeps the bytes, which nobody writes, as long as this lives.
+        unsafe { core::slice::from_raw_parts(self.start.as_ptr(), self.len as usize) }
+    }
+
     pub(crate) fn len(&self) -> u64 {
         self.len
     }

@@ -1,5 +1,6 @@
 //! Buffers, views on them, and guarded access from the host.
 
+mod access;
 mod allocation;
 mod buffer;
 mod host;

@@ -1,20 +1,22 @@
 use core::num::NonZeroUsize;
 use std::sync::Arc;
 
-use crate::backend;
 use crate::backend::cpu::crew::Crew;
 use crate::backend::cpu::encoder::CpuEncoder;
 use crate::backend::cpu::memory::{CpuMemory, ImportedMemory};
 use crate::backend::cpu::pipeline::CpuPipeline;
 use crate::backend::cpu::queue::{Queue, lead};
+use crate::backend::{self, Compiled, Refused};
 use crate::encoder::Recording;
 use crate::error::{Error, Result};
 use crate::info::{Backend, DeviceInfo, DeviceKind, GpuFeatures, Limits};
 use crate::kernel::KernelSource;
 use crate::memory::{HostBytes, MemoryKind};
+use crate::range::ByteRange;
 
 const LIMITS: Limits = Limits {
     max_bindings: crate::encoder::MAX_BINDINGS as u32,
+    max_slot: None,
     max_binding_bytes: isize::MAX as u64,
     max_inline_bytes: 256,
     max_groups: [u32::MAX; 3],
@@ -80,20 +82,39 @@ impl backend::Device for CpuDevice {
         None
     }
 
-    fn allocate(&self, size: u64, _: MemoryKind) -> Result<Box<dyn backend::Memory>, Box<str>> {
+    fn allocate(
+        &self,
+        size: u64,
+        _: MemoryKind,
+        _: &str,
+    ) -> Result<Box<dyn backend::Memory>, Refused> {
         match CpuMemory::zeroed(size) {
             Some(memory) => Ok(Box::new(memory)),
-            None => Err("the system allocator has no such block".into()),
+            None => Err(Refused::OutOfMemory(
+                "the system allocator has no such block".into(),
+            )),
         }
     }
 
-    fn import(&self, bytes: HostBytes) -> Result<Box<dyn backend::Memory>, Box<str>> {
+    fn import(&self, bytes: HostBytes) -> Result<Box<dyn backend::Memory>, HostBytes> {
         Ok(Box::new(ImportedMemory(bytes)))
     }
 
-    fn pipeline(&self, source: &KernelSource) -> Result<Box<dyn backend::Pipeline>> {
+    fn write(&self, _: &dyn backend::Memory, _: u64, _: &[u8]) -> Result<(), Refused> {
+        unreachable!("the host sees all memory of this device")
+    }
+
+    fn read(&self, _: &dyn backend::Memory, _: ByteRange, _: &mut [u8]) -> Result<(), Refused> {
+        unreachable!("the host sees all memory of this device")
+    }
+
+    fn pipeline(&self, source: &KernelSource) -> Result<Compiled> {
+        source.interface().check(source.name(), &LIMITS)?;
         match source.cpu_entry() {
-            Some(entry) => Ok(Box::new(CpuPipeline { entry })),
+            Some(entry) => Ok(Compiled {
+                pipeline: Box::new(CpuPipeline { entry }),
+                interface: source.interface().clone(),
+            }),
             None => Err(Error::UnsupportedKernel {
                 kernel: source.name().into(),
                 offered: source.offered().into(),
@@ -109,10 +130,6 @@ impl backend::Device for CpuDevice {
 
     fn submit(&self, recording: Box<Recording>) {
         self.queue.push(recording);
-    }
-
-    fn residency_changed(&self, _: u64, _: u64) {
-        // Memory of this process is always resident; the common layer keeps the accounts.
     }
 
     fn must_prevent_races(&self) -> bool {

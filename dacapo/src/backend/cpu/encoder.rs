@@ -5,7 +5,6 @@
 
 use core::any::Any;
 use core::ops::Range;
-use core::ptr::NonNull;
 
 use crate::backend::cpu::CpuEntry;
 use crate::backend::cpu::pipeline::CpuPipeline;
@@ -142,7 +141,9 @@ impl backend::Encoder for CpuEncoder {
 }
 
 fn span(bound: &Bound<'_>) -> Span {
-    let start: NonNull<u8> = bound.view.allocation.memory.host();
+    let Some(start) = bound.view.allocation.memory.host() else {
+        unreachable!("the host sees all memory of this device");
+    };
     // SAFETY: the range was checked to lie inside the allocation.
     let start = unsafe { start.add(bound.range.start as usize) };
     Span {

@@ -35,8 +35,8 @@ impl CpuMemory {
 }
 
 impl backend::Memory for CpuMemory {
-    fn host(&self) -> NonNull<u8> {
-        self.start
+    fn host(&self) -> Option<NonNull<u8>> {
+        Some(self.start)
     }
 }
 
@@ -51,7 +51,7 @@ impl Drop for CpuMemory {
 pub(super) struct ImportedMemory(pub(super) HostBytes);
 
 impl backend::Memory for ImportedMemory {
-    fn host(&self) -> NonNull<u8> {
-        self.0.start()
+    fn host(&self) -> Option<NonNull<u8>> {
+        Some(self.0.start())
     }
 }

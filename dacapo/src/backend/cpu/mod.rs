@@ -3,7 +3,6 @@
 mod adapter;
 mod crew;
 mod encoder;
-mod jobs;
 mod memory;
 mod pipeline;
 mod queue;

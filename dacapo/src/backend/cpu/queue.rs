@@ -9,9 +9,9 @@ use std::sync::atomic::Ordering;
 
 use crate::backend::cpu::crew::Crew;
 use crate::backend::cpu::encoder::{Command, CpuEncoder};
-use crate::backend::cpu::jobs::Jobs;
 use crate::backend::cpu::scratch::Scratch;
 use crate::backend::cpu::workgroup::{Span, Workgroup};
+use crate::backend::jobs::Jobs;
 use crate::encoder::{Outcome, Recording};
 use crate::error::Fault;
 use crate::info::Limits;

@@ -1,0 +1,86 @@
+//! The work that everybody encodes.
+
+use std::time::Duration;
+
+pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// What the dispatches have to do with each other.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Order {
+    /// Each writes a part of its own.
+    Independent,
+    /// Each reads what the one before wrote, so that a barrier stands between them.
+    Dependent,
+}
+
+impl Order {
+    pub fn name(self) -> &'static str {
+        match self {
+            Order::Independent => "independent",
+            Order::Dependent => "dependent",
+        }
+    }
+
+    /// The parts that dispatch `number` reads and writes.
+    pub fn parts(self, number: u32) -> (u32, u32) {
+        match self {
+            Order::Independent => (0, 1 + number % (PARTS - 1)),
+            Order::Dependent => (number % 2, 1 - number % 2),
+        }
+    }
+
+    /// What the part written last holds in the end: 1 more than the part read, as often as they follow each other.
+    pub fn result(self, dispatches: u32) -> u32 {
+        match self {
+            Order::Independent => 1,
+            Order::Dependent => dispatches,
+        }
+    }
+}
+
+/// Somebody who encodes the work.
+pub trait Contender {
+    /// Clears all parts, encodes, runs and checks; gives the time that encoding took.
+    fn round(&mut self, order: Order, dispatches: u32) -> Result<Duration>;
+}
+
+/// Parts of the one buffer.
+pub const PARTS: u32 = 4096;
+/// Bytes of a part: the largest alignment that any device asks for.
+pub const PART: u64 = 256;
+
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub struct Params {
+    pub add: u32,
+    pub number: u32,
+    pub unused: [u32; 2],
+}
+
+impl Params {
+    pub fn new(number: u32) -> Params {
+        Params {
+            add: 1,
+            number,
+            unused: [0; 2],
+        }
+    }
+}
+
+pub const KERNEL: &str = "
+struct Params { add: u32, number: u32, unused: vec2<u32> }
+var<immediate> params: Params;
+@group(0) @binding(0) var<storage, read> x: array<u32>;
+@group(0) @binding(1) var<storage, read_write> y: array<u32>;
+@compute @workgroup_size(32) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+    y[id.x] = x[id.x] + params.add;
+}";
+
+/// Whether the last part written holds what it should.
+pub fn check(who: &str, order: Order, dispatches: u32, found: u32) -> Result<()> {
+    let expected = order.result(dispatches);
+    match found == expected {
+        true => Ok(()),
+        false => Err(format!("{who}, {}: found {found}, not {expected}", order.name()).into()),
+    }
+}

@@ -1,0 +1,395 @@
+#![allow(unsafe_code, reason = "records into a Vulkan command buffer")]
+
+use core::any::Any;
+use core::time::Duration;
+use std::sync::Arc;
+
+use ash::vk;
+use smallvec::SmallVec;
+
+use crate::backend::vulkan::barrier::{self, Stages};
+use crate::backend::vulkan::binder::Binder;
+use crate::backend::vulkan::gpu::{Gpu, with_c_str};
+use crate::backend::vulkan::memory::buffer_of;
+use crate::backend::vulkan::pipeline::{ComputePipeline, FillTable, VulkanPipeline};
+use crate::backend::{self, Bound, Dispatch, Groups, Refused};
+use crate::kernel::Kernel;
+
+/// A command buffer in a pool of its own, recorded as dispatches come.
+pub(super) struct VulkanEncoder {
+    gpu: Arc<Gpu>,
+    pool: vk::CommandPool,
+    commands: vk::CommandBuffer,
+    /// Two timestamps: when the device begins and ends.
+    queries: vk::QueryPool,
+    recording: bool,
+    binder: Binder,
+    pipeline: vk::Pipeline,
+    /// What the pipelines belong to.
+    kernels: Vec<Kernel>,
+    /// What ran before the last barrier, and what since.
+    ran: Stages,
+    wave: Stages,
+    /// The kinds of commands that already wait for `ran`.
+    ordered: Stages,
+    open_labels: u32,
+    /// Why recording stopped.
+    refused: Option<Refused>,
+}
+
+/// What the queue runs: nothing for an empty encoder.
+pub(super) type Commands = SmallVec<[vk::CommandBuffer; 1]>;
+
+impl VulkanEncoder {
+    pub(super) fn new(gpu: &Arc<Gpu>) -> VulkanEncoder {
+        VulkanEncoder {
+            gpu: gpu.clone(),
+            pool: vk::CommandPool::null(),
+            commands: vk::CommandBuffer::null(),
+            queries: vk::QueryPool::null(),
+            recording: false,
+            binder: Binder::default(),
+            pipeline: vk::Pipeline::null(),
+            kernels: Vec::new(),
+            ran: Stages::NONE,
+            wave: Stages::NONE,
+            ordered: Stages::NONE,
+            open_labels: 0,
+            refused: None,
+        }
+    }
+
+    /// Ends the recording.
+    pub(super) fn finish(&mut self) -> Result<Commands, Refused> {
+        if let Some(refused) = &self.refused {
+            return Err(refused.clone());
+        }
+        if !self.recording {
+            return Ok(Commands::new());
+        }
+        while self.open_labels > 0 {
+            backend::Encoder::pop_scope(self);
+        }
+        let everything = Stages::COMPUTE | Stages::TRANSFER;
+        barrier::record(&self.gpu, self.commands, everything, Stages::HOST);
+        self.timestamp(vk::PipelineStageFlags::BOTTOM_OF_PIPE, 1);
+        self.recording = false;
+        // SAFETY: the command buffer is being recorded.
+        unsafe { self.gpu.device.end_command_buffer(self.commands) }
+            .map_err(|error| self.gpu.refused("ending a command buffer", error))?;
+        Ok(SmallVec::from_slice(&[self.commands]))
+    }
+
+    /// How long the device took, once it has run the commands.
+    pub(super) fn device_time(&self) -> Option<Duration> {
+        if self.queries == vk::QueryPool::null() {
+            return None;
+        }
+        let mut ticks = [0u64; 2];
+        // SAFETY: the pool has two queries, and the commands that write them have run.
+        unsafe {
+            self.gpu.device.get_query_pool_results(
+                self.queries,
+                0,
+                &mut ticks,
+                vk::QueryResultFlags::TYPE_64,
+            )
+        }
+        .ok()?;
+        let valid = u64::MAX >> (64 - self.gpu.features.timestamp_bits.clamp(1, 64));
+        let passed = ticks[1].wrapping_sub(ticks[0]) & valid;
+        let nanoseconds = passed as f64 * f64::from(self.gpu.features.timestamp_period);
+        Some(Duration::from_nanos(nanoseconds as u64))
+    }
+
+    /// Makes sure that commands can be recorded. The first of a submission waits for all submissions before:
+    /// their order on the queue alone does not make what they wrote visible.
+    fn begin(&mut self) -> Result<(), Refused> {
+        if self.recording {
+            return Ok(());
+        }
+        self.gpu.alive()?;
+        if self.pool == vk::CommandPool::null() {
+            self.create()?;
+        }
+        let info = vk::CommandBufferBeginInfo::default()
+            .flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
+        // SAFETY: the pool was reset since the commands last ran.
+        unsafe { self.gpu.device.begin_command_buffer(self.commands, &info) }
+            .map_err(|error| self.gpu.refused("beginning a command buffer", error))?;
+        self.recording = true;
+        if self.queries != vk::QueryPool::null() {
+            // SAFETY: the command buffer is being recorded, and the pool has two queries.
+            unsafe {
+                self.gpu
+                    .device
+                    .cmd_reset_query_pool(self.commands, self.queries, 0, 2);
+            }
+        }
+        self.timestamp(vk::PipelineStageFlags::TOP_OF_PIPE, 0);
+        let everything = Stages::COMPUTE | Stages::TRANSFER | Stages::INDIRECT;
+        barrier::record(&self.gpu, self.commands, everything, everything);
+        Ok(())
+    }
+
+    fn create(&mut self) -> Result<(), Refused> {
+        let gpu = &self.gpu;
+        let family = gpu.features.family;
+        let info = vk::CommandPoolCreateInfo::default().queue_family_index(family);
+        // SAFETY: the device is alive, as below.
+        self.pool = unsafe { gpu.device.create_command_pool(&info, None) }
+            .map_err(|error| gpu.refused("creating a command pool", error))?;
+        let info = vk::CommandBufferAllocateInfo::default()
+            .command_pool(self.pool)
+            .command_buffer_count(1);
+        // SAFETY: the pool was just created.
+        let commands = unsafe { gpu.device.allocate_command_buffers(&info) }
+            .map_err(|error| gpu.refused("allocating a command buffer", error))?;
+        self.commands = commands.first().copied().unwrap_or_default();
+        if gpu.features.timestamp_bits > 0 {
+            let info = vk::QueryPoolCreateInfo::default()
+                .query_type(vk::QueryType::TIMESTAMP)
+                .query_count(2);
+            // SAFETY: as above.
+            self.queries = unsafe { gpu.device.create_query_pool(&info, None) }
+                .map_err(|error| gpu.refused("creating a query pool", error))?;
+        }
+        Ok(())
+    }
+
+    fn timestamp(&self, stage: vk::PipelineStageFlags, query: u32) {
+        if self.queries != vk::QueryPool::null() {
+            // SAFETY: the command buffer is being recorded, and the pool has two queries.
+            unsafe {
+                self.gpu
+                    .device
+                    .cmd_write_timestamp(self.commands, stage, self.queries, query);
+            }
+        }
+    }
+
+    /// Puts the barrier that a command of this kind needs in front of it, if it is not there yet.
+    fn order(&mut self, kind: Stages) {
+        self.wave |= kind;
+        if self.ran == Stages::NONE {
+            return;
+        }
+        let missing = kind.without(self.ordered);
+        if missing != Stages::NONE {
+            barrier::record(&self.gpu, self.commands, self.ran, missing);
+            self.ordered |= missing;
+        }
+    }
+
+    fn record(&mut self, dispatch: &Dispatch<'_>) -> Result<(), Refused> {
+        let pipeline: &dyn Any = dispatch.kernel.pipeline();
+        let Some(pipeline) = pipeline.downcast_ref::<VulkanPipeline>() else {
+            unreachable!("the kernel was checked to belong to this device");
+        };
+        self.begin()?;
+        if self.kernels.last() != Some(dispatch.kernel) {
+            self.kernels.push(dispatch.kernel.clone());
+        }
+        match pipeline {
+            VulkanPipeline::Compute(pipeline) => self.compute(pipeline, dispatch),
+            VulkanPipeline::Copy => {
+                self.order(Stages::TRANSFER);
+                self.copy(&dispatch.bound[0], &dispatch.bound[1]);
+                Ok(())
+            }
+            VulkanPipeline::Fill(table) => {
+                self.order(Stages::TRANSFER);
+                let value: u32 = bytemuck::pod_read_unaligned(dispatch.inline);
+                self.fill(table, &dispatch.bound[0], value as u8);
+                Ok(())
+            }
+        }
+    }
+
+    /// Gives the command buffer to somebody who may record and bind anything.
+    pub(super) fn native(&mut self, record: impl FnOnce(&ash::Device, vk::CommandBuffer)) {
+        if self.refused.is_some() {
+            return;
+        }
+        if let Err(refused) = self.begin() {
+            self.refused = Some(refused);
+            return;
+        }
+        self.order(Stages::COMPUTE | Stages::TRANSFER | Stages::INDIRECT);
+        record(&self.gpu.device, self.commands);
+        self.pipeline = vk::Pipeline::null();
+        self.binder.forget();
+    }
+
+    fn compute(
+        &mut self,
+        pipeline: &ComputePipeline,
+        dispatch: &Dispatch<'_>,
+    ) -> Result<(), Refused> {
+        self.order(match dispatch.groups {
+            Groups::Direct { .. } => Stages::COMPUTE,
+            Groups::Indirect(_) => Stages::COMPUTE | Stages::INDIRECT,
+        });
+        let (gpu, commands) = (&self.gpu, self.commands);
+        if self.pipeline != pipeline.raw {
+            self.pipeline = pipeline.raw;
+            let point = vk::PipelineBindPoint::COMPUTE;
+            // SAFETY: the command buffer is being recorded, and holds the kernel of the pipeline.
+            unsafe { gpu.device.cmd_bind_pipeline(commands, point, pipeline.raw) };
+        }
+        self.binder.bind(gpu, commands, pipeline, dispatch)?;
+        match dispatch.groups {
+            // SAFETY: as above; the grid was checked against the limits, and everything is bound.
+            Groups::Direct {
+                groups: [x, y, z], ..
+            } => unsafe { gpu.device.cmd_dispatch(commands, x, y, z) },
+            Groups::Indirect(grid) => {
+                // SAFETY: as above; the view was checked to hold an aligned grid.
+                unsafe {
+                    gpu.device
+                        .cmd_dispatch_indirect(commands, buffer(&grid), grid.range.start);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn copy(&self, source: &Bound<'_>, target: &Bound<'_>) {
+        let region = vk::BufferCopy {
+            src_offset: source.range.start,
+            dst_offset: target.range.start,
+            size: target.range.len(),
+        };
+        // SAFETY: the command buffer is being recorded, and the buffers hold the ranges, which do not overlap.
+        unsafe {
+            self.gpu.device.cmd_copy_buffer(
+                self.commands,
+                buffer(source),
+                buffer(target),
+                &[region],
+            );
+        }
+    }
+
+    /// Fills whole words, and copies what is left at the ends.
+    fn fill(&self, table: &FillTable, target: &Bound<'_>, value: u8) {
+        let (raw, range) = (buffer(target), target.range);
+        let (first, last) = (range.start.next_multiple_of(4), range.end / 4 * 4);
+        let mut ends = SmallVec::<[vk::BufferCopy; 2]>::new();
+        let mut end = |from: u64, to: u64| {
+            if from < to {
+                ends.push(vk::BufferCopy {
+                    src_offset: FillTable::offset(value),
+                    dst_offset: from,
+                    size: to - from,
+                });
+            }
+        };
+        if first < last {
+            let word = u32::from_ne_bytes([value; 4]);
+            // SAFETY: as for a copy.
+            unsafe {
+                self.gpu
+                    .device
+                    .cmd_fill_buffer(self.commands, raw, first, last - first, word);
+            }
+            end(range.start, first);
+            end(last, range.end);
+        } else {
+            let middle = first.clamp(range.start, range.end);
+            end(range.start, middle);
+            end(middle, range.end);
+        }
+        if !ends.is_empty() {
+            // SAFETY: as for a copy; each end is shorter than the four bytes of the table.
+            unsafe {
+                self.gpu
+                    .device
+                    .cmd_copy_buffer(self.commands, table.buffer(), raw, &ends);
+            }
+        }
+    }
+}
+
+/// The buffer that a view of this device is bound to.
+pub(super) fn buffer(bound: &Bound<'_>) -> vk::Buffer {
+    match buffer_of(bound.view) {
+        Some(buffer) => buffer,
+        None => unreachable!("the view was checked to belong to this device"),
+    }
+}
+
+impl backend::Encoder for VulkanEncoder {
+    fn dispatch(&mut self, dispatch: &Dispatch<'_>) {
+        if self.refused.is_none()
+            && let Err(refused) = self.record(dispatch)
+        {
+            self.refused = Some(refused);
+        }
+    }
+
+    fn barrier(&mut self) {
+        if self.wave != Stages::NONE {
+            self.ran |= self.wave;
+            self.wave = Stages::NONE;
+            self.ordered = Stages::NONE;
+        }
+    }
+
+    fn push_scope(&mut self, label: &str) {
+        if self.gpu.labels.is_none() || self.refused.is_some() {
+            return;
+        }
+        if let Err(refused) = self.begin() {
+            self.refused = Some(refused);
+            return;
+        }
+        let Some(labels) = &self.gpu.labels else {
+            return;
+        };
+        with_c_str(label, |label| {
+            let info = vk::DebugUtilsLabelEXT::default().label_name(label);
+            // SAFETY: the command buffer is being recorded.
+            unsafe { labels.cmd_begin_debug_utils_label(self.commands, &info) };
+        });
+        self.open_labels += 1;
+    }
+
+    fn pop_scope(&mut self) {
+        if let (Some(labels), Some(open)) = (&self.gpu.labels, self.open_labels.checked_sub(1)) {
+            self.open_labels = open;
+            // SAFETY: the command buffer is being recorded, and the label was begun in it.
+            unsafe { labels.cmd_end_debug_utils_label(self.commands) };
+        }
+    }
+
+    fn reset(&mut self) {
+        if self.pool != vk::CommandPool::null() {
+            let keep = vk::CommandPoolResetFlags::empty();
+            // SAFETY: the device has run the commands, or never got them.
+            let reset = unsafe { self.gpu.device.reset_command_pool(self.pool, keep) };
+            self.refused = reset
+                .err()
+                .map(|error| self.gpu.refused("resetting a command pool", error));
+        } else {
+            self.refused = None;
+        }
+        self.recording = false;
+        self.binder.reset(&self.gpu);
+        self.pipeline = vk::Pipeline::null();
+        self.kernels.clear();
+        (self.ran, self.wave, self.ordered) = (Stages::NONE, Stages::NONE, Stages::NONE);
+        self.open_labels = 0;
+    }
+}
+
+impl Drop for VulkanEncoder {
+    fn drop(&mut self) {
+        self.binder.destroy(&self.gpu);
+        // SAFETY: the device has run the commands, or never got them.
+        unsafe {
+            self.gpu.device.destroy_query_pool(self.queries, None);
+            self.gpu.device.destroy_command_pool(self.pool, None);
+        }
+    }
+}

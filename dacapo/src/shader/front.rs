@@ -1,0 +1,71 @@
+use naga::front::wgsl::{Frontend, Options};
+use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
+use naga::{Module, ShaderStage};
+
+use super::Target;
+use super::diagnostic::Source;
+
+fn capabilities(target: &Target) -> Capabilities {
+    let mut all = Capabilities::IMMEDIATES
+        // What `unpack2x16float` and its relatives need: arithmetic on f32 alone.
+        | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+    all.set(Capabilities::SHADER_FLOAT16, target.f16);
+    all.set(Capabilities::COOPERATIVE_MATRIX, target.cooperative_matrix);
+    all.set(
+        Capabilities::SUBGROUP | Capabilities::SUBGROUP_BARRIER,
+        target.subgroups,
+    );
+    all
+}
+
+pub(super) fn parse(source: &Source<'_>, target: &Target) -> Result<Module, Box<str>> {
+    let mut options = Options::new();
+    options.capabilities = capabilities(target);
+    Frontend::new_with_options(options)
+        .parse(source.text)
+        .map_err(|error| {
+            error
+                .emit_to_string_with_path(source.text, source.kernel)
+                .trim_end()
+                .into()
+        })
+}
+
+pub(super) fn validate(
+    source: &Source<'_>,
+    module: &Module,
+    target: &Target,
+) -> Result<ModuleInfo, Box<str>> {
+    Validator::new(ValidationFlags::all(), capabilities(target))
+        .validate(module)
+        .map_err(|error| source.explain(&error))
+}
+
+/// The index of the compute entry point of this name.
+pub(super) fn find_entry(module: &Module, name: &str) -> Result<usize, Box<str>> {
+    let entries = &module.entry_points;
+    let wanted = |stage| {
+        entries
+            .iter()
+            .position(|entry| entry.name == name && stage == (entry.stage == ShaderStage::Compute))
+    };
+    if let Some(index) = wanted(true) {
+        return Ok(index);
+    }
+    if let Some(index) = wanted(false) {
+        let stage = entries[index].stage;
+        return Err(format!(
+            "entry point {name:?} is of stage {stage:?}; kernels are compute shaders"
+        )
+        .into());
+    }
+    let known: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry.stage == ShaderStage::Compute)
+        .map(|entry| format!("{:?}", entry.name))
+        .collect();
+    Err(match known.is_empty() {
+        true => format!("no entry point {name:?}: the text has no compute entry points").into(),
+        false => format!("no entry point {name:?}; the text has {}", known.join(", ")).into(),
+    })
+}

@@ -1,0 +1,89 @@
+//! From WGSL to SPIR-V and the interface of the kernel, through naga.
+//!
+//! Errors are texts for the kernel's author: naga's own message with the line of the source, or what was asked
+//! and what the source offers.
+
+mod access_chains;
+mod diagnostic;
+mod front;
+mod immediates;
+mod reflect;
+mod specialize;
+mod spirv;
+#[cfg(test)]
+mod tests;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::kernel::{Interface, Wgsl};
+use crate::panics;
+
+/// What the compiled code may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Target {
+    /// Major and minor version of SPIR-V, at least 1.3.
+    pub(crate) spirv_version: (u8, u8),
+    /// Invocations of a subgroup: the value of `override SUBGROUP_SIZE` where the source sets none.
+    pub(crate) subgroup_size: u32,
+    /// Arithmetic in half precision, and half-precision elements in storage buffers. naga's code also asks for
+    /// them in uniform buffers (`UniformAndStorageBuffer16BitAccess`).
+    pub(crate) f16: bool,
+    /// Cooperative matrices, with the Vulkan memory model.
+    pub(crate) cooperative_matrix: bool,
+    /// Subgroup operations of all classes except clustered ones, in compute shaders.
+    pub(crate) subgroups: bool,
+    /// Bytes of push constants. A larger `var<immediate>` becomes a read-only storage buffer.
+    pub(crate) max_immediate_bytes: u32,
+    /// Joins access chains of access chains, through which the validation layers do not look.
+    pub(crate) join_access_chains: bool,
+}
+
+/// A compiled kernel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shader {
+    pub(crate) spirv: Vec<u32>,
+    /// What the entry point binds; without the buffer behind `inline_slot`.
+    pub(crate) interface: Interface,
+    /// The slot of the storage buffer that the inline constants come from, where they are too many for push
+    /// constants.
+    pub(crate) inline_slot: Option<u32>,
+    pub(crate) uses_subgroups: bool,
+}
+
+/// Compiles one entry point.
+///
+/// # Errors
+/// The text says what is wrong with the kernel, or what it needs that the target lacks.
+pub(crate) fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
+    // naga's writer panics on some odd input that its validator lets pass.
+    catch_unwind(AssertUnwindSafe(|| compile_unguarded(kernel, wgsl, target))).unwrap_or_else(
+        |payload| {
+            let text = panics::into_text(payload);
+            Err(
+                format!("the WGSL compiler cannot handle this code: it panicked with {text:?}")
+                    .into(),
+            )
+        },
+    )
+}
+
+fn compile_unguarded(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
+    let source = diagnostic::Source {
+        kernel,
+        text: &wgsl.text,
+    };
+    let mut module = front::parse(&source, target)?;
+    front::find_entry(&module, &wgsl.entry)?;
+    let moved = immediates::move_large(&mut module, target.max_immediate_bytes)?;
+    let info = front::validate(&source, &module, target)?;
+    let (module, info) = specialize::specialize(&source, &module, &info, wgsl, target)?;
+    let entry = front::find_entry(&module, &wgsl.entry)?;
+    let reflection = reflect::reflect(&source, &module, &info, entry, &moved)?;
+    let spirv = spirv::write(&module, &info, wgsl, target)?;
+    Ok(Shader {
+        uses_subgroups: spirv::uses_subgroups(&spirv),
+        spirv,
+        interface: reflection.interface,
+        inline_slot: reflection.inline_slot,
+    })
+}
