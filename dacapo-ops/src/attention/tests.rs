@@ -232,6 +232,7 @@ impl<E: Element + bytemuck::Pod> Case<E> {
 
     fn check_on(&self, bench: &Bench, op: &Attention, dtype: DType, absolute: f64) {
         let found = self.on(bench, op, dtype);
+        eprintln!("{:?} {:?} {dtype}", self.shape, self.positions);
         assert_close(&found, &self.exactly(), 0.0, absolute);
         if bench.device.gpu().is_none() {
             // The same bytes at any number of threads: those of a plain loop over workgroups.
