@@ -38,6 +38,24 @@ impl Check {
         }
     }
 
+    /// `tensor` is a weight matrix that was laid out for products; its shape.
+    pub(crate) fn packed(self, name: &'static str, tensor: &Tensor) -> Result<[usize; 2]> {
+        match tensor.shape().try_into() {
+            Ok(shape) if tensor.is_packed() => Ok(shape),
+            _ => Err(Error::Operand {
+                op: self.0,
+                tensor: name,
+                found: format!(
+                    "{} {:?} as it lies in files",
+                    tensor.dtype(),
+                    tensor.shape()
+                )
+                .into(),
+                wanted: "made by `Linear::weights` on this device".into(),
+            }),
+        }
+    }
+
     /// As [`Check::tensor`], of any shape.
     pub(crate) fn any_shape(
         self,
@@ -89,10 +107,10 @@ impl Check {
         dtypes: &[DType],
         wanted: &str,
     ) -> Error {
-        let gaps = if tensor.is_contiguous() {
-            ""
-        } else {
-            " with gaps"
+        let gaps = match (tensor.is_contiguous(), tensor.is_packed()) {
+            (true, false) => "",
+            (_, true) => " laid out for products",
+            (false, false) => " with gaps",
         };
         let found = format!("{} {:?}{gaps}", tensor.dtype(), tensor.shape());
         let mut types = String::new();
@@ -117,5 +135,5 @@ impl Check {
 }
 
 fn fits(tensor: &Tensor, dtypes: &[DType]) -> bool {
-    tensor.is_contiguous() && dtypes.contains(&tensor.dtype())
+    tensor.is_contiguous() && !tensor.is_packed() && dtypes.contains(&tensor.dtype())
 }

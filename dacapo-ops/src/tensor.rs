@@ -23,6 +23,8 @@ pub struct Tensor {
     dtype: DType,
     shape: Dims,
     strides: Dims,
+    /// Laid out as the products of one kind of device want it, instead of as in files.
+    packed: bool,
 }
 
 /// Why a tensor cannot be made.
@@ -73,6 +75,16 @@ pub enum TensorError {
         /// One past the last index asked for.
         end: usize,
     },
+    /// A part or another shape of a matrix that was laid out for products.
+    #[error(
+        "the {dtype} matrix {shape:?} was laid out for products and has neither parts nor other shapes"
+    )]
+    Packed {
+        /// The element type.
+        dtype: DType,
+        /// The matrix's shape.
+        shape: Vec<usize>,
+    },
     /// The memory was refused.
     #[error(transparent)]
     Memory(#[from] dacapo::Error),
@@ -109,7 +121,30 @@ impl Tensor {
             dtype,
             shape: shape.into(),
             strides,
+            packed: false,
         })
+    }
+
+    /// A weight matrix that a product laid out for itself, in the whole of `view`.
+    pub(crate) fn packed(
+        view: BufferView,
+        dtype: DType,
+        shape: &[usize; 2],
+    ) -> Result<Tensor, TensorError> {
+        bytes(dtype, shape)?;
+        Ok(Tensor {
+            view,
+            dtype,
+            shape: Dims::from_slice(shape),
+            strides: Dims::from_slice(&[shape[1], 1]),
+            packed: true,
+        })
+    }
+
+    /// Whether it is a weight matrix that [`Linear::weights`](crate::linear::Linear::weights) laid out for a device:
+    /// nothing but products on that device can read it.
+    pub fn is_packed(&self) -> bool {
+        self.packed
     }
 
     /// A tensor of zeros in a buffer of its own.
@@ -184,16 +219,29 @@ impl Tensor {
     /// The same memory under another shape.
     ///
     /// # Errors
-    /// [`TensorError::Size`] when the shape has another size or the tensor has gaps.
+    /// [`TensorError::Size`] when the shape has another size or the tensor has gaps, [`TensorError::Packed`].
     pub fn reshape(&self, shape: &[usize]) -> Result<Tensor, TensorError> {
+        if self.packed {
+            return Err(TensorError::Packed {
+                shape: self.shape.to_vec(),
+                dtype: self.dtype,
+            });
+        }
         Tensor::new(self.view.clone(), self.dtype, shape)
     }
 
     /// Indices `start..end` of dimension `dim`.
     ///
     /// # Errors
-    /// [`TensorError::Narrow`] when they do not lie inside the tensor, are none, or cut a block.
+    /// [`TensorError::Narrow`] when they do not lie inside the tensor, are none, or cut a block,
+    /// [`TensorError::Packed`].
     pub fn narrow(&self, dim: usize, start: usize, end: usize) -> Result<Tensor, TensorError> {
+        if self.packed {
+            return Err(TensorError::Packed {
+                shape: self.shape.to_vec(),
+                dtype: self.dtype,
+            });
+        }
         let refused = || TensorError::Narrow {
             dtype: self.dtype,
             shape: self.shape.to_vec(),
@@ -227,6 +275,7 @@ impl Tensor {
             dtype: self.dtype,
             shape,
             strides: self.strides.clone(),
+            packed: false,
         })
     }
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use dacapo::{Buffer, BufferOptions, Device, MemoryKind};
+use dacapo::{Buffer, BufferOptions, BufferView, Device, MemoryKind};
 use dacapo_ops::dtype::DType;
-use dacapo_ops::quant::{self, LoadOnly};
+use dacapo_ops::linear::Linear;
+use dacapo_ops::quant::{self, LoadOnly, WeightMatrix};
 use dacapo_ops::simd::Isa;
 use dacapo_ops::tensor::Tensor;
 use half::f16;
@@ -28,8 +29,9 @@ pub struct LoadProgress {
 /// Turns weights into tensors, and remembers what had to be converted.
 pub(super) struct Loader<'a> {
     device: &'a Device,
+    linear: &'a Linear,
     model: &'a ModelFiles,
-    /// The mapped files as read-only buffers.
+    /// The mapped files as read-only buffers; none on a GPU, which gets each weight by itself.
     files: Vec<Buffer>,
     progress: &'a mut dyn FnMut(LoadProgress),
     done: LoadProgress,
@@ -48,11 +50,15 @@ impl AsRef<[u8]> for FileBytes {
 impl<'a> Loader<'a> {
     pub(super) fn new(
         device: &'a Device,
+        linear: &'a Linear,
         model: &'a ModelFiles,
         progress: &'a mut dyn FnMut(LoadProgress),
     ) -> Result<Loader<'a>, DecoderError> {
         let import = |file: &Arc<MappedFile>| device.import("weights", FileBytes(file.clone()));
-        let files = model.files().iter().map(import).collect::<Result<_, _>>()?;
+        let files = match device.gpu() {
+            Some(_) => Vec::new(),
+            None => model.files().iter().map(import).collect::<Result<_, _>>()?,
+        };
         let total = model
             .weights()
             .iter()
@@ -61,6 +67,7 @@ impl<'a> Loader<'a> {
         let done = LoadProgress { bytes: 0, total };
         Ok(Loader {
             device,
+            linear,
             model,
             files,
             progress,
@@ -69,23 +76,61 @@ impl<'a> Loader<'a> {
         })
     }
 
-    /// A matrix for the embedding or a projection: used where it lies when a kernel takes its type and its place
-    /// is aligned, copied when it is not aligned, converted to F16 when no kernel takes its type.
-    pub(super) fn matrix(&mut self, weight: &Weight) -> Result<Tensor, DecoderError> {
+    /// A matrix for the embedding, as it lies in the file: used where it lies when a kernel takes its type and its
+    /// place is aligned, copied when it is not aligned or the device is a GPU, converted to F16 when no kernel takes
+    /// its type.
+    pub(super) fn table(&mut self, weight: &Weight) -> Result<Tensor, DecoderError> {
         let shape = [weight.rows, weight.cols];
         let tensor = match kernel_type(weight.dtype) {
-            Some(dtype) => {
-                let range = weight.range.start as u64..weight.range.end as u64;
-                let view = self.files[weight.file].slice(range)?;
-                match view.offset().is_multiple_of(dtype.alignment() as u64) {
-                    true => Tensor::new(view, dtype, &shape)?,
-                    false => self.upload(weight, dtype, self.model.bytes(weight))?,
-                }
+            Some(dtype) => match self.in_file(weight, dtype)? {
+                Some(view) => Tensor::new(view, dtype, &shape)?,
+                None => self.upload(weight, dtype, self.model.bytes(weight))?,
+            },
+            None => {
+                let values = self.convert(weight)?;
+                self.upload(weight, DType::F16, bytemuck::cast_slice(&values))?
             }
-            None => self.convert(weight)?,
         };
         self.advance(weight);
         Ok(tensor)
+    }
+
+    /// A matrix for products: the same as the embedding's on the processor, laid out anew on a GPU.
+    pub(super) fn matrix(&mut self, weight: &Weight) -> Result<Tensor, DecoderError> {
+        if self.device.gpu().is_none() {
+            return self.table(weight);
+        }
+        let converted;
+        let (dtype, bytes) = match kernel_type(weight.dtype) {
+            Some(dtype) => (dtype, self.model.bytes(weight)),
+            None => {
+                converted = self.convert(weight)?;
+                (DType::F16, bytemuck::cast_slice(&converted))
+            }
+        };
+        let matrix = WeightMatrix::new(dtype, weight.rows, weight.cols, bytes)?;
+        let tensor = self.linear.weights(self.device, &weight.name, &matrix)?;
+        self.advance(weight);
+        Ok(tensor)
+    }
+
+    /// The embedding once more, for the output product of a GPU, which needs another layout. It was counted when it was
+    /// read first.
+    pub(super) fn tied(&mut self, weight: &Weight) -> Result<Tensor, DecoderError> {
+        let (done, converted) = (self.done, self.converted.clone());
+        let tensor = self.matrix(weight)?;
+        (self.done, self.converted) = (done, converted);
+        Ok(tensor)
+    }
+
+    /// Where a weight lies in its mapped file, if the device can use it there.
+    fn in_file(&self, weight: &Weight, dtype: DType) -> Result<Option<BufferView>, DecoderError> {
+        let Some(file) = self.files.get(weight.file) else {
+            return Ok(None);
+        };
+        let view = file.slice(weight.range.start as u64..weight.range.end as u64)?;
+        let aligned = view.offset().is_multiple_of(dtype.alignment() as u64);
+        Ok(Some(view).filter(|_| aligned))
     }
 
     /// A vector of F32: norms, biases, rotary factors.
@@ -133,7 +178,7 @@ impl<'a> Loader<'a> {
         self.converted.iter().map(notice).collect()
     }
 
-    fn convert(&mut self, weight: &Weight) -> Result<Tensor, DecoderError> {
+    fn convert(&mut self, weight: &Weight) -> Result<Vec<f16>, DecoderError> {
         let allowed = "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q6_K, and by conversion Q5_0, Q5_1, Q2_K, Q3_K, Q5_K, \
                        IQ4_NL, IQ4_XS";
         let source = load_only(weight.dtype).ok_or_else(|| wrong_type(weight, allowed))?;
@@ -147,7 +192,7 @@ impl<'a> Loader<'a> {
             Some((_, count)) => *count += 1,
             None => self.converted.push((weight.dtype, 1)),
         }
-        self.upload(weight, DType::F16, bytemuck::cast_slice(&values))
+        Ok(values)
     }
 
     fn upload(&self, weight: &Weight, dtype: DType, bytes: &[u8]) -> Result<Tensor, DecoderError> {

@@ -120,8 +120,9 @@ fn load(
 ) -> Result<Model, DecoderError> {
     let config = files.config().clone();
     let stored = files.weights();
-    let mut loader = Loader::new(device, files, progress)?;
-    let token_embd = loader.matrix(&stored.token_embd)?;
+    let ops = Ops::new(device)?;
+    let mut loader = Loader::new(device, &ops.linear, files, progress)?;
+    let token_embd = loader.table(&stored.token_embd)?;
     let factors = stored
         .rope_freqs
         .as_ref()
@@ -153,8 +154,10 @@ fn load(
     let output_norm = loader.vector_tensor(&stored.output_norm)?;
     let output = match &stored.output {
         Some(weight) => loader.matrix(weight)?,
+        None if device.gpu().is_some() => loader.tied(&stored.token_embd)?,
         None => token_embd.clone(),
     };
+    let notices = loader.notices();
     let frequencies = forward::frequencies(device, &config, factors.as_deref())?;
     let weights = DeviceWeights {
         token_embd,
@@ -166,8 +169,8 @@ fn load(
     Ok(Model {
         shared: Arc::new(Shared {
             device: device.clone(),
-            ops: Ops::new(device)?,
-            notices: loader.notices(),
+            ops,
+            notices,
             weight_bytes: stored.iter().map(|weight| weight.range.len() as u64).sum(),
             weights,
             config,

@@ -1,9 +1,14 @@
 //! Linear layers: `out = x W^T + bias`, by the kernel that suits the number of rows.
 
+mod gpu;
 #[cfg(test)]
 mod tests;
 
-use dacapo::{BufferView, CommandEncoder, Device, KernelFault, Workgroup};
+use std::sync::Arc;
+
+use dacapo::{
+    BufferOptions, BufferView, CommandEncoder, Device, KernelFault, MemoryKind, Workgroup,
+};
 
 use crate::check::Check;
 use crate::dtype::DType;
@@ -13,6 +18,8 @@ use crate::matvec::MatVec;
 use crate::quant::{Q15Group, WeightMatrix};
 use crate::simd::Isa;
 use crate::tensor::Tensor;
+use gpu::GpuLinear;
+pub use gpu::Shape;
 
 /// Rows of activations from which on unpacking weights into tiles is worth it.
 const MANY: u32 = 4;
@@ -41,11 +48,20 @@ pub struct Product<'a> {
 ///
 /// Activations that meet quantised weights become integers of 15 bits in blocks of 32 with an f32 scale ([`Q15Group`]),
 /// where that is the faster way: an error of up to 1/32512 of the largest activation of its block in each. All else is
-/// multiplied in f32.
+/// multiplied in f32. GPUs multiply everything in f32, except that many rows of activations on a device with cooperative
+/// matrices are multiplied in f16 and added up in f32: an error of up to 2^-11 in each factor, and activations beyond
+/// 65504 count as that.
+///
+/// A GPU takes weights that [`Linear::weights`] laid out for it.
 #[derive(Clone, Debug)]
 pub struct Linear {
-    matvec: MatVec,
-    matmul: MatMul,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Cpu { matvec: MatVec, matmul: MatMul },
+    Gpu(Arc<GpuLinear>),
 }
 
 /// Checked operands of one product.
@@ -75,10 +91,54 @@ impl Linear {
     /// # Errors
     /// As [`Linear::new`].
     pub fn with(device: &Device, isa: Isa) -> Result<Linear> {
-        Ok(Linear {
-            matvec: MatVec::new(device, isa)?,
-            matmul: MatMul::new(device, isa)?,
-        })
+        let form = match device.gpu() {
+            Some(gpu) => Form::Gpu(GpuLinear::new(device, gpu)),
+            None => Form::Cpu {
+                matvec: MatVec::new(device, isa)?,
+                matmul: MatMul::new(device, isa)?,
+            },
+        };
+        Ok(Linear { form })
+    }
+
+    /// Puts a weight matrix on `device`, the one that this was compiled for, as its products read it: on a GPU packed,
+    /// on the processor as it is. Kernels for one row of activations are compiled along with it.
+    ///
+    /// # Errors
+    /// Those of [`Device::buffer`] and [`Device::kernel`].
+    pub fn weights(
+        &self,
+        device: &Device,
+        label: &str,
+        matrix: &WeightMatrix<'_>,
+    ) -> Result<Tensor> {
+        match &self.form {
+            Form::Gpu(gpu) => {
+                let w = gpu.weights(label, matrix)?;
+                gpu.prepare(&w, false)?;
+                Ok(w)
+            }
+            Form::Cpu { .. } => {
+                let bytes = matrix.row_range(0..matrix.rows())?;
+                let buffer = device.buffer_with(&BufferOptions {
+                    len: bytes.len() as u64,
+                    kind: MemoryKind::DeviceLocal,
+                    label,
+                })?;
+                buffer.write(bytes)?;
+                let shape = [matrix.rows(), matrix.cols()];
+                Ok(Tensor::new((*buffer).clone(), matrix.dtype(), &shape)?)
+            }
+        }
+    }
+
+    /// Multiplies few rows of activations in this way from now on, wherever it fits; `None` chooses again. For
+    /// measurements: only GPUs have a choice.
+    #[doc(hidden)]
+    pub fn force_shape(&self, shape: Option<Shape>) {
+        if let Form::Gpu(gpu) = &self.form {
+            gpu.force_shape(shape);
+        }
     }
 
     /// Bytes of scratch that products with up to `max_tokens` rows of up to `max_cols` activations need, at least 1.
@@ -122,47 +182,66 @@ impl Linear {
     ) -> Result<()> {
         let mut quantized = None;
         for product in products {
-            let operands = operands(product, x)?;
+            let operands = self.operands(product, x)?;
+            let (matvec, matmul) = match &self.form {
+                Form::Gpu(gpu) => {
+                    gpu.encode(encoder, &operands)?;
+                    continue;
+                }
+                Form::Cpu { matvec, matmul } => (matvec, matmul),
+            };
             if operands.tokens < MANY {
-                self.matvec.encode(encoder, &operands)?;
-            } else if !self.matmul.takes_integers(&operands) {
-                self.matmul.encode_float(encoder, &operands)?;
+                matvec.encode(encoder, &operands)?;
+            } else if !matmul.takes_integers(&operands) {
+                matmul.encode_float(encoder, &operands)?;
             } else {
                 let input = match quantized.take() {
                     Some(input) => input,
-                    None => self.quantize(encoder, &operands, scratch)?,
+                    None => quantize(matmul, encoder, &operands, scratch)?,
                 };
-                self.matmul.encode_integer(encoder, &operands, &input)?;
+                matmul.encode_integer(encoder, &operands, &input)?;
                 quantized = Some(input);
             }
         }
         Ok(())
     }
 
-    fn quantize(
-        &self,
-        encoder: &mut CommandEncoder,
-        operands: &Operands<'_>,
-        scratch: &BufferView,
-    ) -> Result<BufferView> {
-        let wanted = scratch_bytes(operands.tokens as usize, operands.cols as usize);
-        if scratch.len() < wanted {
-            return Err(Error::Length {
-                what: "the scratch of linear (bytes)",
-                found: scratch.len() as usize,
-                wanted: wanted as usize,
-            });
-        }
-        let quantized = scratch.slice(..wanted)?;
-        self.matmul.quantize(encoder, operands, &quantized)?;
-        Ok(quantized)
+    fn operands<'a>(&self, product: &Product<'a>, x: &'a Tensor) -> Result<Operands<'a>> {
+        let check = Check("linear");
+        let shape = match &self.form {
+            Form::Gpu(_) => check.packed("w", product.w)?,
+            Form::Cpu { .. } => check.dims("w", product.w, &DType::WEIGHTS)?,
+        };
+        operands(check, product, shape, x)
     }
 }
 
-fn operands<'a>(product: &Product<'a>, x: &'a Tensor) -> Result<Operands<'a>> {
+fn quantize(
+    matmul: &MatMul,
+    encoder: &mut CommandEncoder,
+    operands: &Operands<'_>,
+    scratch: &BufferView,
+) -> Result<BufferView> {
+    let wanted = scratch_bytes(operands.tokens as usize, operands.cols as usize);
+    if scratch.len() < wanted {
+        return Err(Error::Length {
+            what: "the scratch of linear (bytes)",
+            found: scratch.len() as usize,
+            wanted: wanted as usize,
+        });
+    }
+    let quantized = scratch.slice(..wanted)?;
+    matmul.quantize(encoder, operands, &quantized)?;
+    Ok(quantized)
+}
+
+fn operands<'a>(
+    check: Check,
+    product: &Product<'a>,
+    [rows, cols]: [usize; 2],
+    x: &'a Tensor,
+) -> Result<Operands<'a>> {
     let &Product { w, epilogue, out } = product;
-    let check = Check("linear");
-    let [rows, cols] = check.dims("w", w, &DType::WEIGHTS)?;
     let [tokens, width] = check.dims("x", x, &[DType::F32])?;
     if width != cols {
         check.tensor("x", x, &[DType::F32], &[tokens, cols])?;

@@ -5,6 +5,19 @@ use dacapo::MemoryKind;
 use super::*;
 use crate::testing::{Case, Random, devices, tensor};
 
+/// The weights as the device takes them, on the processor at an odd place.
+fn weights(device: &Device, linear: &Linear, case: &Case) -> Tensor {
+    let at = if case.matrix().dtype().is_quantized() {
+        3
+    } else {
+        8
+    };
+    match device.gpu() {
+        Some(_) => linear.weights(device, "w", &case.matrix()).unwrap(),
+        None => case.tensor(device, at),
+    }
+}
+
 /// `out` of one product, checked to be the only thing that changed.
 fn run(
     device: &Device,
@@ -15,22 +28,17 @@ fn run(
     bias: Option<&[f32]>,
 ) -> Vec<f32> {
     let (rows, cols) = (case.matrix().rows(), case.matrix().cols());
-    let w = case.tensor(
-        device,
-        if case.matrix().dtype().is_quantized() {
-            3
-        } else {
-            8
-        },
-    );
+    let w = weights(device, linear, case);
     let x = tensor(device, DType::F32, &[tokens, cols], x);
+    // Rows before and behind; on a GPU four, so that the first of the product is aligned.
+    let margin = if device.gpu().is_some() { 4 } else { 1 };
     let all = tensor(
         device,
         DType::F32,
-        &[tokens + 2, rows],
-        &vec![7.5f32; (tokens + 2) * rows],
+        &[tokens + 2 * margin, rows],
+        &vec![7.5f32; (tokens + 2 * margin) * rows],
     );
-    let out = all.narrow(0, 1, tokens + 1).unwrap();
+    let out = all.narrow(0, margin, tokens + margin).unwrap();
     let bias = bias.map(|b| tensor(device, DType::F32, &[rows], b));
     let epilogue = bias.as_ref().map_or(Epilogue::None, Epilogue::Bias);
     let len = Linear::scratch_bytes(tokens, cols);
@@ -41,9 +49,10 @@ fn run(
         .unwrap();
     encoder.commit().unwrap().wait().unwrap();
     let all = all.view().read::<f32>().unwrap();
-    assert!(all[..rows].iter().all(|&v| v == 7.5));
-    assert!(all[(tokens + 1) * rows..].iter().all(|&v| v == 7.5));
-    all[rows..(tokens + 1) * rows].to_vec()
+    let (before, rest) = all.split_at(margin * rows);
+    let (product, behind) = rest.split_at(tokens * rows);
+    assert!(before.iter().chain(behind).all(|&v| v == 7.5));
+    product.to_vec()
 }
 
 fn check(case: &Case, x: &[f32], bias: Option<&[f32]>, integer: bool, y: &[f32]) {
@@ -80,9 +89,15 @@ fn every_type_on_any_number_of_threads() {
             for isa in Isa::available() {
                 let mut first: Option<Vec<f32>> = None;
                 for device in devices() {
+                    if device.gpu().is_some() && isa != Isa::detect() {
+                        continue;
+                    }
                     let linear = Linear::with(&device, isa).unwrap();
                     let y = run(&device, &linear, &case, &x, tokens, bias);
                     check(&case, &x, bias, dtype.is_quantized(), &y);
+                    if device.gpu().is_some() {
+                        continue;
+                    }
                     let first = first.get_or_insert_with(|| y.clone());
                     assert_eq!(
                         bytemuck::cast_slice::<_, u32>(first),
@@ -161,7 +176,7 @@ fn products_of_the_same_activations_share_their_quantisation() {
         let x = random.normal(tokens * cols);
         let types = [DType::Q4_1, DType::F32, DType::Q8_0, DType::Q6K];
         let cases = types.map(|dtype| Case::new(&mut random, dtype, 40, cols));
-        let weights = [0, 1, 2, 3].map(|at| cases[at].tensor(&device, 8));
+        let weights = [0, 1, 2, 3].map(|at| weights(&device, &linear, &cases[at]));
         let out =
             [(); 4].map(|()| tensor(&device, DType::F32, &[tokens, 40], &vec![0f32; tokens * 40]));
         let products = [0, 1, 2, 3].map(|at| Product {
@@ -182,6 +197,95 @@ fn products_of_the_same_activations_share_their_quantisation() {
         for (case, out) in cases.iter().zip(&out) {
             let integer = case.matrix().dtype().is_quantized();
             check(case, &x, None, integer, &out.view().read::<f32>().unwrap());
+        }
+    }
+}
+
+/// Every type over sizes around those of subgroups, units and tiles, on a GPU: with each of the shapes for few tokens.
+#[test]
+fn gpu_products_of_every_shape() {
+    let Some(device) = crate::testing::vulkan() else {
+        eprintln!("SKIPPED: there is no Vulkan device");
+        return;
+    };
+    let linear = Linear::new(&device).unwrap();
+    let mut random = Random::new(34);
+    for dtype in DType::WEIGHTS {
+        let widths: &[usize] = match dtype.block_len() {
+            1 => &[1, 3, 8, 63, 200, 577, 1024],
+            32 => &[32, 96, 256, 1568],
+            _ => &[256, 768],
+        };
+        for (i, &cols) in widths.iter().enumerate() {
+            for (j, tokens) in [1, 3, 8, 9, 70].into_iter().enumerate() {
+                let rows = [1, 7, 67, 130][(i + j) % 4];
+                let case = Case::new(&mut random, dtype, rows, cols);
+                let x = random.normal(tokens * cols);
+                let bias = random.normal(rows);
+                let bias = (i + j).is_multiple_of(2).then_some(&bias[..]);
+                let y = run(&device, &linear, &case, &x, tokens, bias);
+                check(&case, &x, bias, dtype.is_quantized(), &y);
+            }
+        }
+        let cols = 1024;
+        let case = Case::new(&mut random, dtype, 37, cols);
+        for (rows, subgroups, unroll, split, tokens) in [(2, 4, 2, 2, 1), (3, 8, 1, 8, 2)] {
+            let x = random.normal(tokens * cols);
+            linear.force_shape(Some(Shape {
+                rows,
+                subgroups,
+                unroll,
+                split,
+                tokens: tokens as u32,
+            }));
+            let y = run(&device, &linear, &case, &x, tokens, None);
+            check(&case, &x, None, dtype.is_quantized(), &y);
+        }
+        linear.force_shape(None);
+    }
+}
+
+/// A matrix longer than the longest binding is multiplied in parts.
+#[test]
+fn a_matrix_beyond_the_longest_binding() {
+    let Some(device) = crate::testing::vulkan() else {
+        eprintln!("SKIPPED: there is no Vulkan device");
+        return;
+    };
+    let cols = 4096;
+    let limit = device.limits().max_binding_bytes;
+    if limit > 256 << 20 {
+        eprintln!("SKIPPED: the longest binding is {limit} bytes");
+        return;
+    }
+    let rows = limit as usize / (4 * cols) + 300;
+    let value = |row: usize, col: usize| ((row * 7 + col * 3) % 11) as f32 - 5.0;
+    let bytes: Vec<f32> = (0..rows * cols)
+        .map(|at| value(at / cols, at % cols))
+        .collect();
+    let linear = Linear::new(&device).unwrap();
+    let matrix = WeightMatrix::new(DType::F32, rows, cols, bytemuck::cast_slice(&bytes)).unwrap();
+    let w = linear.weights(&device, "large", &matrix).unwrap();
+    for tokens in [1, 9] {
+        let values: Vec<f32> = (0..tokens * cols).map(|at| (at % 5) as f32 - 2.0).collect();
+        let x = tensor(&device, DType::F32, &[tokens, cols], &values);
+        let out = Tensor::zeros(&device, "out", DType::F32, &[tokens, rows]).unwrap();
+        let scratch = device.buffer(256, MemoryKind::DeviceLocal).unwrap();
+        let mut encoder = device.encoder("large").unwrap();
+        linear
+            .encode(&mut encoder, &w, &x, Epilogue::None, &scratch, &out)
+            .unwrap();
+        encoder.commit().unwrap().wait().unwrap();
+        let found = out.view().read::<f32>().unwrap();
+        for (token, x) in values.chunks(cols).enumerate() {
+            for row in [0, 1, 255, 256, rows / 2, rows - 301, rows - 300, rows - 1] {
+                let exact: f64 = x
+                    .iter()
+                    .enumerate()
+                    .map(|(col, x)| f64::from(value(row, col)) * f64::from(*x))
+                    .sum();
+                assert_eq!(f64::from(found[token * rows + row]), exact, "row {row}");
+            }
         }
     }
 }

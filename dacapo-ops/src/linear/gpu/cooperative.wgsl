@@ -1,0 +1,84 @@
+// A tile of 64 tokens by 64 rows for each workgroup of four subgroups, 32 columns at a time; each subgroup has 32 by 32 of
+// it, as four matrices of the device's matrix units. Rows of the tiles are 40 elements apart, so that the 16 rows of a
+// matrix lie in different banks.
+const TILE: u32 = 64u;
+const DEPTH: u32 = 32u;
+const STRIDE: u32 = 40u;
+const OUT: u32 = 68u;
+const THREADS: u32 = SUBGROUP_SIZE * 4u;
+var<workgroup> inputs: array<f16, 2560>;
+var<workgroup> weights: array<f16, 2560>;
+var<workgroup> results: array<f32, 4352>;
+
+// The nearest f16; what is beyond its range becomes its largest, and NaN stays.
+fn narrow(x: vec4<f32>) -> vec4<f16> {
+    return vec4<f16>(select(clamp(x, vec4<f32>(-65504.0), vec4<f32>(65504.0)), x, x != x));
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+    @builtin(subgroup_id) subgroup: u32,
+) {
+    let units = p.units;
+    let first_row = group.x * TILE;
+    let first_token = group.y * TILE;
+    let down = subgroup / 2u * 32u;
+    let across = subgroup % 2u * 32u;
+    var c00 = coop_mat16x16<f32, C>();
+    var c01 = coop_mat16x16<f32, C>();
+    var c10 = coop_mat16x16<f32, C>();
+    var c11 = coop_mat16x16<f32, C>();
+    for (var k = 0u; k < p.cols; k += DEPTH) {
+        for (var at = thread; at < 512u; at += THREADS) {
+            let column = at % 8u;
+            let line = at / 8u;
+            let k4 = k / 4u + column;
+            let inside = k4 * 4u < p.cols;
+            var x = vec4<f32>();
+            var weight = vec4<f32>();
+            if inside && first_token + line < p.tokens { x = x4(first_token + line, k4); }
+            if inside && first_row + line < p.rows { weight = weight4(first_row + line, k4, units); }
+            let base = line * STRIDE + column * 4u;
+            let narrow_x = narrow(x);
+            let narrow_weight = narrow(weight);
+            for (var i = 0u; i < 4u; i += 1u) {
+                inputs[base + i] = narrow_x[i];
+                weights[base + i] = narrow_weight[i];
+            }
+        }
+        workgroupBarrier();
+        for (var depth = 0u; depth < DEPTH; depth += 16u) {
+            let a0 = coopLoadT<coop_mat16x16<f16, A>>(&inputs[down * STRIDE + depth], STRIDE);
+            let a1 = coopLoadT<coop_mat16x16<f16, A>>(&inputs[(down + 16u) * STRIDE + depth], STRIDE);
+            let b0 = coopLoad<coop_mat16x16<f16, B>>(&weights[across * STRIDE + depth], STRIDE);
+            let b1 = coopLoad<coop_mat16x16<f16, B>>(&weights[(across + 16u) * STRIDE + depth], STRIDE);
+            c00 = coopMultiplyAdd(a0, b0, c00);
+            c01 = coopMultiplyAdd(a0, b1, c01);
+            c10 = coopMultiplyAdd(a1, b0, c10);
+            c11 = coopMultiplyAdd(a1, b1, c11);
+        }
+        workgroupBarrier();
+    }
+    // The arguments of a store must have names.
+    let stride = OUT;
+    let at00 = down * OUT + across;
+    let at01 = at00 + 16u;
+    let at10 = at00 + 16u * OUT;
+    let at11 = at10 + 16u;
+    let r00 = c00;
+    let r01 = c01;
+    let r10 = c10;
+    let r11 = c11;
+    coopStoreT(r00, &results[at00], stride);
+    coopStoreT(r01, &results[at01], stride);
+    coopStoreT(r10, &results[at10], stride);
+    coopStoreT(r11, &results[at11], stride);
+    workgroupBarrier();
+    for (var at = thread; at < TILE * TILE; at += THREADS) {
+        let token = first_token + at / TILE;
+        let row = first_row + at % TILE;
+        if token < p.tokens && row < p.rows { put(token, row, results[at / TILE * OUT + at % TILE]); }
+    }
+}

@@ -1,0 +1,246 @@
+//! Products on a GPU: weights in planes, kernels made for their type and shape.
+#![allow(
+    unsafe_code,
+    reason = "vouches for kernels that stay inside their buffers"
+)]
+
+mod pack;
+mod shader;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use bytemuck::{Pod, Zeroable};
+use dacapo::{
+    Arg, BufferOptions, BufferView, CommandEncoder, Device, GpuFeatures, Grid, Kernel,
+    KernelSource, MemoryKind, Wgsl,
+};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use crate::dtype::DType;
+use crate::error::Result;
+use crate::linear::{Epilogue, Operands};
+use crate::quant::WeightMatrix;
+use crate::tensor::Tensor;
+use pack::Layout;
+pub use shader::Shape;
+use shader::{Variant, Way};
+
+/// Bytes of the first plane that are packed at a time.
+const PIECE: u64 = 16 << 20;
+
+/// Most tokens that are multiplied one by one.
+const FEW: u32 = 8;
+
+/// Rows and tokens of a tile of the kernels for many tokens.
+const TILE: u32 = 64;
+
+/// Workgroups along an axis that every device takes.
+const MAX_GROUPS: u32 = 65_535;
+
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct Params {
+    rows: u32,
+    cols: u32,
+    tokens: u32,
+    /// Elements between rows of the output.
+    stride: u32,
+    /// The row of the matrix that the bound part starts with.
+    first: u32,
+    units: u32,
+}
+
+/// The kernels that have been asked for so far.
+pub(super) struct GpuLinear {
+    device: Device,
+    gpu: GpuFeatures,
+    kernels: Mutex<HashMap<Variant, Kernel>>,
+    /// Overrides the choice of shapes for few tokens, to measure them.
+    shape: Mutex<Option<Shape>>,
+}
+
+impl GpuLinear {
+    pub(super) fn new(device: &Device, gpu: GpuFeatures) -> Arc<GpuLinear> {
+        Arc::new(GpuLinear {
+            device: device.clone(),
+            gpu,
+            kernels: Mutex::default(),
+            shape: Mutex::default(),
+        })
+    }
+
+    pub(super) fn force_shape(&self, shape: Option<Shape>) {
+        *self.shape.lock() = shape;
+    }
+
+    /// Packs a matrix, and compiles the kernels that its first use will need.
+    pub(super) fn weights(&self, label: &str, matrix: &WeightMatrix<'_>) -> Result<Tensor> {
+        let (dtype, rows, cols) = (matrix.dtype(), matrix.rows(), matrix.cols());
+        let layout = Layout::new(dtype, rows, cols);
+        let buffer = self.device.buffer_with(&BufferOptions {
+            len: layout.len(),
+            kind: MemoryKind::DeviceLocal,
+            label,
+        })?;
+        let piece = (PIECE / layout.first(0..1).end.max(1)).max(2) / 2 * 2;
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        let all = rows as u64;
+        for start in (0..all).step_by(piece as usize) {
+            let range = start..all.min(start + piece);
+            let planes = [layout.first(range.clone()), layout.second(range.clone())];
+            for (plane, bytes) in planes.iter().zip([&mut first, &mut second]) {
+                bytes.resize((plane.end - plane.start) as usize, 0);
+            }
+            let rows = range.start as usize..range.end as usize;
+            layout.pack(matrix, rows, &mut first, &mut second)?;
+            for (plane, bytes) in planes.into_iter().zip([&first, &second]) {
+                if !bytes.is_empty() {
+                    buffer.slice(plane)?.write(bytes)?;
+                }
+            }
+        }
+        Ok(Tensor::packed((*buffer).clone(), dtype, &[rows, cols])?)
+    }
+
+    /// Compiles what one token of a matrix of this shape needs.
+    pub(super) fn prepare(&self, w: &Tensor, bias: bool) -> Result<()> {
+        let (rows, cols) = (w.rows() as u32, w.cols() as u32);
+        self.kernel(self.variant(w.dtype(), rows, cols, 1, bias))?;
+        Ok(())
+    }
+
+    /// Encodes a product; `operands` have been checked.
+    pub(super) fn encode(
+        &self,
+        encoder: &mut CommandEncoder,
+        operands: &Operands<'_>,
+    ) -> Result<()> {
+        let &Operands {
+            w,
+            rows,
+            cols,
+            tokens,
+            ..
+        } = operands;
+        let layout = Layout::new(w.dtype(), w.rows(), w.cols());
+        let bias = matches!(operands.epilogue, Epilogue::Bias(_));
+        let variant = self.variant(w.dtype(), rows, cols, tokens, bias);
+        let kernel = self.kernel(variant)?;
+        let part = layout.rows_within(self.device.limits().max_binding_bytes);
+        let all = u64::from(rows);
+        for start in (0..all).step_by(part as usize) {
+            let range = start..all.min(start + part);
+            let params = Params {
+                rows: (range.end - range.start) as u32,
+                cols,
+                tokens,
+                stride: rows,
+                first: range.start as u32,
+                units: layout.units(),
+            };
+            let first = w.view().slice(layout.first(range.clone()))?;
+            let second: Option<BufferView> = match layout.has_second() {
+                true => Some(w.view().slice(layout.second(range))?),
+                false => None,
+            };
+            let mut args = SmallVec::<[Arg<'_>; 6]>::new();
+            args.push(Arg::view(&first));
+            args.extend(second.as_ref().map(Arg::view));
+            args.push(Arg::view(operands.x.view()));
+            args.push(Arg::view(operands.out.view()));
+            if let Epilogue::Bias(bias) = operands.epilogue {
+                args.push(Arg::view(bias.view()));
+            }
+            args.push(Arg::bytes(&params));
+            encoder.dispatch(&kernel, &args[..], grid(variant.way, &params))?;
+        }
+        Ok(())
+    }
+
+    fn variant(&self, dtype: DType, rows: u32, cols: u32, tokens: u32, bias: bool) -> Variant {
+        let odd = !cols.is_multiple_of(pack::unit(dtype));
+        let units = Layout::new(dtype, 1, cols as usize).units();
+        let way = match (tokens <= FEW, self.gpu.cooperative_matrix) {
+            (true, _) => {
+                let forced = *self.shape.lock();
+                Way::MatVec(forced.unwrap_or_else(|| self.shape(rows, units, tokens)))
+            }
+            (false, true) => Way::Cooperative,
+            (false, false) => Way::MatMul,
+        };
+        Variant {
+            dtype,
+            bias,
+            odd,
+            way,
+        }
+    }
+
+    /// More rows to a subgroup save reads of the activations, but leave fewer subgroups; long rows are split so that
+    /// there are enough.
+    fn shape(&self, rows: u32, units: u32, tokens: u32) -> Shape {
+        let tokens = tokens.next_power_of_two();
+        let lanes = self.gpu.subgroup_size;
+        let per_subgroup = match (rows, tokens) {
+            (8192.., 1) => 4,
+            (4096.., 1..=2) => 2,
+            _ => 1,
+        };
+        let turns = units.div_ceil(lanes);
+        let split = match turns {
+            16.. if rows < 4096 => 4,
+            8.. if rows < 8192 => 2,
+            _ => 1,
+        };
+        let unroll = match turns / split {
+            4.. => 4,
+            2.. => 2,
+            _ => 1,
+        };
+        Shape {
+            rows: per_subgroup,
+            subgroups: if split == 4 { 8 } else { 4 },
+            unroll: if tokens > 2 { unroll.min(2) } else { unroll },
+            split,
+            tokens,
+        }
+    }
+
+    fn kernel(&self, variant: Variant) -> Result<Kernel> {
+        if let Some(kernel) = self.kernels.lock().get(&variant) {
+            return Ok(kernel.clone());
+        }
+        // SAFETY: rows and tokens are clamped or skipped, columns end with the row, and planes are as long as the layout
+        // says.
+        let wgsl = unsafe { Wgsl::new(variant.text()).trusted() };
+        let source = KernelSource::new(variant.name())
+            .op(variant.op())
+            .wgsl(wgsl);
+        let kernel = self.device.kernel(&source)?;
+        self.kernels.lock().insert(variant, kernel.clone());
+        Ok(kernel)
+    }
+}
+
+fn grid(way: Way, params: &Params) -> Grid<'static> {
+    match way {
+        Way::MatVec(shape) => {
+            let per_group = shape.rows * (shape.subgroups / shape.split);
+            let groups = params.rows.div_ceil(per_group);
+            let down = groups.div_ceil(MAX_GROUPS);
+            Grid::groups([groups.div_ceil(down), down, 1])
+        }
+        Way::MatMul | Way::Cooperative => {
+            Grid::groups([params.rows.div_ceil(TILE), params.tokens.div_ceil(TILE), 1])
+        }
+    }
+}
+
+impl fmt::Debug for GpuLinear {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "GpuLinear({} kernels)", self.kernels.lock().len())
+    }
+}

@@ -1,0 +1,64 @@
+// Blocks of 256 six-bit values: 128 bytes of low nibbles and 64 bytes of high pairs for each block first, then for each
+// block 16 signed bytes of scales, the f16 scale of the block and two bytes of nothing. A unit is 64 values, 16 from each
+// quarter of half a block, which share bytes.
+const UNIT: u32 = 64u;
+struct Unit { low: vec4<u32>, high: vec4<u32>, pairs: vec4<u32>, scales: vec4<f32> }
+struct Input { x: array<vec4<f32>, 16> }
+
+fn scale_of(block: u32, at: u32) -> f32 {
+    let d = unpack2x16float(s[block * 5u + 4u]).x;
+    let byte = s[block * 5u + at / 4u] << (24u - 8u * (at & 3u));
+    return d * f32(bitcast<i32>(byte) >> 24u);
+}
+
+fn load_unit(row: u32, unit: u32, units: u32) -> Unit {
+    let block = (row * units + unit) / 4u;
+    let half = (unit >> 1u) & 1u;
+    let part = unit & 1u;
+    let nibbles = block * 12u + half * 4u + part;
+    let at = half * 8u + part;
+    let scales = vec4<f32>(
+        scale_of(block, at), scale_of(block, at + 2u), scale_of(block, at + 4u), scale_of(block, at + 6u));
+    return Unit(w[nibbles], w[nibbles + 2u], w[block * 12u + 8u + half * 2u + part], scales);
+}
+
+fn load_input(token: u32, unit: u32) -> Input {
+    let at = unit / 4u * 64u + ((unit >> 1u) & 1u) * 32u + (unit & 1u) * 4u;
+    return Input(array<vec4<f32>, 16>(
+        x4(token, at), x4(token, at + 1u), x4(token, at + 2u), x4(token, at + 3u),
+        x4(token, at + 8u), x4(token, at + 9u), x4(token, at + 10u), x4(token, at + 11u),
+        x4(token, at + 16u), x4(token, at + 17u), x4(token, at + 18u), x4(token, at + 19u),
+        x4(token, at + 24u), x4(token, at + 25u), x4(token, at + 26u), x4(token, at + 27u)));
+}
+
+// Four values of a nibble and two bits each, less 32. 2^23 plus a small number is exact as f32.
+fn six4(nibbles: u32, pairs: u32) -> vec4<f32> {
+    let all = (nibbles & 0x0f0f0f0fu) | ((pairs & 0x03030303u) << 4u);
+    let shifted = vec4<u32>(all, all >> 8u, all >> 16u, all >> 24u);
+    return bitcast<vec4<f32>>((shifted & vec4<u32>(0xffu)) | vec4<u32>(0x4b000000u)) - vec4<f32>(8388640.0);
+}
+
+fn quarter(nibbles: vec4<u32>, pairs: vec4<u32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> f32 {
+    return (dot(six4(nibbles.x, pairs.x), a) + dot(six4(nibbles.y, pairs.y), b))
+        + (dot(six4(nibbles.z, pairs.z), c) + dot(six4(nibbles.w, pairs.w), d));
+}
+
+fn unit_dot(u: Unit, i: Input) -> f32 {
+    let four = vec4<u32>(4u);
+    let sums = vec4<f32>(
+        quarter(u.low, u.pairs, i.x[0], i.x[1], i.x[2], i.x[3]),
+        quarter(u.high, u.pairs >> vec4<u32>(2u), i.x[4], i.x[5], i.x[6], i.x[7]),
+        quarter(u.low >> four, u.pairs >> four, i.x[8], i.x[9], i.x[10], i.x[11]),
+        quarter(u.high >> four, u.pairs >> vec4<u32>(6u), i.x[12], i.x[13], i.x[14], i.x[15]));
+    return dot(u.scales, sums);
+}
+
+fn weight4(row: u32, k4: u32, units: u32) -> vec4<f32> {
+    let block = row * (units / 4u) + k4 / 64u;
+    let half = (k4 / 32u) & 1u;
+    let quarter = (k4 / 8u) & 3u;
+    let part = (k4 / 4u) & 1u;
+    let nibbles = w[block * 12u + half * 4u + (quarter & 1u) * 2u + part][k4 & 3u] >> (4u * (quarter / 2u));
+    let pairs = w[block * 12u + 8u + half * 2u + part][k4 & 3u] >> (2u * quarter);
+    return scale_of(block, half * 8u + quarter * 2u + part) * six4(nibbles, pairs);
+}
