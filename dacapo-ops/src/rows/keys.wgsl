@@ -46,3 +46,8 @@ fn workgroup_max(thread: Thread, x: u32) -> u32 {
 fn workgroup_min(thread: Thread, x: u32) -> u32 {
     return ~workgroup_max(thread, ~x);
 }
+
+/// The inverse of `ordered`.
+fn float(key: u32) -> f32 {
+    return bitcast<f32>(select(~key, key & 0x7fffffffu, key > 0x7fffffffu));
+}

@@ -56,7 +56,8 @@ impl Binder {
             let slot = Slot {
                 buffer: buffer(bound),
                 offset: bound.range.start,
-                range: bound.range.len(),
+                // Kernels reach halves and bytes through whole words.
+                range: bound.range.len().next_multiple_of(4),
             };
             wanted.push((binding.slot, slot));
         }

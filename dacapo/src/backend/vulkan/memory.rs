@@ -76,7 +76,7 @@ pub(super) fn create(
     location: MemoryLocation,
 ) -> Result<(vk::Buffer, Allocation), Refused> {
     let info = vk::BufferCreateInfo::default()
-        .size(size)
+        .size(size.next_multiple_of(4))
         .usage(
             vk::BufferUsageFlags::STORAGE_BUFFER
                 | vk::BufferUsageFlags::INDIRECT_BUFFER
