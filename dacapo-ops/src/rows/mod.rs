@@ -25,25 +25,20 @@ pub(crate) fn grid(device: &Device, rows: u32) -> Grid<'static> {
 
 /// A kernel that is compiled when it is first used.
 #[derive(Clone, Debug)]
-pub(crate) struct Lazy {
-    source: KernelSource,
-    kernel: Arc<OnceLock<Kernel>>,
-}
+pub(crate) struct Lazy(Arc<(KernelSource, OnceLock<Kernel>)>);
 
 impl Lazy {
     pub(crate) fn new(source: KernelSource) -> Lazy {
-        Lazy {
-            source,
-            kernel: Arc::default(),
-        }
+        Lazy(Arc::new((source, OnceLock::new())))
     }
 
     pub(crate) fn get(&self, encoder: &CommandEncoder) -> Result<&Kernel> {
-        if let Some(kernel) = self.kernel.get() {
+        let (source, cell) = &*self.0;
+        if let Some(kernel) = cell.get() {
             return Ok(kernel);
         }
-        let kernel = encoder.device().kernel(&self.source)?;
-        Ok(self.kernel.get_or_init(|| kernel))
+        let kernel = encoder.device().kernel(source)?;
+        Ok(cell.get_or_init(|| kernel))
     }
 }
 
