@@ -24,6 +24,7 @@ mod ops;
 pub mod quant;
 pub mod rms_norm;
 pub mod rope;
+mod rows;
 pub mod sample;
 pub mod scale;
 pub mod silu_mul;

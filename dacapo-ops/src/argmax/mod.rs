@@ -9,12 +9,19 @@ use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource};
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
+use crate::rows::{self, ByWidth};
 use crate::tensor::Tensor;
 
 /// `ids[r]` = index of the greatest element of row r.
 #[derive(Clone, Debug)]
 pub struct Argmax {
-    kernel: Kernel,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Cpu(Kernel),
+    Gpu(ByWidth),
 }
 
 impl Argmax {
@@ -26,16 +33,19 @@ impl Argmax {
         let source = KernelSource::new("argmax")
             .binding::<f32>(0, Access::Read)
             .binding::<u32>(1, Access::Write)
-            .inline::<u32>()
-            .cpu(cpu::entry);
-        Ok(Argmax {
-            kernel: device.kernel(&source)?,
-        })
+            .inline::<u32>();
+        let form = if device.gpu().is_some() {
+            Form::Gpu(ByWidth::new(device, source, include_str!("argmax.wgsl"))?)
+        } else {
+            Form::Cpu(device.kernel(&source.cpu(cpu::entry))?)
+        };
+        Ok(Argmax { form })
     }
 
     /// Encodes the search of each row of `logits`, F32 `[vocabulary]` or `[n, vocabulary]`, into `ids`, U32 `[n]`.
     ///
-    /// Among equals the lowest index wins. NaN is passed over; a row of nothing but NaN fails the submission.
+    /// Among equals the lowest index wins. NaN is passed over; a row of nothing but NaN fails the submission
+    /// on the CPU, and gives `u32::MAX` on a GPU.
     ///
     /// # Errors
     /// [`Error::Operand`](crate::Error::Operand) and those of [`CommandEncoder::dispatch`].
@@ -51,6 +61,13 @@ impl Argmax {
         let width = check.size("the vocabulary", logits.cols())?;
         let rows = check.size("the number of rows", logits.rows())?;
         let args = (logits.view(), ids.view(), Bytes(&width));
-        Ok(encoder.dispatch(&self.kernel, args, Grid::groups([rows, 1, 1]))?)
+        match &self.form {
+            Form::Cpu(kernel) => encoder.dispatch(kernel, args, Grid::groups([rows, 1, 1]))?,
+            Form::Gpu(kernels) => {
+                let grid = rows::grid(&encoder.device(), rows);
+                encoder.dispatch(kernels.get(encoder, width)?, args, grid)?;
+            }
+        }
+        Ok(())
     }
 }

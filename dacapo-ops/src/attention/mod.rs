@@ -1,6 +1,7 @@
 //! Causal attention with grouped queries over a ring of keys and values.
 
 mod cpu;
+mod gpu;
 #[cfg(test)]
 mod tests;
 mod tile;
@@ -11,6 +12,7 @@ use dacapo::{
 };
 use half::f16;
 
+use self::gpu::Gpu;
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
@@ -19,8 +21,13 @@ use crate::tensor::Tensor;
 /// `softmax(scale * q k^T) v` over the positions that each row may see.
 #[derive(Clone, Debug)]
 pub struct Attention {
-    half: Kernel,
-    single: Kernel,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Cpu { half: Kernel, single: Kernel },
+    Gpu(Gpu),
 }
 
 /// How scores are made of dot products.
@@ -71,10 +78,15 @@ impl Attention {
                 })
                 .cpu(entry)
         }
-        Ok(Attention {
-            half: device.kernel(&source::<f16>("attention_f16", cpu::entry::<f16>))?,
-            single: device.kernel(&source::<f32>("attention_f32", cpu::entry::<f32>))?,
-        })
+        let form = if device.gpu().is_some() {
+            Form::Gpu(Gpu::new(device)?)
+        } else {
+            Form::Cpu {
+                half: device.kernel(&source::<f16>("attention_f16", cpu::entry::<f16>))?,
+                single: device.kernel(&source::<f32>("attention_f32", cpu::entry::<f32>))?,
+            }
+        };
+        Ok(Attention { form })
     }
 
     /// Encodes attention of `q`, F32 `[tokens, heads, head_dim]`, over the caches, F16 or F32
@@ -133,14 +145,20 @@ impl Attention {
             scale: options.scale,
             softcap: options.softcap.unwrap_or(0.0),
         };
+        let (half, single) = match &self.form {
+            Form::Cpu { half, single } => (half, single),
+            Form::Gpu(gpu) => {
+                return gpu.encode(encoder, [q, k_cache, v_cache, positions, out], params);
+            }
+        };
         let shape = cpu::Shape::from(params);
         let blocks = check.size("the number of tokens", shape.blocks(tokens))?;
         let shared = size_of::<f32>() * shape.scratch(tokens);
         let grid = Grid::groups([blocks, params.kv_heads, 1]).with_shared_memory(shared as u32);
         let kernel = if k_cache.dtype() == DType::F16 {
-            &self.half
+            half
         } else {
-            &self.single
+            single
         };
         let args = (
             q.view(),

@@ -4,7 +4,7 @@ use super::cpu::{Shape, attend};
 use super::tile::Element;
 use super::{Attention, AttentionOptions};
 use crate::dtype::DType;
-use crate::reference::{assert_close, noise, on_devices};
+use crate::reference::{Bench, assert_close, noise, on_devices};
 use crate::simd::Isa;
 
 /// A batch and its cache: positions 0..=last were appended, each at its slot.
@@ -208,36 +208,152 @@ fn extreme_scores() {
     }
 }
 
+impl<E: Element + bytemuck::Pod> Case<E> {
+    /// What the operation gives on a device.
+    fn on(&self, bench: &Bench, op: &Attention, dtype: DType) -> Vec<f32> {
+        let shape = self.shape;
+        let rows = self.positions.len();
+        let q = bench.f32(&[rows, shape.heads, shape.head_dim], &self.q);
+        let cache = [shape.kv_heads, shape.capacity, shape.head_dim];
+        let (k, v) = (bench.zeros(dtype, &cache), bench.zeros(dtype, &cache));
+        k.view().write(&self.k).unwrap();
+        v.view().write(&self.v).unwrap();
+        let at = bench.u32(&[rows], &self.positions);
+        let out = bench.f32(q.shape(), &vec![f32::NAN; self.q.len()]);
+        let options = AttentionOptions {
+            scale: shape.scale,
+            softcap: (shape.softcap != 0.0).then_some(shape.softcap),
+        };
+        bench
+            .run(|e| op.encode(e, &q, &k, &v, &at, options, &out))
+            .unwrap();
+        bench.read(&out)
+    }
+
+    fn check_on(&self, bench: &Bench, op: &Attention, dtype: DType, absolute: f64) {
+        let found = self.on(bench, op, dtype);
+        assert_close(&found, &self.exactly(), 0.0, absolute);
+        if bench.device.gpu().is_none() {
+            // The same bytes at any number of threads: those of a plain loop over workgroups.
+            assert_eq!(found, self.run(Isa::detect()));
+        }
+    }
+}
+
+fn check_halves(bench: &Bench, op: &Attention, shape: Shape, positions: &[u32], absolute: f64) {
+    let case = Case::new(shape, positions, 2.0, f16::from_f32);
+    case.check_on(bench, op, DType::F16, absolute);
+}
+
+fn check_singles(bench: &Bench, op: &Attention, shape: Shape, positions: &[u32], absolute: f64) {
+    let case = Case::new(shape, positions, 2.0, |x| x);
+    case.check_on(bench, op, DType::F32, absolute);
+}
+
 #[test]
 fn through_the_runtime() {
     on_devices(|bench| {
         let op = Attention::new(&bench.device).unwrap();
         for positions in [vec![0], vec![70], (0..23).collect(), (90..130).collect()] {
             for (heads, kv_heads, head_dim) in [(9, 3, 64), (2, 2, 17)] {
-                let options = AttentionOptions {
-                    scale: 0.2,
-                    softcap: Some(20.0),
-                };
                 let shape = Shape {
                     scale: 0.2,
                     softcap: 20.0,
                     ..shape(heads, kv_heads, head_dim, 100)
                 };
-                let case = Case::new(shape, &positions, 2.0, f16::from_f32);
-                let rows = positions.len();
-                let q = bench.f32(&[rows, heads, head_dim], &case.q);
-                let k = bench.zeros(DType::F16, &[kv_heads, 100, head_dim]);
-                let v = bench.zeros(DType::F16, &[kv_heads, 100, head_dim]);
-                k.view().write(&case.k).unwrap();
-                v.view().write(&case.v).unwrap();
-                let at = bench.u32(&[rows], &positions);
-                let out = bench.zeros(DType::F32, &[rows, heads, head_dim]);
-                bench
-                    .run(|e| op.encode(e, &q, &k, &v, &at, options, &out))
-                    .unwrap();
-                assert_close(&bench.read(&out), &case.exactly(), 0.0, 3e-6);
-                // The same bytes at any number of threads: those of a plain loop over workgroups.
-                assert_eq!(bench.read::<f32>(&out), case.run(Isa::detect()));
+                check_halves(bench, &op, shape, &positions, 3e-6);
+            }
+        }
+    });
+}
+
+#[test]
+fn every_device_takes_any_width_and_group() {
+    on_devices(|bench| {
+        let op = Attention::new(&bench.device).unwrap();
+        let widths = [
+            1, 2, 3, 7, 8, 12, 33, 64, 80, 96, 100, 127, 128, 256, 1000, 1023, 1024,
+        ];
+        let groups = [(1, 1), (9, 3), (4, 1), (8, 1), (18, 2)];
+        for (i, head_dim) in widths.into_iter().enumerate() {
+            for (heads, kv_heads) in [groups[i % 5], groups[(i + 2) % 5]] {
+                let shape = shape(heads, kv_heads, head_dim, 131);
+                check_halves(bench, &op, shape, &[130], 4e-6);
+                check_singles(bench, &op, shape, &[[0, 1, 62][i % 3]], 4e-6);
+            }
+        }
+    });
+}
+
+#[test]
+fn every_device_takes_any_number_of_rows() {
+    on_devices(|bench| {
+        let op = Attention::new(&bench.device).unwrap();
+        for (tokens, from) in [
+            (2, 0),
+            (5, 3),
+            (11, 0),
+            (33, 60),
+            (64, 64),
+            (100, 27),
+            (130, 0),
+        ] {
+            let positions: Vec<u32> = (from..from + tokens).collect();
+            for head_dim in [16, 31, 64, 80, 128] {
+                check_halves(bench, &op, shape(9, 3, head_dim, 140), &positions, 4e-6);
+                check_singles(bench, &op, shape(4, 4, head_dim, 140), &positions, 4e-6);
+            }
+            check_halves(bench, &op, shape(8, 1, 300, 140), &positions, 4e-6);
+        }
+    });
+}
+
+#[test]
+fn every_device_follows_the_ring_and_long_contexts() {
+    on_devices(|bench| {
+        let op = Attention::new(&bench.device).unwrap();
+        // Around the sizes of tiles and parts, and past the capacity, so that parts lie across its end.
+        for position in [
+            255, 256, 257, 511, 513, 1000, 2999, 3000, 3001, 4444, 131_071,
+        ] {
+            let capacity = shape(3, 1, 64, 3000);
+            check_halves(bench, &op, capacity, &[position], 4e-6);
+            let positions: Vec<u32> = (position - 20..=position).collect();
+            check_singles(bench, &op, shape(6, 2, 32, 3000), &positions, 4e-6);
+            check_halves(bench, &op, shape(9, 3, 64, 3000), &positions, 4e-6);
+        }
+        let positions: Vec<u32> = (180..250).collect();
+        check_halves(bench, &op, shape(9, 3, 64, 100), &positions, 4e-6);
+        // Rows in any order; some at positions that the ring has lost.
+        let mixed = [250, 3, 249, 151, 150, 149, 200];
+        let case = Case::new(shape(2, 1, 64, 100), &mixed, 2.0, f16::from_f32);
+        let (found, exact) = (case.on(bench, &op, DType::F16), case.exactly());
+        for (found, exact) in found.iter().zip(exact) {
+            let exact = if exact.is_nan() { 0.0 } else { exact };
+            assert!((f64::from(*found) - exact).abs() < 4e-6, "{found} {exact}");
+        }
+    });
+}
+
+#[test]
+fn every_device_takes_extreme_scores() {
+    on_devices(|bench| {
+        let op = Attention::new(&bench.device).unwrap();
+        for positions in [
+            vec![149],
+            vec![599],
+            (100..150).collect(),
+            (550..600).collect(),
+        ] {
+            for head_dim in [32, 33] {
+                let mut case = Case::new(shape(2, 1, head_dim, 600), &positions, 100.0, |x| x);
+                case.check_on(bench, &op, DType::F32, 2e-3);
+                case.q.fill(0.0);
+                case.check_on(bench, &op, DType::F32, 4e-6);
+                case.q.fill(1e30);
+                case.k.fill(-1e8);
+                let found = case.on(bench, &op, DType::F32);
+                assert!(found.iter().all(|&x| x == 0.0));
             }
         }
     });

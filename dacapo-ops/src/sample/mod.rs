@@ -9,6 +9,7 @@
 //! position as counter.
 
 mod cpu;
+mod gpu;
 pub mod philox;
 mod select;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 use bytemuck::{Pod, Zeroable};
 use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory};
 
+use self::gpu::Gpu;
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
@@ -51,7 +53,13 @@ impl SampleParams {
 /// Draws the next token of each row of logits.
 #[derive(Clone, Debug)]
 pub struct Sample {
-    kernel: Kernel,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Cpu(Kernel),
+    Gpu(Gpu),
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -74,6 +82,10 @@ impl Sample {
     /// # Errors
     /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
     pub fn new(device: &Device) -> Result<Sample> {
+        if device.gpu().is_some() {
+            let form = Form::Gpu(Gpu::new(device)?);
+            return Ok(Sample { form });
+        }
         let source = KernelSource::new("sample")
             .binding::<f32>(0, Access::Read)
             .binding::<u32>(1, Access::Read)
@@ -81,16 +93,16 @@ impl Sample {
             .inline::<Inline>()
             .shared_memory(SharedMemory::Dynamic { max: MAX_SHARED })
             .cpu(cpu::entry);
-        Ok(Sample {
-            kernel: device.kernel(&source)?,
-        })
+        let form = Form::Cpu(device.kernel(&source)?);
+        Ok(Sample { form })
     }
 
     /// Encodes one draw from each row of `logits`, F32 `[vocabulary]` or `[n, vocabulary]`, into `ids`, U32 `[n]`;
     /// `positions`, U32 `[n]`, are the counters of the generator. All are contiguous, and `ids` overlaps none.
     ///
-    /// NaN logits are never drawn, and a row of nothing but NaN fails the submission. Positive infinities share
-    /// the probability; where all are negative infinity the first is taken.
+    /// NaN logits are never drawn, and a row of nothing but NaN fails the submission on the CPU, and gives
+    /// `u32::MAX` on a GPU. Positive infinities share the probability; where all are negative infinity the first is
+    /// taken. Devices draw the same token up to the rounding of probabilities.
     ///
     /// # Errors
     /// [`Error::Parameter`](crate::Error::Parameter) for a temperature that is negative or not finite, a `top_p`
@@ -123,6 +135,10 @@ impl Sample {
         )?;
         check.parameter("top_p", top_p, 0.0..=1.0, "in 0..=1")?;
         check.parameter("min_p", min_p, 0.0..=1.0, "in 0..=1")?;
+        let kernel = match &self.form {
+            Form::Cpu(kernel) => kernel,
+            Form::Gpu(gpu) => return gpu.encode(encoder, logits, params, positions, ids),
+        };
         let inline = Inline {
             vocabulary: check.size("the vocabulary", logits.cols())?,
             temperature,
@@ -136,6 +152,6 @@ impl Sample {
         let rows = check.size("the number of rows", logits.rows())?;
         let grid = Grid::groups([rows, 1, 1]).with_shared_memory(shared);
         let args = (logits.view(), positions.view(), ids.view(), Bytes(&inline));
-        Ok(encoder.dispatch(&self.kernel, args, grid)?)
+        Ok(encoder.dispatch(kernel, args, grid)?)
     }
 }

@@ -1,7 +1,7 @@
 use super::cpu::{sample, scratch};
 use super::{Sample, SampleParams};
 use crate::dtype::DType;
-use crate::reference::{noise, on_devices};
+use crate::reference::{Bench, noise, on_devices};
 use crate::simd::Isa;
 
 const PLAIN: SampleParams = SampleParams {
@@ -260,10 +260,19 @@ fn through_the_runtime() {
 
         let nan = bench.f32(&[1, 5], &[f32::NAN; 5]);
         let (at, id) = (bench.zeros(DType::U32, &[1]), bench.zeros(DType::U32, &[1]));
-        bench.refuses(
-            |e| op.encode(e, &nan, &PLAIN, &at, &id),
-            "all 5 logits of row 0 are NaN",
-        );
+        if bench.device.gpu().is_some() {
+            for params in variants {
+                bench
+                    .run(|e| op.encode(e, &nan, &params, &at, &id))
+                    .unwrap();
+                assert_eq!(bench.read::<u32>(&id), [u32::MAX]);
+            }
+        } else {
+            bench.refuses(
+                |e| op.encode(e, &nan, &PLAIN, &at, &id),
+                "all 5 logits of row 0 are NaN",
+            );
+        }
         bench.refuses(
             |e| op.encode(e, &nan, &PLAIN, &ids, &id),
             "positions is U32 [3]",
@@ -301,6 +310,116 @@ fn through_the_runtime() {
             ),
         ] {
             bench.refuses(|e| op.encode(e, &nan, &params, &at, &id), message);
+        }
+    });
+}
+
+/// Draws at positions 0.. from the same logits in one dispatch.
+fn draws(bench: &Bench, op: &Sample, logits: &[f32], params: &SampleParams, n: usize) -> Vec<u32> {
+    let rows = bench.f32(&[n, logits.len()], &logits.repeat(n));
+    let positions: Vec<u32> = (0..n as u32).collect();
+    let (at, ids) = (bench.u32(&[n], &positions), bench.zeros(DType::U32, &[n]));
+    bench
+        .run(|e| op.encode(e, &rows, params, &at, &ids))
+        .unwrap();
+    bench.read(&ids)
+}
+
+#[test]
+fn every_device_draws_the_same_from_the_filtered_distribution() {
+    // Coarse values have equals, of which the filters take some.
+    let coarse: Vec<f32> = noise(12, 1500)
+        .iter()
+        .map(|x| (x * 8.0).round() / 2.0)
+        .collect();
+    let fine: Vec<f32> = noise(17, 3001).iter().map(|x| x * 9.0).collect();
+    on_devices(|bench| {
+        let op = Sample::new(&bench.device).unwrap();
+        let (mut draws_made, mut others) = (0, 0);
+        for logits in [&coarse, &fine] {
+            for top_k in [0, 1, 40, 1024, 1025, 1499, 9000] {
+                for (temperature, top_p, min_p) in [
+                    (1.0, 1.0, 0.0),
+                    (0.6, 0.7, 0.0),
+                    (1.0, 1.0, 0.3),
+                    (1.7, 0.9, 0.05),
+                    (1.0, 0.0, 0.0),
+                ] {
+                    let params = SampleParams {
+                        temperature,
+                        top_k,
+                        top_p,
+                        min_p,
+                        seed: 0x1234_5678_9abc_def0,
+                    };
+                    let exact = distribution(logits, &params);
+                    let found = draws(bench, &op, logits, &params, 40);
+                    for (position, &id) in found.iter().enumerate() {
+                        assert!(exact[id as usize] > 0.0, "{params:?} drew {id}");
+                        let same = draw(Isa::detect(), logits, &params, position as u32);
+                        draws_made += 1;
+                        others += u32::from(same != Some(id));
+                    }
+                }
+            }
+        }
+        assert!(
+            others * 500 <= draws_made,
+            "{others} of {draws_made} differ"
+        );
+    });
+}
+
+#[test]
+fn every_device_draws_from_150_thousand() {
+    let logits: Vec<f32> = noise(14, 151_937).iter().map(|x| x * 10.0).collect();
+    on_devices(|bench| {
+        let op = Sample::new(&bench.device).unwrap();
+        for logits in [&logits[..], &logits[..151_936]] {
+            for (top_k, top_p) in [(0, 1.0), (0, 0.3), (5000, 0.9), (40, 0.95)] {
+                let params = SampleParams {
+                    top_k,
+                    top_p,
+                    ..PLAIN
+                };
+                let found = draws(bench, &op, logits, &params, 8);
+                let exact = distribution(logits, &params);
+                let same = (0..8).filter(|&position| {
+                    assert!(exact[found[position as usize] as usize] > 0.0, "{params:?}");
+                    draw(Isa::detect(), logits, &params, position) == Some(found[position as usize])
+                });
+                assert!(same.count() >= 7, "{params:?}: {found:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn every_device_takes_extreme_logits() {
+    let (inf, nan) = (f32::INFINITY, f32::NAN);
+    on_devices(|bench| {
+        let op = Sample::new(&bench.device).unwrap();
+        for top_k in [0, 3] {
+            for temperature in [1e-40, 1e-3, 1.0, 1e30] {
+                let params = SampleParams {
+                    top_k,
+                    temperature,
+                    top_p: 0.99,
+                    ..PLAIN
+                };
+                let each = |logits: &[f32], allowed: &[u32]| {
+                    let found = draws(bench, &op, logits, &params, 10);
+                    let right = found.iter().all(|id| allowed.contains(id));
+                    assert!(right, "{logits:?} {params:?}: {found:?}");
+                };
+                each(&[-inf; 20], &[0]);
+                each(&[nan, -inf, nan, -inf], &[1]);
+                each(&[nan, 1.0, nan, nan], &[1]);
+                each(&[-inf, -inf, -1e30, -inf], &[2]);
+                each(&[1.0, inf, 2.0, inf, nan], &[1, 3]);
+                each(&[7.0; 5], &[0, 1, 2, 3, 4]);
+                each(&[3e38], &[0]);
+            }
         }
     });
 }

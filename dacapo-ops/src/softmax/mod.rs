@@ -1,14 +1,16 @@
 //! Probabilities from logits, row by row.
+#![allow(unsafe_code, reason = "kernels without checks")]
 
 pub(crate) mod cpu;
 #[cfg(test)]
 mod tests;
 
-use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource};
+use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, Wgsl};
 
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
+use crate::rows;
 use crate::tensor::Tensor;
 
 /// `x = e^x / sum(e^x)`, row by row.
@@ -27,6 +29,14 @@ impl Softmax {
             .binding::<f32>(0, Access::ReadWrite)
             .inline::<u32>()
             .cpu(cpu::entry);
+        let text = concat!(
+            include_str!("softmax.wgsl"),
+            include_str!("../rows/keys.wgsl"),
+            include_str!("../rows/exp.wgsl"),
+        );
+        let wgsl = Wgsl::new(text).constant("WORKGROUP", rows::workgroup(device, 1024));
+        // SAFETY: rows are counted from the length of x, and workgroup memory is written before it is read.
+        let source = source.wgsl(unsafe { wgsl.trusted() });
         Ok(Softmax {
             kernel: device.kernel(&source)?,
         })
@@ -44,10 +54,11 @@ impl Softmax {
         check.any_shape("x", x, &[DType::F32])?;
         let width = check.size("the width", x.cols())?;
         let rows = check.size("the number of rows", x.rows())?;
-        Ok(encoder.dispatch(
-            &self.kernel,
-            (x.view(), Bytes(&width)),
-            Grid::groups([rows, 1, 1]),
-        )?)
+        let device = encoder.device();
+        let grid = match device.gpu() {
+            Some(_) => rows::grid(&device, rows),
+            None => Grid::groups([rows, 1, 1]),
+        };
+        Ok(encoder.dispatch(&self.kernel, (x.view(), Bytes(&width)), grid)?)
     }
 }

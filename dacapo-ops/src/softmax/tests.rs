@@ -52,13 +52,34 @@ fn extreme_rows() {
 fn through_the_runtime() {
     on_devices(|bench| {
         let op = Softmax::new(&bench.device).unwrap();
-        for (rows, width) in [(1, 1000), (7, 33), (3, 1)] {
-            let row = noise(8, rows * width);
+        for (rows, width) in [(1, 1000), (7, 33), (3, 1), (300, 5), (2, 151_937)] {
+            let row: Vec<f32> = noise(8, rows * width).iter().map(|x| x * 30.0).collect();
             let x = bench.f32(&[rows, width], &row);
             bench.run(|encoder| op.encode(encoder, &x)).unwrap();
             let exact: Vec<f64> = row.chunks(width).flat_map(exactly).collect();
             assert_close(&bench.read(&x), &exact, 5e-6, 0.0);
         }
+        let (inf, nan) = (f32::INFINITY, f32::NAN);
+        let extreme = [
+            [-inf, 3.0, -inf, 3.0, -3e38],
+            [inf, 3.0, -inf, inf, 1.0],
+            [-1e30, -1e30, -inf, -1e30, -1e30],
+            [1e-42; 5],
+            [nan, 1.0, 2.0, inf, -inf],
+            [-inf; 5],
+            [3e38, -3e38, 0.0, -0.0, 1.0],
+        ];
+        let x = bench.f32(&[7, 5], extreme.as_flattened());
+        bench.run(|encoder| op.encode(encoder, &x)).unwrap();
+        let found = bench.read::<f32>(&x);
+        let half = [0.0, 0.5, 0.0, 0.5, 0.0];
+        assert_close(&found[..5], &half, 1e-7, 0.0);
+        assert_close(&found[5..10], &[0.5, 0.0, 0.0, 0.5, 0.0], 1e-7, 0.0);
+        assert_close(&found[10..15], &[0.25, 0.25, 0.0, 0.25, 0.25], 1e-7, 0.0);
+        assert_close(&found[15..20], &[0.2; 5], 1e-7, 0.0);
+        assert!(found[20..30].iter().all(|x| x.is_nan()), "{found:?}");
+        assert_close(&found[30..], &[1.0, 0.0, 0.0, 0.0, 0.0], 1e-7, 0.0);
+
         let f16 = bench.zeros(DType::F16, &[3, 8]);
         bench.refuses(
             |encoder| op.encode(encoder, &f16),

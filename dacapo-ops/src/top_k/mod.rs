@@ -9,12 +9,19 @@ use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource};
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
+use crate::rows::{self, ByWidth};
 use crate::tensor::Tensor;
 
 /// The k greatest elements of each row, greatest first.
 #[derive(Clone, Debug)]
 pub struct TopK {
-    kernel: Kernel,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Cpu(Kernel),
+    Gpu(ByWidth),
 }
 
 impl TopK {
@@ -26,12 +33,21 @@ impl TopK {
         let source = KernelSource::new("top_k")
             .binding::<f32>(0, Access::Read)
             .binding::<f32>(1, Access::Write)
-            .binding::<u32>(2, Access::Write)
-            .inline::<[u32; 2]>()
-            .cpu(cpu::entry);
-        Ok(TopK {
-            kernel: device.kernel(&source)?,
-        })
+            .inline::<[u32; 2]>();
+        let form = if device.gpu().is_some() {
+            // A GPU sorts many ids where they belong.
+            let source = source.binding::<u32>(2, Access::ReadWrite);
+            let text = concat!(
+                include_str!("top_k.wgsl"),
+                include_str!("../rows/select.wgsl"),
+                include_str!("../rows/u64.wgsl"),
+            );
+            Form::Gpu(ByWidth::new(device, source, text)?)
+        } else {
+            let source = source.binding::<u32>(2, Access::Write);
+            Form::Cpu(device.kernel(&source.cpu(cpu::entry))?)
+        };
+        Ok(TopK { form })
     }
 
     /// Encodes the search of each row of `logits`, F32 `[n, vocabulary]`, for its k greatest elements: into
@@ -57,6 +73,13 @@ impl TopK {
         let params = [check.size("the vocabulary", width)?, check.size("k", k)?];
         let rows = check.size("the number of rows", rows)?;
         let args = (logits.view(), values.view(), ids.view(), Bytes(&params));
-        Ok(encoder.dispatch(&self.kernel, args, Grid::groups([rows, 1, 1]))?)
+        match &self.form {
+            Form::Cpu(kernel) => encoder.dispatch(kernel, args, Grid::groups([rows, 1, 1]))?,
+            Form::Gpu(kernels) => {
+                let grid = rows::grid(&encoder.device(), rows);
+                encoder.dispatch(kernels.get(encoder, params[0])?, args, grid)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -86,3 +86,50 @@ fn through_the_runtime() {
         );
     });
 }
+
+#[test]
+fn every_device_agrees_with_a_full_sort() {
+    on_devices(|bench| {
+        let op = TopK::new(&bench.device).unwrap();
+        for (rows, width) in [
+            (3, 1),
+            (70, 63),
+            (3, 64),
+            (2, 4097),
+            (1, 4096),
+            (1, 151_936),
+        ] {
+            // Rows with equals, with holes, with nothing but equals, and of different values.
+            let mut values = noise(10, rows * width);
+            for (i, x) in values.iter_mut().enumerate() {
+                match i / width % 4 {
+                    0 => *x = (*x * 20.0).round(),
+                    1 if i % 3 > 0 => *x = f32::NAN,
+                    2 => *x = -2.0,
+                    _ => {}
+                }
+            }
+            for k in [1, 40, 64, 1000, 1024, 1025, 4096] {
+                if k > width {
+                    continue;
+                }
+                let logits = bench.f32(&[rows, width], &values);
+                let found = bench.zeros(DType::F32, &[rows, k]);
+                let ids = bench.zeros(DType::U32, &[rows, k]);
+                bench.run(|e| op.encode(e, &logits, &found, &ids)).unwrap();
+                let (found, ids) = (bench.read::<f32>(&found), bench.read::<u32>(&ids));
+                for (r, row) in values.chunks(width).enumerate() {
+                    let mut order: Vec<u32> = (0..width as u32).collect();
+                    order.retain(|&i| !row[i as usize].is_nan());
+                    order.sort_by(|&a, &b| row[b as usize].partial_cmp(&row[a as usize]).unwrap());
+                    order.resize(order.len().max(k), u32::MAX);
+                    assert_eq!(ids[r * k..][..k], order[..k], "row {r} of {width}, k {k}");
+                    for (&id, &value) in order.iter().zip(&found[r * k..][..k]) {
+                        let want = row.get(id as usize).copied();
+                        assert_eq!(value, want.unwrap_or(f32::NEG_INFINITY));
+                    }
+                }
+            }
+        }
+    });
+}

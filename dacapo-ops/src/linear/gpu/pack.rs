@@ -2,7 +2,8 @@
 //!
 //! The blocks of most file formats are no multiple of 16 bytes, so nothing in them can be loaded 16 bytes at a time. Here
 //! the integers of all blocks come first and what belongs to them, scales and offsets, in a second plane behind them.
-//! Rows of floats are padded with zeros to whole units.
+//! Within a row, the words of Q8_0, Q4_0 and Q4_1 share the elements of up to four blocks in turns (`share`), so that
+//! threads with neighbouring words read neighbouring activations. Rows of floats are padded with zeros to whole units.
 
 use std::ops::Range;
 
@@ -130,9 +131,54 @@ impl Layout {
                     second.copy_from_slice(&block[..head]);
                     first.copy_from_slice(&block[head..]);
                 }
+                let row = self.blocks as usize * a as usize;
+                first.chunks_exact_mut(row).for_each(|row| self.share(row));
             }
         }
         Ok(())
+    }
+}
+
+impl Layout {
+    /// Deals out the chunks of four elements of each group of blocks to its words in turns: word `l` of `g` gets the
+    /// chunks `l`, `l + g`, `l + 2 g`, ... Nibbles of even turns are low, those of odd ones high.
+    fn share(&self, row: &mut [u8]) {
+        let block = self.block_bytes().0 as usize;
+        let mut rest = row;
+        while !rest.is_empty() {
+            // Groups of four blocks, then of two and of one.
+            let count = match rest.len() / block {
+                4.. => 4,
+                2 | 3 => 2,
+                _ => 1,
+            };
+            let (group, behind) = rest.split_at_mut(count * block);
+            let mut values = [0u8; 128];
+            if self.dtype == DType::Q8_0 {
+                values[..group.len()].copy_from_slice(group);
+            } else {
+                for (block, values) in group.chunks_exact(16).zip(values.chunks_exact_mut(32)) {
+                    for (i, q) in block.iter().enumerate() {
+                        (values[i], values[16 + i]) = (q & 15, q >> 4);
+                    }
+                }
+            }
+            let words = group.len() / 16;
+            let chunk = |word: usize, turn: usize| &values[4 * (word + words * turn)..][..4];
+            for (l, word) in group.chunks_exact_mut(16).enumerate() {
+                for (part, bytes) in word.chunks_exact_mut(4).enumerate() {
+                    if self.dtype == DType::Q8_0 {
+                        bytes.copy_from_slice(chunk(l, part));
+                        continue;
+                    }
+                    let (low, high) = (chunk(l, 2 * part), chunk(l, 2 * part + 1));
+                    for (byte, (low, high)) in bytes.iter_mut().zip(low.iter().zip(high)) {
+                        *byte = low | high << 4;
+                    }
+                }
+            }
+            rest = behind;
+        }
     }
 }
 

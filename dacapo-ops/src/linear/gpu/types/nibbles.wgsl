@@ -1,45 +1,63 @@
-// Blocks of 32 nibbles, 16 bytes: elements 0 to 15 are the low nibbles, 16 to 31 the high ones. All nibbles of the
-// matrix come first, then what `affine` reads for each block: weights are `x * nibble + y`. A unit is a block.
+// Blocks of 32 nibbles in words of 16 bytes, which share the chunks of four elements of their group of four, two or one
+// blocks in turns, so that neighbouring lanes read neighbouring activations. All nibbles of the matrix come first, then
+// what `affine` reads for each block: weights are `x * nibble + y`. A unit is a word.
 const UNIT: u32 = 32u;
-struct Unit { q: vec4<u32>, affine: vec2<f32> }
+struct Unit { q: vec4<u32>, scales: vec4<f32>, offsets: vec4<f32> }
 struct Input {
     a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
     e: vec4<f32>, f: vec4<f32>, g: vec4<f32>, h: vec4<f32>,
-    sum: f32,
+    sums: vec4<f32>,
+}
+
+// The first word of the group of a unit, and how many it has.
+fn group_of(unit: u32, units: u32) -> vec2<u32> {
+    let full = units & ~3u;
+    let pair = full + (units & 2u);
+    if unit < full { return vec2<u32>(unit & ~3u, 4u); }
+    return select(vec2<u32>(pair, 1u), vec2<u32>(full, 2u), unit < pair);
 }
 
 fn load_unit(row: u32, unit: u32, units: u32) -> Unit {
-    let at = row * units + unit;
-    return Unit(w[at], affine(at));
+    let group = group_of(unit, units);
+    let first = row * units + group.x;
+    let a = affine(first);
+    let b = affine(first + group.y / 4u);
+    let c = affine(first + group.y / 2u);
+    let d = affine(first + group.y * 3u / 4u);
+    return Unit(w[row * units + unit], vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
 }
 
 fn load_input(token: u32, unit: u32) -> Input {
-    let at = unit * 8u;
+    let group = group_of(unit, p.units);
+    let at = group.x * 7u + unit;
+    let step = group.y;
     let a = x4(token, at);
-    let b = x4(token, at + 1u);
-    let c = x4(token, at + 2u);
-    let d = x4(token, at + 3u);
-    let e = x4(token, at + 4u);
-    let f = x4(token, at + 5u);
-    let g = x4(token, at + 6u);
-    let h = x4(token, at + 7u);
-    let sums = ((a + b) + (c + d)) + ((e + f) + (g + h));
-    return Input(a, b, c, d, e, f, g, h, (sums.x + sums.y) + (sums.z + sums.w));
+    let b = x4(token, at + step);
+    let c = x4(token, at + 2u * step);
+    let d = x4(token, at + 3u * step);
+    let e = x4(token, at + 4u * step);
+    let f = x4(token, at + 5u * step);
+    let g = x4(token, at + 6u * step);
+    let h = x4(token, at + 7u * step);
+    let ones = vec4<f32>(1.0);
+    return Input(a, b, c, d, e, f, g, h, vec4<f32>(dot(a + b, ones), dot(c + d, ones), dot(e + f, ones), dot(g + h, ones)));
 }
 
 fn unit_dot(u: Unit, i: Input) -> f32 {
-    let x = dot(low_ones(u.q.x), i.a) + dot(high_ones(u.q.x), i.e);
-    let y = dot(low_ones(u.q.y), i.b) + dot(high_ones(u.q.y), i.f);
-    let z = dot(low_ones(u.q.z), i.c) + dot(high_ones(u.q.z), i.g);
-    let t = dot(low_ones(u.q.w), i.d) + dot(high_ones(u.q.w), i.h);
-    let nibbles = 16.0 * (((x + y) + (z + t)) - i.sum);
-    return u.affine.x * nibbles + u.affine.y * i.sum;
+    let products = vec4<f32>(
+        dot(low_ones(u.q.x), i.a) + dot(high_ones(u.q.x), i.b),
+        dot(low_ones(u.q.y), i.c) + dot(high_ones(u.q.y), i.d),
+        dot(low_ones(u.q.z), i.e) + dot(high_ones(u.q.z), i.f),
+        dot(low_ones(u.q.w), i.g) + dot(high_ones(u.q.w), i.h));
+    return dot(u.scales, 16.0 * (products - i.sums)) + dot(u.offsets, i.sums);
 }
 
 fn weight4(row: u32, k4: u32, units: u32) -> vec4<f32> {
-    let at = row * units + k4 / 8u;
-    let word = w[at][k4 & 3u];
-    let ones = select(low_ones(word), high_ones(word), (k4 & 4u) != 0u);
-    let a = affine(at);
+    let group = group_of(k4 / 8u, units);
+    let chunk = k4 - group.x * 8u;
+    let turn = chunk / group.y;
+    let word = w[row * units + group.x + chunk % group.y][turn / 2u];
+    let ones = select(low_ones(word), high_ones(word), (turn & 1u) == 1u);
+    let a = affine(row * units + k4 / 8u);
     return a.x * (16.0 * (ones - vec4<f32>(1.0))) + vec4<f32>(a.y);
 }

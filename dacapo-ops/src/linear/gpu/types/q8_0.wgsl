@@ -1,6 +1,8 @@
-// Blocks of 32 signed bytes: all bytes of the matrix first, then an f16 scale for each block. A unit is half a block.
+// Blocks of 32 signed bytes in pairs of words of 16 bytes, which share the chunks of four elements of their group of four,
+// two or one blocks in turns, so that neighbouring lanes read neighbouring activations. All bytes of the matrix come
+// first, then an f16 scale for each block. A unit is a word.
 const UNIT: u32 = 16u;
-struct Unit { q: vec4<u32>, d: f32 }
+struct Unit { q: vec4<u32>, scales: vec4<f32> }
 struct Input { a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32> }
 
 fn scale_of(block: u32) -> f32 {
@@ -8,14 +10,28 @@ fn scale_of(block: u32) -> f32 {
     return select(two.x, two.y, (block & 1u) == 1u);
 }
 
+// The first word of the group of a unit, and how many it has.
+fn group_of(unit: u32, units: u32) -> vec2<u32> {
+    let full = units & ~7u;
+    let pair = full + (units & 4u);
+    if unit < full { return vec2<u32>(unit & ~7u, 8u); }
+    return select(vec2<u32>(pair, 2u), vec2<u32>(full, 4u), unit < pair);
+}
+
 fn load_unit(row: u32, unit: u32, units: u32) -> Unit {
-    let at = row * units + unit;
-    return Unit(w[at], scale_of(at / 2u));
+    let group = group_of(unit, units);
+    let first = (row * units + group.x) / 2u;
+    let g = group.y;
+    let scales = vec4<f32>(
+        scale_of(first), scale_of(first + g / 8u), scale_of(first + g / 4u), scale_of(first + g * 3u / 8u));
+    return Unit(w[row * units + unit], scales);
 }
 
 fn load_input(token: u32, unit: u32) -> Input {
-    let at = unit * 4u;
-    return Input(x4(token, at), x4(token, at + 1u), x4(token, at + 2u), x4(token, at + 3u));
+    let group = group_of(unit, p.units);
+    let at = group.x * 3u + unit;
+    let g = group.y;
+    return Input(x4(token, at), x4(token, at + g), x4(token, at + 2u * g), x4(token, at + 3u * g));
 }
 
 // Four signed bytes: 2^23 plus an unsigned byte is exact as f32, and costs no conversion.
@@ -26,12 +42,14 @@ fn bytes4(word: u32) -> vec4<f32> {
 }
 
 fn unit_dot(u: Unit, i: Input) -> f32 {
-    let ab = dot(bytes4(u.q.x), i.a) + dot(bytes4(u.q.y), i.b);
-    let cd = dot(bytes4(u.q.z), i.c) + dot(bytes4(u.q.w), i.d);
-    return u.d * (ab + cd);
+    let products = vec4<f32>(
+        dot(bytes4(u.q.x), i.a), dot(bytes4(u.q.y), i.b), dot(bytes4(u.q.z), i.c), dot(bytes4(u.q.w), i.d));
+    return dot(u.scales, products);
 }
 
 fn weight4(row: u32, k4: u32, units: u32) -> vec4<f32> {
-    let at = row * units + k4 / 4u;
-    return scale_of(at / 2u) * bytes4(w[at][k4 & 3u]);
+    let group = group_of(k4 / 8u * 2u, units);
+    let chunk = k4 - group.x * 4u;
+    let word = w[row * units + group.x + chunk % group.y][chunk / group.y];
+    return scale_of(row * (units / 2u) + k4 / 8u) * bytes4(word);
 }

@@ -1,0 +1,76 @@
+//! What the GPU forms share that give each row of logits to one workgroup.
+#![allow(unsafe_code, reason = "kernels without checks")]
+
+use std::sync::{Arc, OnceLock};
+
+use dacapo::{CommandEncoder, Device, Grid, Kernel, KernelSource, Wgsl};
+
+use crate::error::Result;
+
+/// Subgroups that the workgroup of any device may have.
+const MAX_SUBGROUPS: u32 = 32;
+
+/// The most threads of a workgroup, up to `most`, that kernels here can have on `device`, which is a GPU.
+pub(crate) fn workgroup(device: &Device, most: u32) -> u32 {
+    let subgroup = device.gpu().map_or(1, |gpu| gpu.subgroup_size);
+    let threads = device.limits().max_group_threads.min(most);
+    let threads = threads.min(MAX_SUBGROUPS * subgroup);
+    1 << threads.max(1).ilog2()
+}
+
+/// One workgroup for each of `rows`, as far as `device` goes: kernels take those beyond in turn.
+pub(crate) fn grid(device: &Device, rows: u32) -> Grid<'static> {
+    Grid::groups([rows.min(device.limits().max_groups[0]), 1, 1])
+}
+
+/// A kernel that is compiled when it is first used.
+#[derive(Clone, Debug)]
+pub(crate) struct Lazy(Arc<(KernelSource, OnceLock<Kernel>)>);
+
+impl Lazy {
+    pub(crate) fn new(source: KernelSource) -> Lazy {
+        Lazy(Arc::new((source, OnceLock::new())))
+    }
+
+    pub(crate) fn get(&self, encoder: &CommandEncoder) -> Result<&Kernel> {
+        let (source, cell) = &*self.0;
+        if let Some(kernel) = cell.get() {
+            return Ok(kernel);
+        }
+        let kernel = encoder.device().kernel(source)?;
+        Ok(cell.get_or_init(|| kernel))
+    }
+}
+
+/// A kernel over logits bound at slot 0: the form for rows of whole quads of elements, and that for the rest.
+#[derive(Clone, Debug)]
+pub(crate) struct ByWidth {
+    quads: Kernel,
+    singles: Lazy,
+}
+
+impl ByWidth {
+    /// `source` is given `text`, which declares `p.width` and goes with the snippets here.
+    pub(crate) fn new(device: &Device, source: KernelSource, text: &str) -> Result<ByWidth> {
+        let form = |load: &str| {
+            let wgsl = Wgsl::new([text, include_str!("keys.wgsl"), load].concat())
+                .constant("WORKGROUP", workgroup(device, 1024));
+            // SAFETY: the kernels here take lengths from their bindings, or from sizes that the host has checked
+            // against them, and write workgroup memory before they read it.
+            source.clone().wgsl(unsafe { wgsl.trusted() })
+        };
+        Ok(ByWidth {
+            quads: device.kernel(&form(include_str!("quads.wgsl")))?,
+            singles: Lazy::new(form(include_str!("singles.wgsl"))),
+        })
+    }
+
+    /// The form for rows of `width`.
+    pub(crate) fn get(&self, encoder: &CommandEncoder, width: u32) -> Result<&Kernel> {
+        if width.is_multiple_of(4) {
+            Ok(&self.quads)
+        } else {
+            self.singles.get(encoder)
+        }
+    }
+}
