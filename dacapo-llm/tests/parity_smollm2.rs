@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Reference, argmax, cosine, cpu, data, default_model, load, log_probability, session};
+use common::{Reference, argmax, cosine, cpu, data, devices, default_model, load, log_probability, session};
 use dacapo_llm::{Sampling, Session, SessionOptions};
 use half::f16;
 use serde::Deserialize;
@@ -79,19 +79,21 @@ fn logits_agree_in_prefill_and_in_decode() {
             );
         }
     };
-    let model = load(&cpu(2), &path);
-    let mut session = session(&model, 96, 64);
-    let mut seen = 0;
-    session
-        .score(&reference.prompt, &mut |position, logits| {
-            seen += 1;
-            check(position, logits);
-        })
-        .unwrap();
-    assert_eq!(seen, reference.prompt.len());
-    for (step, &id) in reference.decode.iter().enumerate() {
-        session.push(&[id], &mut |_| {}).unwrap();
-        check(reference.prompt.len() + step, &session.logits().unwrap());
+    for device in devices() {
+        let model = load(&device, &path);
+        let mut session = session(&model, 96, 64);
+        let mut seen = 0;
+        session
+            .score(&reference.prompt, &mut |position, logits| {
+                seen += 1;
+                check(position, logits);
+            })
+            .unwrap();
+        assert_eq!(seen, reference.prompt.len());
+        for (step, &id) in reference.decode.iter().enumerate() {
+            session.push(&[id], &mut |_| {}).unwrap();
+            check(reference.prompt.len() + step, &session.logits().unwrap());
+        }
     }
 }
 
@@ -103,14 +105,16 @@ fn a_chat_prompt_gets_the_reference_s_answer() {
         chat.margin.iter().all(|margin| *margin > 0.05),
         "the answer must not hang on rounding"
     );
-    let model = load(&cpu(2), &path);
-    let mut session = session(&model, 64, 32);
-    session.push(&chat.prompt, &mut |_| {}).unwrap();
-    let answer = chat
-        .answer_ids
-        .iter()
-        .map(|_| session.next_token(&Sampling::GREEDY).unwrap());
-    assert_eq!(answer.collect::<Vec<_>>(), chat.answer_ids);
+    for device in devices() {
+        let model = load(&device, &path);
+        let mut session = session(&model, 64, 32);
+        session.push(&chat.prompt, &mut |_| {}).unwrap();
+        let answer = chat
+            .answer_ids
+            .iter()
+            .map(|_| session.next_token(&Sampling::GREEDY).unwrap());
+        assert_eq!(answer.collect::<Vec<_>>(), chat.answer_ids, "{device:?}");
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 mod common;
 
-use common::{Reference, argmax, cosine, cpu, data, load, session};
+use common::{Reference, argmax, cosine, data, devices, load, session};
+use dacapo::Device;
 use dacapo_llm::Session;
 
 /// Least cosine between our logits and the reference's.
@@ -67,8 +68,8 @@ impl Case {
         }
     }
 
-    fn session(&self, chunk: usize) -> Session {
-        let model = load(&cpu(2), &data("tiny").join(&self.reference.model));
+    fn session(&self, device: &Device, chunk: usize) -> Session {
+        let model = load(device, &data("tiny").join(&self.reference.model));
         session(&model, 96, chunk)
     }
 }
@@ -103,32 +104,36 @@ fn there_is_a_case_for_every_architecture_and_weight_type() {
 
 #[test]
 fn every_position_of_a_prompt_is_predicted_as_the_reference_does() {
-    for case in Case::all() {
-        for chunk in [64, 7] {
-            let mut positions = 0;
-            let mut session = case.session(chunk);
-            session
-                .score(&case.ids(), &mut |position, logits| {
-                    assert_eq!(position, positions);
-                    positions += 1;
-                    case.check("score", position, logits);
-                })
-                .unwrap();
-            assert_eq!(positions, case.ids().len());
+    for device in devices() {
+        for case in Case::all() {
+            for chunk in [64, 7] {
+                let mut positions = 0;
+                let mut session = case.session(&device, chunk);
+                session
+                    .score(&case.ids(), &mut |position, logits| {
+                        assert_eq!(position, positions);
+                        positions += 1;
+                        case.check("score", position, logits);
+                    })
+                    .unwrap();
+                assert_eq!(positions, case.ids().len());
+            }
         }
     }
 }
 
 #[test]
 fn decoding_token_by_token_is_predicted_as_the_reference_does() {
-    for case in Case::all() {
-        let mut session = case.session(64);
-        session.push(&case.reference.prompt, &mut |_| {}).unwrap();
-        let prompt = case.reference.prompt.len();
-        case.check("prefill", prompt - 1, &session.logits().unwrap());
-        for (step, &id) in case.reference.decode.iter().enumerate() {
-            session.push(&[id], &mut |_| {}).unwrap();
-            case.check("decode", prompt + step, &session.logits().unwrap());
+    for device in devices() {
+        for case in Case::all() {
+            let mut session = case.session(&device, 64);
+            session.push(&case.reference.prompt, &mut |_| {}).unwrap();
+            let prompt = case.reference.prompt.len();
+            case.check("prefill", prompt - 1, &session.logits().unwrap());
+            for (step, &id) in case.reference.decode.iter().enumerate() {
+                session.push(&[id], &mut |_| {}).unwrap();
+                case.check("decode", prompt + step, &session.logits().unwrap());
+            }
         }
     }
 }

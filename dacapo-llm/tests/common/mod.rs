@@ -11,7 +11,7 @@ mod cache;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use dacapo::{Device, DeviceOptions};
+use dacapo::{Backend, Device, DeviceOptions, DeviceSelector};
 use dacapo_llm::{Model, ModelFiles, Session, SessionOptions};
 use serde::Deserialize;
 
@@ -31,6 +31,25 @@ pub fn cpu(threads: usize) -> Device {
         ..DeviceOptions::cpu()
     })
     .unwrap()
+}
+
+/// The processor with two threads, and the Vulkan device if there is one. `DACAPO_TEST_VULKAN` says whether there must
+/// be one (`require`), or none is to be used (`off`).
+pub fn devices() -> Vec<Device> {
+    let mut devices = vec![cpu(2)];
+    let wish = std::env::var("DACAPO_TEST_VULKAN").unwrap_or_default();
+    if wish != "off" {
+        let vulkan = Device::open(&DeviceOptions {
+            device: DeviceSelector::Backend(Backend::Vulkan),
+            ..DeviceOptions::default().with_env().unwrap()
+        });
+        match vulkan {
+            Err(error) if wish == "require" => panic!("{error}"),
+            Err(error) => eprintln!("NOT RUN on Vulkan: {error}"),
+            Ok(vulkan) => devices.push(vulkan),
+        }
+    }
+    devices
 }
 
 pub fn load(device: &Device, path: &Path) -> Model {
