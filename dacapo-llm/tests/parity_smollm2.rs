@@ -2,7 +2,9 @@
 
 mod common;
 
-use common::{Reference, argmax, cosine, cpu, data, devices, default_model, load, log_probability, session};
+use common::{
+    Reference, argmax, cosine, cpu, data, default_model, devices, load, log_probability, session,
+};
 use dacapo_llm::{Sampling, Session, SessionOptions};
 use half::f16;
 use serde::Deserialize;
