@@ -120,6 +120,8 @@ fn kernels_are_kept() {
     assert_eq!(names(&folder.files()), names(&first));
 }
 
+type Damage = fn(&[u8]) -> Vec<u8>;
+
 #[test]
 fn damaged_files_are_made_again() {
     let folder = Scratch::new("damaged");
@@ -127,7 +129,7 @@ fn damaged_files_are_made_again() {
         return;
     }
     let good = folder.files();
-    let damages: [fn(&[u8]) -> Vec<u8>; 4] = [
+    let damages: [Damage; 4] = [
         |_| Vec::new(),
         |_| vec![0x5a; 5000],
         |bytes| bytes[..bytes.len() / 2].to_vec(),

@@ -14,11 +14,17 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
 use crate::disk_cache::DiskCache;
 use crate::kernel::{Interface, Wgsl};
 use crate::panics;
+
+/// Bytes of the longest text that is compiled.
+const MAX_TEXT: usize = 128 << 10;
+
+/// Stack of the compiler's thread: for any text, and for each byte of it. naga walks expressions recursively, and
+/// a sum is as deep as it has terms. Unoptimised, `+a+a+a` took 2 to 4 KiB a byte; optimised, less than 1.
+const STACK: usize = 2 << 20;
+const STACK_PER_BYTE: usize = 4 << 10;
 
 /// What the compiled code may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,19 +82,28 @@ pub(crate) fn compile_with(
 /// # Errors
 /// The text says what is wrong with the kernel, or what it needs that the target lacks.
 fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
-    // naga's writer panics on some odd input that its validator lets pass.
-    catch_unwind(AssertUnwindSafe(|| compile_unguarded(kernel, wgsl, target))).unwrap_or_else(
-        |payload| {
+    let bytes = wgsl.text.len();
+    if bytes > MAX_TEXT {
+        return Err(format!("{bytes} bytes of WGSL; {MAX_TEXT} are allowed").into());
+    }
+    // naga's writer panics on some odd input that its validator lets pass, and nested expressions take stack.
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new()
+            .name("dacapo-wgsl".to_owned())
+            .stack_size(STACK + bytes * STACK_PER_BYTE)
+            .spawn_scoped(scope, || compile_here(kernel, wgsl, target))
+            .map_err(|error| format!("starting a thread for the WGSL compiler: {error}"))?;
+        thread.join().unwrap_or_else(|payload| {
             let text = panics::into_text(payload);
             Err(
                 format!("the WGSL compiler cannot handle this code: it panicked with {text:?}")
                     .into(),
             )
-        },
-    )
+        })
+    })
 }
 
-fn compile_unguarded(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
+fn compile_here(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
     let source = diagnostic::Source {
         kernel,
         text: &wgsl.text,

@@ -513,3 +513,25 @@ fn half_floats_in_words_need_no_feature() {
         }";
     assert_valid(&ok(&trusted(text), &PLAIN));
 }
+
+#[test]
+fn the_deepest_texts_end_without_overflow() {
+    let before = "@group(0) @binding(0) var<storage, read_write> x: array<i32>;
+        @compute @workgroup_size(1) fn main() { let a = x[0]; x[1] = a";
+    let room = MAX_TEXT - before.len() - 10;
+    for (step, end) in [
+        ("+a", ""),
+        ("-(a", ")"),
+        ("+x[a", "]"),
+        ("+-!~", "a"),
+        ("+a;{", "}"),
+    ] {
+        let count = room / (step.len() + end.len());
+        let text = format!("{before}{}{};}}", step.repeat(count), end.repeat(count));
+        // Some of them are refused, with or without a panic.
+        let compiled = compile("kernel", &Wgsl::new(text), &PLAIN);
+        assert_eq!(compiled.is_ok(), step == "+a", "{step}");
+    }
+    let long = " ".repeat(MAX_TEXT + 1);
+    assert!(refused(&Wgsl::new(long), &PLAIN).contains("131072 are allowed"));
+}
