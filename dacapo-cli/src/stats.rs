@@ -145,3 +145,13 @@ const CAUSES: [(&str, Barriers); 6] = [
     ("- serial", |counters| counters.barriers_serial),
     ("- explicit", |counters| counters.barriers_explicit),
 ];
+
+/// How many things of a device work at the same time, as the end of a line that names it.
+pub(crate) fn units(backend: impl ToString, count: u32) -> String {
+    match (backend.to_string().as_str(), count) {
+        ("cpu", threads) => format!(", {threads} threads"),
+        // Vulkan does not tell for every GPU.
+        (_, 0) => String::new(),
+        (_, units) => format!(", {units} units"),
+    }
+}

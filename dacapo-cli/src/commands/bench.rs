@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::options::{DeviceFlags, count};
 use crate::output;
 use crate::progress::Progress;
+use crate::stats;
 use crate::table::{Align, Table, visible};
 
 const AFTER_HELP: &str = "\
@@ -190,8 +191,10 @@ fn shown(report: &Report) -> String {
         (
             "device",
             format!(
-                "{} ({}), {} threads",
-                report.device, report.backend, report.threads
+                "{} ({}{})",
+                report.device,
+                report.backend,
+                stats::units(&report.backend, report.threads)
             ),
         ),
         ("repeats", report.repeat.to_string()),

@@ -101,6 +101,8 @@ impl SamplingFlags {
 struct Report {
     model: String,
     device: String,
+    #[serde(skip)]
+    backend: dacapo::Backend,
     threads: u32,
     text: String,
     tokens: Vec<u32>,
@@ -161,6 +163,7 @@ impl Generate {
         let report = Report {
             model: files.path().display().to_string(),
             device: device.info().name.clone(),
+            backend: device.info().backend,
             threads: device.info().compute_units,
             text: answer.text,
             tokens: answer.tokens,
@@ -261,8 +264,9 @@ fn tell_stats(report: &Report) {
         .unwrap_or_default();
     tell(format_args!("\nmodel   {}", visible(&report.model)));
     tell(format_args!(
-        "device  {}, {} threads",
-        report.device, report.threads
+        "device  {}{}",
+        report.device,
+        stats::units(report.backend, report.threads)
     ));
     tell(format_args!("ended   {}{seed}\n", report.stop));
     let phases = [
