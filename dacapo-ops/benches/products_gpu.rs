@@ -1,4 +1,4 @@
-//! How fast a GPU multiplies weights: `cargo bench -p dacapo-ops --bench products_gpu [-- sweep]`, on the device that
+//! How fast a GPU multiplies weights: `cargo bench -p dacapo-ops --bench products_gpu [-- sweep] [-- TYPE]`, on the device that
 //! `DACAPO_DEVICE` names.
 //!
 //! Each measurement is one submission of many products, over copies of the matrix that together exceed the caches; the
@@ -10,7 +10,7 @@
     reason = "a benchmark reports on standard output"
 )]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dacapo::{
     Backend, BufferView, Device, DeviceOptions, DeviceSelector, EncoderOptions, Hazards, MemoryKind,
@@ -25,10 +25,16 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 /// Bytes of the copies of a matrix: several times the largest cache.
 const WORKING_SET: usize = 512 << 20;
 const REPEATS: usize = 9;
+const WARM_UP: Duration = Duration::from_millis(200);
 const SHAPES: [(usize, usize); 2] = [(2048, 8192), (8192, 2048)];
 
 fn main() -> Result<()> {
     let sweep = std::env::args().any(|argument| argument == "sweep");
+    let wanted = |dtype: DType| {
+        let mut names = DType::WEIGHTS.into_iter().map(DType::name);
+        std::env::args().any(|argument| argument == dtype.name())
+            || !std::env::args().any(|argument| names.any(|name| name == argument))
+    };
     let mut options = DeviceOptions::default().with_env()?;
     if options.device == DeviceSelector::Best {
         options.device = DeviceSelector::Backend(Backend::Vulkan);
@@ -49,7 +55,7 @@ fn main() -> Result<()> {
         "{:<6} {:>12} {:>18} {:>14} {:>20}",
         "type", "rows x cols", "side by side GB/s", "in turn GB/s", "512 tokens TFLOP/s"
     );
-    for dtype in DType::WEIGHTS {
+    for dtype in DType::WEIGHTS.into_iter().filter(|dtype| wanted(*dtype)) {
         for (rows, cols) in SHAPES {
             let bench = Bench::new(&device, dtype, rows, cols)?;
             let together = bench.bandwidth(Hazards::Manual, 1)?;
@@ -112,7 +118,8 @@ impl Bench {
             hazards: Some(hazards),
         };
         let mut times = Vec::new();
-        for repeat in 0..=REPEATS {
+        let started = Instant::now();
+        while times.len() < REPEATS {
             let mut encoder = self.device.encoder_with(options)?;
             for (w, out) in self.weights.iter().cycle().zip(&outs) {
                 self.linear
@@ -121,8 +128,8 @@ impl Bench {
             let submission = encoder.commit()?;
             submission.wait()?;
             let time = submission.gpu_time().ok_or("the device has no clock")?;
-            // The first compiles and warms up.
-            if repeat > 0 {
+            // A device that was idle runs at a lower clock.
+            if started.elapsed() > WARM_UP {
                 times.push(time / count as u32);
             }
         }
@@ -132,8 +139,8 @@ impl Bench {
 
     fn sweep(&self) -> Result<()> {
         let mut found: Vec<(f64, Shape)> = Vec::new();
-        for rows in [1, 2, 4] {
-            for subgroups in [2, 4, 8] {
+        for rows in [1, 2, 4, 8] {
+            for subgroups in [4, 8] {
                 for unroll in [1, 2, 4] {
                     for split in [1, 2, 4, 8] {
                         if split > subgroups {

@@ -204,9 +204,11 @@ impl GpuLinear {
             (2.., _) if tokens <= 4 => 2,
             _ => 1,
         };
+        let most = (self.device.limits().max_group_threads / lanes).max(1);
+        let split = split.min(most);
         Shape {
             rows: per_subgroup,
-            subgroups: split.max(4),
+            subgroups: split.max(4).min(most),
             unroll,
             split,
             tokens,
