@@ -30,11 +30,9 @@ const SHAPES: [(usize, usize); 2] = [(2048, 8192), (8192, 2048)];
 
 fn main() -> Result<()> {
     let sweep = std::env::args().any(|argument| argument == "sweep");
-    let wanted = |dtype: DType| {
-        let mut names = DType::WEIGHTS.into_iter().map(DType::name);
-        std::env::args().any(|argument| argument == dtype.name())
-            || !std::env::args().any(|argument| names.any(|name| name == argument))
-    };
+    let named = |dtype: &DType| std::env::args().any(|argument| argument == dtype.name());
+    let any_named = DType::WEIGHTS.iter().any(named);
+    let wanted = |dtype: &DType| !any_named || named(dtype);
     let mut options = DeviceOptions::default().with_env()?;
     if options.device == DeviceSelector::Best {
         options.device = DeviceSelector::Backend(Backend::Vulkan);
@@ -55,7 +53,7 @@ fn main() -> Result<()> {
         "{:<6} {:>12} {:>18} {:>14} {:>20}",
         "type", "rows x cols", "side by side GB/s", "in turn GB/s", "512 tokens TFLOP/s"
     );
-    for dtype in DType::WEIGHTS.into_iter().filter(|dtype| wanted(*dtype)) {
+    for dtype in DType::WEIGHTS.into_iter().filter(wanted) {
         for (rows, cols) in SHAPES {
             let bench = Bench::new(&device, dtype, rows, cols)?;
             let together = bench.bandwidth(Hazards::Manual, 1)?;

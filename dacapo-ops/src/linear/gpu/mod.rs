@@ -182,7 +182,8 @@ impl GpuLinear {
     }
 
     /// Rows of a subgroup share the reads of activations, which take more of the first cache than the weights do where a
-    /// unit is many elements; and columns are split so far that there are subgroups for a whole device.
+    /// unit is many elements. Long rows are split among the subgroups of a workgroup, four turns to each, and further
+    /// where there would be too few for a whole device. Found by the sweep of the benchmark `products_gpu` on an H200.
     fn shape(&self, dtype: DType, rows: u32, units: u32, tokens: u32) -> Shape {
         /// Subgroups of 32 lanes that keep the memory of a large GPU busy.
         const ENOUGH: u32 = 2048;
@@ -190,25 +191,24 @@ impl GpuLinear {
         let lanes = self.gpu.subgroup_size;
         let shared = match pack::unit(dtype) {
             32.. => 4,
-            16 => 2,
-            _ => 1 + u32::from(rows >= 8192),
+            8.. => 2,
+            _ => 1,
         };
         let per_subgroup = (shared / tokens).max(1);
         let turns = units.div_ceil(lanes);
-        let mut split = 1;
+        let mut split = 1 << (turns / 4).clamp(1, 8).ilog2();
         while split < 8 && split * 2 <= turns && rows / per_subgroup * split < ENOUGH {
             split *= 2;
         }
-        let unroll = match (turns / split, pack::unit(dtype)) {
-            (4.., ..=16) if tokens <= 2 => 4,
-            (2.., _) if tokens <= 4 => 2,
+        let unroll = match turns / split {
+            2.. if tokens <= 2 => 2,
             _ => 1,
         };
         let most = (self.device.limits().max_group_threads / lanes).max(1);
         let split = split.min(most);
         Shape {
             rows: per_subgroup,
-            subgroups: split.max(4).min(most),
+            subgroups: 8.min(most),
             unroll,
             split,
             tokens,
