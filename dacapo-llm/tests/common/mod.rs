@@ -1,4 +1,5 @@
 //! What the tests over models share.
+#![allow(clippy::print_stderr, reason = "says loudly what is not tested")]
 #![allow(
     dead_code,
     unreachable_pub,

@@ -238,7 +238,6 @@ fn products_of_the_same_activations_share_their_quantisation() {
 #[test]
 fn gpu_products_of_every_shape() {
     let Some(device) = crate::testing::vulkan() else {
-        eprintln!("SKIPPED: there is no Vulkan device");
         return;
     };
     let linear = Linear::new(&device).unwrap();
@@ -285,13 +284,12 @@ fn gpu_products_of_every_shape() {
 #[test]
 fn a_matrix_beyond_the_longest_binding() {
     let Some(device) = crate::testing::vulkan() else {
-        eprintln!("SKIPPED: there is no Vulkan device");
         return;
     };
     let cols = 4096;
     let limit = device.limits().max_binding_bytes;
     if limit > 256 << 20 {
-        eprintln!("SKIPPED: the longest binding is {limit} bytes");
+        // Such a matrix would take minutes; Mesa's device, which CI has, binds 128 MiB.
         return;
     }
     let rows = limit as usize / (4 * cols) + 300;
