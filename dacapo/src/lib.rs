@@ -116,3 +116,8 @@ pub fn fuzz_kernel_cache(bytes: &[u8]) {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles the example in the page on Vulkan.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/vulkan.md")]
+struct VulkanPage;
