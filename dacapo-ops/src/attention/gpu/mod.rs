@@ -66,15 +66,15 @@ const LEAST: u32 = 256;
 /// Most pairs of one workgroup, and most elements of their queries: both cost registers or shared memory.
 const MAX_PAIRS: u32 = 8;
 const MAX_ELEMENTS: u32 = 1024;
-/// Workgroups that keep a GPU busy.
-const ENOUGH: u32 = 256;
+/// Threads that keep a GPU busy.
+const ENOUGH: u32 = 1 << 16;
 const MAX_SPLITS: u32 = 64;
 /// Regions of scratch taken in turn, so that attentions of different sessions need not wait for each other.
 const REGIONS: usize = 4;
 /// Elements of one region.
-const REGION: u32 = 1 << 18;
-/// Counters at the beginning of a region, one for each block of pairs.
-const COUNTERS: u32 = ENOUGH;
+const REGION: u32 = 1 << 20;
+/// Counters at the beginning of a region, one for each block of pairs that several workgroups share.
+const COUNTERS: u32 = 256;
 
 impl Gpu {
     pub(super) fn new(device: &Device) -> Result<Gpu> {
@@ -114,7 +114,8 @@ impl Gpu {
             Form::Tiled,
         );
         let blocks = tokens.saturating_mul(ratio).div_ceil(form.pairs());
-        let splits = form.splits(blocks.saturating_mul(kv_heads), head_dim, capacity);
+        let groups = blocks.saturating_mul(kv_heads);
+        let splits = self.splits(form, groups, head_dim, capacity);
         let variant = Variant {
             dtype: k.dtype(),
             head_dim,
@@ -152,6 +153,23 @@ impl Gpu {
         let kernel = encoder.device().kernel(&self.source(variant))?;
         kernels.insert(variant, kernel.clone());
         Ok(kernel)
+    }
+
+    /// Workgroups that share the positions of each of `groups` blocks, at most.
+    fn splits(&self, form: Form, groups: u32, head_dim: u32, capacity: u32) -> u32 {
+        if groups > COUNTERS {
+            return 1;
+        }
+        let threads = match form {
+            Form::Split { .. } => self.workgroup,
+            Form::Tiled(tiling) => tiling.threads(),
+        };
+        let room = (REGION - COUNTERS) / (groups * form.pairs() * (head_dim + 2));
+        capacity
+            .div_ceil(LEAST)
+            .min(ENOUGH / (groups * threads))
+            .min(room)
+            .clamp(1, MAX_SPLITS)
     }
 
     fn source(&self, variant: Variant) -> KernelSource {
@@ -225,18 +243,5 @@ impl Form {
             Form::Split { pairs } => pairs,
             Form::Tiled(tiling) => tiling.pairs,
         }
-    }
-
-    /// Workgroups that share the positions of each of `groups` blocks, at most.
-    fn splits(self, groups: u32, head_dim: u32, capacity: u32) -> u32 {
-        if groups > COUNTERS {
-            return 1;
-        }
-        let room = (REGION - COUNTERS) / (groups * self.pairs() * (head_dim + 2));
-        capacity
-            .div_ceil(LEAST)
-            .min(ENOUGH / groups)
-            .min(room)
-            .clamp(1, MAX_SPLITS)
     }
 }

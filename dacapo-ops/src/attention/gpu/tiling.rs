@@ -42,7 +42,7 @@ impl Tiling {
         (enough && fits).then_some(tiling)
     }
 
-    fn threads(self) -> u32 {
+    pub(super) fn threads(self) -> u32 {
         self.pairs / PER * self.columns
     }
 
