@@ -309,6 +309,64 @@ fn every_device_takes_any_number_of_rows() {
 }
 
 #[test]
+fn every_device_takes_many_rows_of_any_width_and_group() {
+    on_devices(|bench| {
+        let op = Attention::new(&bench.device).unwrap();
+        let positions: Vec<u32> = (29..62).collect();
+        let widths = [
+            1, 5, 8, 24, 63, 65, 66, 72, 127, 129, 136, 200, 250, 255, 256, 257,
+        ];
+        let groups = [(4, 2), (3, 1), (5, 1), (2, 2)];
+        for (i, head_dim) in widths.into_iter().enumerate() {
+            let (heads, kv_heads) = groups[i % 4];
+            let shape = shape(heads, kv_heads, head_dim, 70);
+            check_halves(bench, &op, shape, &positions, 4e-6);
+            check_singles(bench, &op, shape, &positions, 4e-6);
+        }
+    });
+}
+
+#[test]
+fn every_device_takes_rows_around_the_sizes_of_tiles() {
+    on_devices(|bench| {
+        let op = Attention::new(&bench.device).unwrap();
+        // Blocks of 16 or 32 pairs, and tiles of 16 or 32 positions, at each end.
+        for tokens in [15, 16, 17, 31, 32, 33] {
+            for (i, from) in [0, 1, 31, 32, 33].into_iter().enumerate() {
+                let positions: Vec<u32> = (from..from + tokens).collect();
+                let (heads, head_dim) = [(1, 64), (2, 128), (3, 256)][i % 3];
+                let shape = shape(heads, 1, head_dim, 66);
+                check_halves(bench, &op, shape, &positions, 4e-6);
+            }
+        }
+    });
+}
+
+#[test]
+fn every_device_shares_many_rows_between_workgroups() {
+    on_devices(|bench| {
+        let op = Attention::new(&bench.device).unwrap();
+        // Two to four parts of odd sizes; the last rings have turned, in the middle of a tile.
+        for (from, capacity) in [
+            (224, 1000),
+            (240, 1000),
+            (500, 1000),
+            (1990, 1000),
+            (700, 733),
+        ] {
+            let positions: Vec<u32> = (from..from + 33).collect();
+            check_halves(bench, &op, shape(6, 2, 64, capacity), &positions, 4e-6);
+            let capped = Shape {
+                softcap: 5.0,
+                scale: 0.3,
+                ..shape(1, 1, 130, capacity)
+            };
+            check_singles(bench, &op, capped, &positions, 4e-6);
+        }
+    });
+}
+
+#[test]
 fn every_device_follows_the_ring_and_long_contexts() {
     on_devices(|bench| {
         let op = Attention::new(&bench.device).unwrap();
@@ -325,12 +383,15 @@ fn every_device_follows_the_ring_and_long_contexts() {
         let positions: Vec<u32> = (180..250).collect();
         check_halves(bench, &op, shape(9, 3, 64, 100), &positions, 4e-6);
         // Rows in any order; some at positions that the ring has lost.
-        let mixed = [250, 3, 249, 151, 150, 149, 200];
-        let case = Case::new(shape(2, 1, 64, 100), &mixed, 2.0, f16::from_f32);
-        let (found, exact) = (case.on(bench, &op, DType::F16), case.exactly());
-        for (found, exact) in found.iter().zip(exact) {
-            let exact = if exact.is_nan() { 0.0 } else { exact };
-            assert!((f64::from(*found) - exact).abs() < 4e-6, "{found} {exact}");
+        let few = vec![250, 3, 249, 151, 150, 149, 200];
+        let many: Vec<u32> = (0..40).map(|row| row * 97 % 251).chain([250]).collect();
+        for mixed in [few, many] {
+            let case = Case::new(shape(2, 1, 64, 100), &mixed, 2.0, f16::from_f32);
+            let (found, exact) = (case.on(bench, &op, DType::F16), case.exactly());
+            for (found, exact) in found.iter().zip(exact) {
+                let exact = if exact.is_nan() { 0.0 } else { exact };
+                assert!((f64::from(*found) - exact).abs() < 4e-6, "{found} {exact}");
+            }
         }
     });
 }

@@ -1,5 +1,8 @@
-//! On a GPU.
+//! On a GPU: one kernel for a few rows, whose positions it gives to many workgroups, and one for many rows, which share
+//! what they read.
 #![allow(unsafe_code, reason = "kernels without checks")]
+
+mod tiling;
 
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -8,10 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
-    Buffer, BufferOptions, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, MemoryKind,
-    Wgsl,
+    Buffer, BufferOptions, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, Limits,
+    MemoryKind, Wgsl,
 };
 
+use self::tiling::Tiling;
 use super::Params;
 use crate::dtype::DType;
 use crate::error::Result;
@@ -22,7 +26,9 @@ use crate::tensor::Tensor;
 #[derive(Clone, Debug)]
 pub(super) struct Gpu {
     kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
+    /// Threads of the split form.
     workgroup: u32,
+    limits: Limits,
     scratch: Buffer,
     /// The next region of scratch to be used.
     next: Arc<AtomicUsize>,
@@ -32,8 +38,16 @@ pub(super) struct Gpu {
 struct Variant {
     dtype: DType,
     head_dim: u32,
-    /// (row, head) pairs of one workgroup.
-    pairs: u32,
+    form: Form,
+}
+
+/// Two kernels for the same parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Form {
+    /// Each thread has a position, its keys go to registers: for as few (row, head) pairs as these.
+    Split { pairs: u32 },
+    /// Keys and values are shared in workgroup memory.
+    Tiled(Tiling),
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -52,15 +66,15 @@ const LEAST: u32 = 256;
 /// Most pairs of one workgroup, and most elements of their queries: both cost registers or shared memory.
 const MAX_PAIRS: u32 = 8;
 const MAX_ELEMENTS: u32 = 1024;
-/// Workgroups that keep a GPU busy.
-const ENOUGH: u32 = 256;
+/// Threads that keep a GPU busy.
+const ENOUGH: u32 = 1 << 16;
 const MAX_SPLITS: u32 = 64;
 /// Regions of scratch taken in turn, so that attentions of different sessions need not wait for each other.
 const REGIONS: usize = 4;
 /// Elements of one region.
-const REGION: u32 = 1 << 18;
-/// Counters at the beginning of a region, one for each block of pairs.
-const COUNTERS: u32 = ENOUGH;
+const REGION: u32 = 1 << 20;
+/// Counters at the beginning of a region, one for each block of pairs that several workgroups share.
+const COUNTERS: u32 = 256;
 
 impl Gpu {
     pub(super) fn new(device: &Device) -> Result<Gpu> {
@@ -72,6 +86,7 @@ impl Gpu {
         Ok(Gpu {
             kernels: Arc::default(),
             workgroup: rows::workgroup(device, 256),
+            limits: device.limits().clone(),
             scratch: device.buffer_with(&options)?,
             next: Arc::default(),
         })
@@ -92,13 +107,19 @@ impl Gpu {
             softcap,
         } = params;
         let (tokens, ratio) = (positions.elements() as u32, heads / kv_heads);
-        let pairs = pairs(tokens, ratio, head_dim);
-        let blocks = tokens.saturating_mul(ratio).div_ceil(pairs);
-        let splits = splits(blocks.saturating_mul(kv_heads), pairs, head_dim, capacity);
+        let form = Tiling::new(tokens, ratio, head_dim, &self.limits).map_or_else(
+            || Form::Split {
+                pairs: pairs(tokens, ratio, head_dim),
+            },
+            Form::Tiled,
+        );
+        let blocks = tokens.saturating_mul(ratio).div_ceil(form.pairs());
+        let groups = blocks.saturating_mul(kv_heads);
+        let splits = self.splits(form, groups, head_dim, capacity);
         let variant = Variant {
             dtype: k.dtype(),
             head_dim,
-            pairs,
+            form,
         };
         let kernel = self.kernel(encoder, variant)?;
         let region = self.next.fetch_add(1, Ordering::Relaxed) % REGIONS;
@@ -134,20 +155,49 @@ impl Gpu {
         Ok(kernel)
     }
 
+    /// Workgroups that share the positions of each of `groups` blocks, at most.
+    fn splits(&self, form: Form, groups: u32, head_dim: u32, capacity: u32) -> u32 {
+        if groups > COUNTERS {
+            return 1;
+        }
+        let threads = match form {
+            Form::Split { .. } => self.workgroup,
+            Form::Tiled(tiling) => tiling.threads(),
+        };
+        let room = (REGION - COUNTERS) / (groups * form.pairs() * (head_dim + 2));
+        capacity
+            .div_ceil(LEAST)
+            .min(ENOUGH / (groups * threads))
+            .min(room)
+            .clamp(1, MAX_SPLITS)
+    }
+
     fn source(&self, variant: Variant) -> KernelSource {
         let Variant {
             dtype,
             head_dim,
-            pairs,
+            form,
         } = variant;
-        let mut text = String::new();
-        for (name, value) in [
+        let common = [
             ("HEAD_DIM", head_dim),
-            ("PAIRS", pairs),
-            ("WORKGROUP", self.workgroup),
             ("LEAST", LEAST),
             ("COUNTERS", COUNTERS),
-        ] {
+            ("PAIRS", form.pairs()),
+        ];
+        let (name, own, kernel) = match form {
+            Form::Split { .. } => (
+                "split",
+                vec![("WORKGROUP", self.workgroup)],
+                include_str!("split.wgsl"),
+            ),
+            Form::Tiled(tiling) => (
+                "tiled",
+                tiling.constants().to_vec(),
+                include_str!("tiled.wgsl"),
+            ),
+        };
+        let mut text = String::new();
+        for (name, value) in common.into_iter().chain(own) {
             // Writing to a string cannot fail.
             let _ = writeln!(text, "const {name}: u32 = {value}u;");
         }
@@ -159,9 +209,13 @@ impl Gpu {
             _ => [include_str!("cache_single1.wgsl"), elements],
         };
         text.extend(loads);
-        text.push_str(include_str!("split.wgsl"));
-        text.push_str(include_str!("../../rows/exp.wgsl"));
-        let name = format!("attention_{dtype}_{head_dim}_{pairs}").to_lowercase();
+        text.extend([
+            kernel,
+            include_str!("common.wgsl"),
+            include_str!("../../rows/exp.wgsl"),
+        ]);
+        let pairs = form.pairs();
+        let name = format!("attention_{name}_{dtype}_{head_dim}_{pairs}").to_lowercase();
         // SAFETY: rows, heads and slots stay below what the host has checked the bindings for, records in scratch
         // below what `splits` allows, and workgroup memory is written before it is read.
         let wgsl = unsafe { Wgsl::new(text).trusted() };
@@ -182,15 +236,12 @@ fn pairs(tokens: u32, ratio: u32, head_dim: u32) -> u32 {
     }
 }
 
-/// Workgroups that share the positions of each of `groups` blocks, at most.
-fn splits(groups: u32, pairs: u32, head_dim: u32, capacity: u32) -> u32 {
-    if groups > COUNTERS {
-        return 1;
+impl Form {
+    /// (row, head) pairs of one workgroup.
+    fn pairs(self) -> u32 {
+        match self {
+            Form::Split { pairs } => pairs,
+            Form::Tiled(tiling) => tiling.pairs,
+        }
     }
-    let room = (REGION - COUNTERS) / (groups * pairs * (head_dim + 2));
-    capacity
-        .div_ceil(LEAST)
-        .min(ENOUGH / groups)
-        .min(room)
-        .clamp(1, MAX_SPLITS)
 }

@@ -4,35 +4,11 @@
 
 override SUBGROUP_SIZE: u32;
 
-struct Params {
-    heads: u32,
-    kv_heads: u32,
-    capacity: u32,
-    /// Workgroups along y.
-    splits: u32,
-    scale: f32,
-    /// 0 for none.
-    softcap: f32,
-}
-var<immediate> p: Params;
-
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(3) var<storage, read> positions: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-/// COUNTERS counters, 0 between dispatches, then the sums of parts. Atomic, since workgroups pass them to each other.
-@group(0) @binding(5) var<storage, read_write> scratch: array<atomic<u32>>;
-
-const CHUNK: u32 = 4u * VECS;
-const CHUNKS: u32 = (HEAD_DIM + CHUNK - 1u) / CHUNK;
 /// Threads that go through the values together; each has PER chunks.
 const COLUMNS: u32 = min(CHUNKS, WORKGROUP);
 const PER: u32 = (CHUNKS + WORKGROUP - 1u) / WORKGROUP;
 const STRIPES: u32 = WORKGROUP / COLUMNS;
 const TILE: u32 = WORKGROUP;
-/// Of the results of one pair in scratch: the sums, the greatest score, the sum of weights.
-const RECORD: u32 = HEAD_DIM + 2u;
-/// Stands for negative infinity.
-const LOWEST: f32 = -3.4028234e38;
 
 /// Queries times the scale, with zeros at the end of a row that is no whole number of chunks.
 var<workgroup> queries: array<vec4<f32>, PAIRS * CHUNKS * VECS>;
@@ -42,7 +18,6 @@ var<workgroup> parts: array<array<f32, 32>, PAIRS>;
 var<workgroup> counts: array<u32, 32>;
 /// One past the last position that each pair sees.
 var<workgroup> ends: array<u32, PAIRS>;
-var<workgroup> is_last: u32;
 
 @compute @workgroup_size(WORKGROUP)
 fn main(
@@ -91,9 +66,9 @@ fn main(
     if split >= working {
         return;
     }
-    let length = (seen + working - 1u) / working;
-    let start = oldest + min(split * length, seen);
-    let stop = oldest + min((split + 1u) * length, seen);
+    let part = part_of(vec2<u32>(oldest, oldest + seen), split, working);
+    let start = part.x;
+    let stop = part.y;
 
     for (var i = thread; i < PAIRS * CHUNKS * VECS; i += WORKGROUP) {
         let pair = i / (CHUNKS * VECS);
@@ -146,11 +121,7 @@ fn main(
             }
         }
         for (var pair = 0u; pair < PAIRS; pair++) {
-            var score = scores[pair];
-            if p.softcap != 0.0 {
-                score = p.softcap * tanh_exactly(score / p.softcap);
-            }
-            scores[pair] = select(LOWEST, score, thread < count && tile + thread < ends[pair]);
+            scores[pair] = select(LOWEST, capped(scores[pair]), thread < count && tile + thread < ends[pair]);
             let part = subgroupMax(scores[pair]);
             if lane == 0u {
                 parts[pair][subgroup] = part;
@@ -201,7 +172,7 @@ fn main(
             parts[pair][subgroup] = part;
         }
     }
-    let record = COUNTERS + (((block * p.kv_heads + kv_head) * p.splits + split) * PAIRS) * RECORD;
+    let record = first_record(block, kv_head, split);
     for (var pair = 0u; pair < PAIRS; pair++) {
         for (var n = 0u; n < PER; n++) {
             workgroupBarrier();
@@ -237,69 +208,7 @@ fn main(
             }
         }
     }
-    if working == 1u {
-        return;
+    if working > 1u {
+        join(block, kv_head, working, thread);
     }
-
-    storageBarrier();
-    if thread == 0u {
-        let counter = block * p.kv_heads + kv_head;
-        let before = atomicAdd(&scratch[counter], 1u);
-        is_last = u32(before + 1u == working);
-        if before + 1u == working {
-            atomicStore(&scratch[counter], 0u);
-        }
-    }
-    workgroupBarrier();
-    if workgroupUniformLoad(&is_last) == 0u {
-        return;
-    }
-    storageBarrier();
-    let first_record = record - split * PAIRS * RECORD;
-    for (var i = thread; i < pairs * HEAD_DIM; i += WORKGROUP) {
-        let pair = i / HEAD_DIM;
-        let d = i % HEAD_DIM;
-        var best = LOWEST;
-        for (var s = 0u; s < working; s++) {
-            best = max(best, scratch_f32(first_record + (s * PAIRS + pair) * RECORD + HEAD_DIM));
-        }
-        var sum = 0.0;
-        var total = 0.0;
-        for (var s = 0u; s < working; s++) {
-            let at = first_record + (s * PAIRS + pair) * RECORD;
-            let share = exp_exactly(scratch_f32(at + HEAD_DIM) - best);
-            sum += share * scratch_f32(at + d);
-            total += share * scratch_f32(at + HEAD_DIM + 1u);
-        }
-        out[first_element(first_pair + pair, kv_head, ratio) + d] = divided(sum, total);
-    }
-}
-
-/// Where the elements of a pair of a query's row and a head begin, in q and in out.
-fn first_element(pair: u32, kv_head: u32, ratio: u32) -> u32 {
-    return ((pair / ratio) * p.heads + kv_head * ratio + pair % ratio) * HEAD_DIM;
-}
-
-fn scratch_f32(at: u32) -> f32 {
-    return bitcast<f32>(atomicLoad(&scratch[at]));
-}
-
-/// A weighted mean; without any weight 0.
-fn divided(sum: f32, total: f32) -> f32 {
-    if total == 0.0 {
-        return 0.0;
-    }
-    return sum / total;
-}
-
-/// tanh x, relative error below 1e-6.
-fn tanh_exactly(x: f32) -> f32 {
-    let squared = x * x;
-    if squared < 0.36 {
-        var y = fma(0.015468751, squared, -0.052096654);
-        y = fma(y, squared, 0.13310064);
-        y = fma(y, squared, -0.33332303);
-        return x * fma(y, squared, 0.99999994);
-    }
-    return 1.0 - 2.0 / (exp_exactly(2.0 * x) + 1.0);
 }

@@ -1,0 +1,115 @@
+// What the forms share.
+
+struct Params {
+    heads: u32,
+    kv_heads: u32,
+    capacity: u32,
+    /// Workgroups along y.
+    splits: u32,
+    scale: f32,
+    /// 0 for none.
+    softcap: f32,
+}
+var<immediate> p: Params;
+
+@group(0) @binding(0) var<storage, read> q: array<f32>;
+@group(0) @binding(3) var<storage, read> positions: array<u32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+/// COUNTERS counters, 0 between dispatches, then the sums of parts. Atomic, since workgroups pass them to each other.
+@group(0) @binding(5) var<storage, read_write> scratch: array<atomic<u32>>;
+
+const CHUNK: u32 = 4u * VECS;
+const CHUNKS: u32 = (HEAD_DIM + CHUNK - 1u) / CHUNK;
+/// Of the results of one pair in scratch: the sums, the greatest score, the sum of weights.
+const RECORD: u32 = HEAD_DIM + 2u;
+/// Stands for negative infinity.
+const LOWEST: f32 = -3.4028234e38;
+
+var<workgroup> is_last: u32;
+
+/// What part `split` of `working` parts of the positions in seen.x..seen.y has.
+fn part_of(seen: vec2<u32>, split: u32, working: u32) -> vec2<u32> {
+    let count = seen.y - seen.x;
+    let length = (count + working - 1u) / working;
+    return seen.x + min(vec2<u32>(split, split + 1u) * length, vec2<u32>(count));
+}
+
+/// Where the records of a part of a block begin, in scratch.
+fn first_record(block: u32, kv_head: u32, split: u32) -> u32 {
+    return COUNTERS + (((block * p.kv_heads + kv_head) * p.splits + split) * PAIRS) * RECORD;
+}
+
+/// Joins the parts of a block, in whichever of their workgroups ends last.
+fn join(block: u32, kv_head: u32, working: u32, thread: u32) {
+    storageBarrier();
+    if thread == 0u {
+        let counter = block * p.kv_heads + kv_head;
+        let before = atomicAdd(&scratch[counter], 1u);
+        is_last = u32(before + 1u == working);
+        if before + 1u == working {
+            atomicStore(&scratch[counter], 0u);
+        }
+    }
+    workgroupBarrier();
+    if workgroupUniformLoad(&is_last) == 0u {
+        return;
+    }
+    storageBarrier();
+    let ratio = p.heads / p.kv_heads;
+    let pairs = min(PAIRS, arrayLength(&positions) * ratio - block * PAIRS);
+    let first = first_record(block, kv_head, 0u);
+    for (var i = thread; i < pairs * HEAD_DIM; i += WORKGROUP) {
+        let pair = i / HEAD_DIM;
+        let d = i % HEAD_DIM;
+        var best = LOWEST;
+        for (var s = 0u; s < working; s++) {
+            best = max(best, scratch_f32(first + (s * PAIRS + pair) * RECORD + HEAD_DIM));
+        }
+        var sum = 0.0;
+        var total = 0.0;
+        for (var s = 0u; s < working; s++) {
+            let at = first + (s * PAIRS + pair) * RECORD;
+            let share = exp_exactly(scratch_f32(at + HEAD_DIM) - best);
+            sum += share * scratch_f32(at + d);
+            total += share * scratch_f32(at + HEAD_DIM + 1u);
+        }
+        out[first_element(block * PAIRS + pair, kv_head, ratio) + d] = divided(sum, total);
+    }
+}
+
+/// Where the elements of a pair of a query's row and a head begin, in q and in out.
+fn first_element(pair: u32, kv_head: u32, ratio: u32) -> u32 {
+    return ((pair / ratio) * p.heads + kv_head * ratio + pair % ratio) * HEAD_DIM;
+}
+
+fn scratch_f32(at: u32) -> f32 {
+    return bitcast<f32>(atomicLoad(&scratch[at]));
+}
+
+/// A weighted mean; without any weight 0.
+fn divided(sum: f32, total: f32) -> f32 {
+    if total == 0.0 {
+        return 0.0;
+    }
+    return sum / total;
+}
+
+/// tanh x, relative error below 1e-6.
+fn tanh_exactly(x: f32) -> f32 {
+    let squared = x * x;
+    if squared < 0.36 {
+        var y = fma(0.015468751, squared, -0.052096654);
+        y = fma(y, squared, 0.13310064);
+        y = fma(y, squared, -0.33332303);
+        return x * fma(y, squared, 0.99999994);
+    }
+    return 1.0 - 2.0 / (exp_exactly(2.0 * x) + 1.0);
+}
+
+/// The score that a scaled dot product gives.
+fn capped(product: f32) -> f32 {
+    if p.softcap == 0.0 {
+        return product;
+    }
+    return p.softcap * tanh_exactly(product / p.softcap);
+}
