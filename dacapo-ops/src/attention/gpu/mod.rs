@@ -44,9 +44,9 @@ struct Variant {
 /// Two kernels for the same parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Form {
-    /// Each thread has a position, its keys go to registers: for as few (row, head) pairs as these.
+    /// Each thread scores one position for this many (row, head) pairs.
     Split { pairs: u32 },
-    /// Keys and values are shared in workgroup memory.
+    /// Keys and values lie in workgroup memory, for many pairs.
     Tiled(Tiling),
 }
 
@@ -86,7 +86,7 @@ impl Gpu {
         Ok(Gpu {
             kernels: Arc::default(),
             workgroup: rows::workgroup(device, 256),
-            limits: device.limits().clone(),
+            limits: *device.limits(),
             scratch: device.buffer_with(&options)?,
             next: Arc::default(),
         })

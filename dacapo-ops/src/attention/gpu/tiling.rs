@@ -26,9 +26,9 @@ impl Tiling {
     /// That for so many rows, or none where the split form is better or `limits` forbid this one.
     pub(super) fn new(tokens: u32, ratio: u32, head_dim: u32, limits: &Limits) -> Option<Tiling> {
         let (pairs, tile, columns) = match head_dim {
-            ..=64 => (32, 32, 8),
-            ..=128 => (32, 16, 8),
-            ..=WIDEST => (16, 16, 16),
+            0..=64 => (32, 32, 8),
+            65..=128 => (32, 16, 8),
+            129..=WIDEST => (16, 16, 16),
             _ => return None,
         };
         let tiling = Tiling {
