@@ -113,8 +113,8 @@ fn files_that_are_no_models_are_refused() {
 #[test]
 fn devices_that_are_not_there_are_refused() {
     assert_error(
-        &generate(&["--device", "vulkan"]),
-        &["vulkan", "available: 0: "],
+        &generate(&["--device", "metal"]),
+        &["metal", "no Metal backend", "available: 0: "],
     );
     assert_error(
         &generate(&["--device", "17"]),

@@ -72,6 +72,37 @@ fn the_stream_is_the_text_and_whole_characters() {
     assert!(streamed.ends_with('\n'));
 }
 
+/// The same text and the same steps on a GPU. `DACAPO_TEST_VULKAN` says whether there must be one (`require`).
+#[test]
+fn the_text_on_vulkan_is_that_of_the_processor() {
+    let there = run(["devices"]).stdout.contains("vulkan ");
+    let wish = std::env::var("DACAPO_TEST_VULKAN").unwrap_or_default();
+    if wish == "off" || (!there && wish != "require") {
+        return;
+    }
+    for model in ["llama-gqa.q4_1.gguf", "qwen3.bf16-q8_0.gguf"] {
+        let model = tiny(model);
+        let answer = |device: &str| {
+            let arguments = [
+                "generate",
+                "--model",
+                &model,
+                "--prompt",
+                "ab c",
+                "--max-tokens",
+                "20",
+            ];
+            json(arguments.iter().chain(&["--json", "--device", device]))
+        };
+        let (cpu, vulkan) = (answer("cpu"), answer("vulkan"));
+        assert_eq!(cpu["tokens"], vulkan["tokens"], "{model}");
+        assert_eq!(
+            cpu["stats"]["decode"]["barriers"]["total"],
+            vulkan["stats"]["decode"]["barriers"]["total"]
+        );
+    }
+}
+
 #[test]
 fn seeds_decide_what_is_drawn() {
     // At this temperature all tokens are nearly equally likely: two draws of 24 hardly ever agree.

@@ -13,13 +13,16 @@ pub(crate) struct Ended {
     pub(crate) stderr: String,
 }
 
-/// The program without the tester's own settings.
+/// The program without the tester's own settings, on the processor unless a flag says otherwise.
 pub(crate) fn dacapo() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dacapo"));
     for name in ["DEVICE", "THREADS", "HAZARDS", "MEMORY_LIMIT", "LOG"] {
         command.env_remove(format!("DACAPO_{name}"));
     }
-    command.env("DACAPO_THREADS", "2").env("COLUMNS", "80");
+    command
+        .env("DACAPO_DEVICE", "cpu")
+        .env("DACAPO_THREADS", "2")
+        .env("COLUMNS", "80");
     command
 }
 
