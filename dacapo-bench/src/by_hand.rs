@@ -44,7 +44,11 @@ impl ByHand {
         let barriers = khr::synchronization2::Device::new(&handles.instance, &handles.device);
         let spirv = spirv()?;
         let vk = &handles.device;
-        let slots = if how == Descriptors::PushShared { 17 } else { 2 };
+        let slots = if how == Descriptors::PushShared {
+            17
+        } else {
+            2
+        };
         let bindings: Vec<_> = (0..slots)
             .map(|slot| {
                 vk::DescriptorSetLayoutBinding::default()
@@ -82,7 +86,9 @@ impl ByHand {
                 .pipeline_layout(layout)
                 .set(0);
             let template = match how {
-                Descriptors::Template => Some(vk.create_descriptor_update_template(&template, None)?),
+                Descriptors::Template => {
+                    Some(vk.create_descriptor_update_template(&template, None)?)
+                }
                 _ => None,
             };
             let module = vk::ShaderModuleCreateInfo::default().code(&spirv);

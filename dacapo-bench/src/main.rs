@@ -14,8 +14,8 @@ mod work;
 
 use std::time::Duration;
 
-use dacapo::{Device, DeviceOptions, DeviceSelector};
 use by_hand::Descriptors;
+use dacapo::{Device, DeviceOptions, DeviceSelector};
 use work::{Contender, Order};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
