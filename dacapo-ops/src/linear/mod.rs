@@ -102,7 +102,7 @@ impl Linear {
     }
 
     /// Puts a weight matrix on `device`, the one that this was compiled for, as its products read it: on a GPU packed,
-    /// on the processor as it is. Kernels for one row of activations are compiled along with it.
+    /// on the processor as it is. A GPU's kernels for it start to be compiled.
     ///
     /// # Errors
     /// Those of [`Device::buffer`] and [`Device::kernel`].
@@ -113,11 +113,7 @@ impl Linear {
         matrix: &WeightMatrix<'_>,
     ) -> Result<Tensor> {
         match &self.form {
-            Form::Gpu(gpu) => {
-                let w = gpu.weights(label, matrix)?;
-                gpu.prepare(&w, false)?;
-                Ok(w)
-            }
+            Form::Gpu(gpu) => gpu.weights(label, matrix),
             Form::Cpu { .. } => {
                 let bytes = matrix.row_range(0..matrix.rows())?;
                 let buffer = device.buffer_with(&BufferOptions {

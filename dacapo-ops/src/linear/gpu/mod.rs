@@ -9,9 +9,10 @@ mod shader;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
@@ -60,6 +61,8 @@ pub(super) struct GpuLinear {
     device: Device,
     gpu: GpuFeatures,
     kernels: Mutex<HashMap<Variant, Kernel>>,
+    /// Kernels that are being compiled before anybody has asked for them, and who does it.
+    ahead: Mutex<(HashSet<Variant>, Vec<JoinHandle<()>>)>,
     /// Overrides the choice of shapes for few tokens, to measure them.
     shape: Mutex<Option<Shape>>,
 }
@@ -70,6 +73,7 @@ impl GpuLinear {
             device: device.clone(),
             gpu,
             kernels: Mutex::default(),
+            ahead: Mutex::default(),
             shape: Mutex::default(),
         })
     }
@@ -104,14 +108,25 @@ impl GpuLinear {
                 }
             }
         }
-        Ok(Tensor::packed((*buffer).clone(), dtype, &[rows, cols])?)
+        let packed = Tensor::packed((*buffer).clone(), dtype, &[rows, cols])?;
+        self.prepare(&packed);
+        Ok(packed)
     }
 
-    /// Compiles what one token of a matrix of this shape needs.
-    pub(super) fn prepare(&self, w: &Tensor, bias: bool) -> Result<()> {
+    /// Starts to compile what one token and many tokens times this matrix need. What goes wrong is said again to whoever
+    /// asks for the kernel.
+    fn prepare(&self, w: &Tensor) {
         let (rows, cols) = (w.rows() as u32, w.cols() as u32);
-        self.kernel(self.variant(w.dtype(), rows, cols, 1, bias))?;
-        Ok(())
+        for tokens in [1, FEW + 1] {
+            let variant = self.variant(w.dtype(), rows, cols, tokens, false);
+            let (known, threads) = &mut *self.ahead.lock();
+            if known.insert(variant) {
+                let device = self.device.clone();
+                threads.push(std::thread::spawn(move || {
+                    drop(device.kernel(&source(variant)));
+                }));
+            }
+        }
     }
 
     /// Encodes a product; `operands` have been checked.
@@ -219,16 +234,18 @@ impl GpuLinear {
         if let Some(kernel) = self.kernels.lock().get(&variant) {
             return Ok(kernel.clone());
         }
-        // SAFETY: rows and tokens are clamped or skipped, columns end with the row, and planes are as long as the layout
-        // says.
-        let wgsl = unsafe { Wgsl::new(variant.text()).trusted() };
-        let source = KernelSource::new(variant.name())
-            .op(variant.op())
-            .wgsl(wgsl);
-        let kernel = self.device.kernel(&source)?;
+        let kernel = self.device.kernel(&source(variant))?;
         self.kernels.lock().insert(variant, kernel.clone());
         Ok(kernel)
     }
+}
+
+fn source(variant: Variant) -> KernelSource {
+    // SAFETY: rows and tokens are clamped or skipped, columns end with the row, and planes are as long as the layout says.
+    let wgsl = unsafe { Wgsl::new(variant.text()).trusted() };
+    KernelSource::new(variant.name())
+        .op(variant.op())
+        .wgsl(wgsl)
 }
 
 fn grid(way: Way, params: &Params) -> Grid<'static> {
@@ -241,6 +258,16 @@ fn grid(way: Way, params: &Params) -> Grid<'static> {
         }
         Way::MatMul | Way::Cooperative => {
             Grid::groups([params.rows.div_ceil(TILE), params.tokens.div_ceil(TILE), 1])
+        }
+    }
+}
+
+impl Drop for GpuLinear {
+    fn drop(&mut self) {
+        // A thread that is inside the driver while the process ends may crash it.
+        for thread in self.ahead.get_mut().1.drain(..) {
+            // A panic has been reported, and nothing depends on the kernel.
+            let _ = thread.join();
         }
     }
 }
