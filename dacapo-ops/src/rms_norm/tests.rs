@@ -137,7 +137,11 @@ fn extreme_rows_through_the_runtime() {
                 // Some GPUs take elements of the smallest row that are no normal numbers as 0.
                 let takes_as_0 = |(&x, &y): (&f32, &f32)| x.is_subnormal() && y == 0.0;
                 let exact = match rows.iter().zip(&found).any(takes_as_0) {
-                    true => exactly(&rows.iter().map(|&x| flushed(x)).collect::<Vec<_>>(), &weights, eps),
+                    true => exactly(
+                        &rows.iter().map(|&x| flushed(x)).collect::<Vec<_>>(),
+                        &weights,
+                        eps,
+                    ),
                     false => exact,
                 };
                 assert_close(&found, &exact, 5e-7, least);
