@@ -116,6 +116,17 @@ fn through_the_runtime() {
                 .run(|encoder| gelu_mul.encode(encoder, form, &gate, &up, &out))
                 .unwrap();
             assert_close(&bench.read(&out), &exact, 2e-6, 0.0);
+
+            let extremes = [f32::NEG_INFINITY, -1e30, f32::INFINITY, f32::NAN];
+            let gate = bench.f32(&[4], &extremes);
+            let up = bench.f32(&[4], &[1.0; 4]);
+            let out = bench.zeros(DType::F32, &[4]);
+            bench
+                .run(|encoder| gelu_mul.encode(encoder, form, &gate, &up, &out))
+                .unwrap();
+            let found = bench.read::<f32>(&out);
+            assert_eq!(found[..3], [0.0, 0.0, f32::INFINITY]);
+            assert!(found[3].is_nan());
         }
         let good = bench.zeros(DType::F32, &[4, 6]);
         let out = bench.zeros(DType::F32, &[4, 6]);

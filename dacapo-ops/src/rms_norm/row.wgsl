@@ -127,7 +127,8 @@ fn scaled(base: u32, first: u32, end: u32, step: u32, elements: f32, subgroup: u
     }
     let mean = row_sum(sum_of(squares), subgroup, lane) / elements;
     // 1 / sqrt(mean / scale^2 + eps) is scale / sqrt(mean + eps scale^2); the mean is below 16.
-    let eps = params.eps * scale * scale;
+    // NVIDIA's compiler squares the scale first, which may give infinity.
+    let eps = select(0.0, params.eps * scale * scale, params.eps > 0.0);
     if eps > 1e30 {
         return Norm(1.0, inverse_root(params.eps));
     }

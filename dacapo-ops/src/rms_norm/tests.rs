@@ -132,14 +132,19 @@ fn extreme_rows_through_the_runtime() {
                 bench
                     .run(|encoder| norm.encode(encoder, &x, &weight, eps, &out))
                     .unwrap();
-                let exact = exactly(&rows, &weights, eps);
-                // Elements of the smallest row may be below the least normal number themselves.
-                let slack = if eps == 0.0 { 0.02 } else { 0.0 };
-                let last = 7 * width..8 * width;
                 let found = bench.read::<f32>(&out);
-                assert_close(&found[..last.start], &exact[..last.start], 5e-7, least);
-                assert_close(&found[last.end..], &exact[last.end..], 5e-7, least);
-                assert_close(&found[last.clone()], &exact[last], 5e-7, least.max(slack));
+                let exact = exactly(&rows, &weights, eps);
+                // Some GPUs take elements of the smallest row that are no normal numbers as 0.
+                let takes_as_0 = |(&x, &y): (&f32, &f32)| x.is_subnormal() && y == 0.0;
+                let exact = match rows.iter().zip(&found).any(takes_as_0) {
+                    true => exactly(
+                        &rows.iter().map(|&x| flushed(x)).collect::<Vec<_>>(),
+                        &weights,
+                        eps,
+                    ),
+                    false => exact,
+                };
+                assert_close(&found, &exact, 5e-7, least);
             }
         }
         let zeros = bench.zeros(DType::F32, &[3, 64]);
@@ -150,6 +155,10 @@ fn extreme_rows_through_the_runtime() {
             .unwrap();
         assert_eq!(bench.read::<f32>(&out), [0.0; 192]);
     });
+}
+
+fn flushed(x: f32) -> f32 {
+    if x.is_subnormal() { 0.0 } else { x }
 }
 
 #[test]

@@ -52,9 +52,14 @@ pub(crate) struct ByWidth {
 impl ByWidth {
     /// `source` is given `text`, which declares `p.width` and goes with the snippets here.
     pub(crate) fn new(device: &Device, source: KernelSource, text: &str) -> Result<ByWidth> {
+        // Workgroup memory grows with the threads: 16.7 KB for 1024.
+        let most = match device.limits().max_shared_bytes {
+            ..0x8000 => 512,
+            _ => 1024,
+        };
         let form = |load: &str| {
             let wgsl = Wgsl::new([text, include_str!("keys.wgsl"), load].concat())
-                .constant("WORKGROUP", workgroup(device, 1024));
+                .constant("WORKGROUP", workgroup(device, most));
             // SAFETY: the kernels here take lengths from their bindings, or from sizes that the host has checked
             // against them, and write workgroup memory before they read it.
             source.clone().wgsl(unsafe { wgsl.trusted() })

@@ -8,42 +8,51 @@ var<private> cut_rank: u32;
 var<private> cut_last: u32;
 
 var<workgroup> bins: array<atomic<u32>, 2048>;
-var<workgroup> parts64: array<vec2<u32>, 32>;
+var<workgroup> scanned: array<vec2<u32>, WORKGROUP>;
+var<workgroup> scanned_parts: array<vec2<u32>, 32>;
 var<workgroup> found_at: u32;
 var<workgroup> found_before: vec2<u32>;
 var<workgroup> found_amount: vec2<u32>;
 
 const NONE: u32 = 0xffffffffu;
 
+/// Neighbouring threads whose sum is one step of a scan: a workgroup has 1 to 32 times as many.
+const PART: u32 = 32u;
+
 fn keeps(rank: u32, at: u32) -> bool {
     return rank > cut_rank || (rank == cut_rank && at <= cut_last);
 }
 
 struct Scan {
-    /// The sum before this thread, in the order of `place`.
+    /// The sum before this thread, in the order of indices.
     before: vec2<u32>,
+    /// The sum of the part that this thread belongs to.
+    part: vec2<u32>,
     all: vec2<u32>,
 }
 
-/// The position of a thread in the order of subgroups and lanes.
-fn place(thread: Thread) -> u32 {
-    return thread.subgroup * SUBGROUP_SIZE + thread.lane;
-}
-
+// In workgroup memory, without the operations of subgroups: with those, even after a `subgroupBarrier`, an H200 gave
+// wrong results for some sizes of workgroups.
 fn workgroup_scan(thread: Thread, x: vec2<u32>) -> Scan {
-    let pieces = split64(x);
-    let before = joined64(subgroupExclusiveAdd(pieces));
-    let all = joined64(subgroupAdd(pieces));
-    if thread.lane == 0u {
-        parts64[thread.subgroup] = all;
+    scanned[thread.index] = x;
+    workgroupBarrier();
+    let own = thread.index / PART;
+    var scan = Scan();
+    for (var i = PART * own; i < PART * (own + 1u); i++) {
+        if i == thread.index {
+            scan.before = scan.part;
+        }
+        scan.part = add64(scan.part, scanned[i]);
+    }
+    if thread.index % PART == 0u {
+        scanned_parts[own] = scan.part;
     }
     workgroupBarrier();
-    var scan = Scan(before, vec2<u32>(0u));
-    for (var i = 0u; i < WORKGROUP / SUBGROUP_SIZE; i++) {
-        if i == thread.subgroup {
+    for (var i = 0u; i < WORKGROUP / PART; i++) {
+        if i == own {
             scan.before = add64(scan.before, scan.all);
         }
-        scan.all = add64(scan.all, parts64[i]);
+        scan.all = add64(scan.all, scanned_parts[i]);
     }
     workgroupBarrier();
     return scan;
@@ -99,7 +108,7 @@ fn select_first(thread: Thread, row: u32, target_amount: vec2<u32>, shares: bool
         workgroupBarrier();
         // From the greatest bin down; each thread has some neighbours.
         let each = max(count / WORKGROUP, 1u);
-        let first = place(thread) * each;
+        let first = thread.index * each;
         var sum = vec2<u32>(0u);
         for (var i = first; i < min(first + each, count); i++) {
             sum = add64(sum, bin_amount(count - 1u - i));
@@ -159,19 +168,20 @@ fn bin_amount(bin: u32) -> vec2<u32> {
 /// The first index at which the amounts of kept elements, of rank `only` if that is not 0, exceed `bar`, or, where
 /// `shares`, that share of all of them, rounded down; NONE if nothing does.
 fn find_index(thread: Thread, row: u32, only: u32, target_bar: vec2<u32>, shares: bool) -> u32 {
-    let subgroups = WORKGROUP / SUBGROUP_SIZE;
+    let stretches = WORKGROUP / PART;
+    let lane = thread.index % PART;
     var bar = target_bar;
     var start = 0u;
     var stop = p.width;
     var below = vec2<u32>(0u);
     for (var round = 0u; round < 32u; round++) {
-        // At first each subgroup has a part, at last each thread an element.
+        // At first each `PART` of threads has a stretch, at last each thread an element.
         let fine = stop - start <= WORKGROUP;
-        let length = select((stop - start + subgroups - 1u) / subgroups, SUBGROUP_SIZE, fine);
-        let part = min(start + thread.subgroup * length, stop);
+        let length = select((stop - start + stretches - 1u) / stretches, PART, fine);
+        let part = min(start + thread.index / PART * length, stop);
         let part_stop = min(part + length, stop);
         var sum = vec2<u32>(0u);
-        for (var at = part + thread.lane; at < part_stop; at += SUBGROUP_SIZE) {
+        for (var at = part + lane; at < part_stop; at += PART) {
             let rank = rank_of(load(row, at));
             if keeps(rank, at) && (only == 0u || rank == only) {
                 sum = add64(sum, amount_of(rank));
@@ -187,14 +197,11 @@ fn find_index(thread: Thread, row: u32, only: u32, target_bar: vec2<u32>, shares
         let before = add64(below, scan.before);
         if fine {
             if !less64(bar, before) && less64(bar, add64(before, sum)) {
-                found_at = part + thread.lane;
+                found_at = part + lane;
             }
-        } else {
-            let whole = joined64(subgroupAdd(split64(sum)));
-            if thread.lane == 0u && !less64(bar, before) && less64(bar, add64(before, whole)) {
-                found_at = part;
-                found_before = before;
-            }
+        } else if lane == 0u && !less64(bar, before) && less64(bar, add64(before, scan.part)) {
+            found_at = part;
+            found_before = before;
         }
         workgroupBarrier();
         let at = found_at;

@@ -29,15 +29,3 @@ fn upper_product(a: vec2<u32>, b: vec2<u32>) -> vec3<u32> {
     let upper = add64(add64(wide_product(a.y, b.y), vec2<u32>(cross.y, 0u)), vec2<u32>(other.y, 0u));
     return vec3<u32>(upper, u32((low.x | other.x) != 0u));
 }
-
-/// Sums of up to 128 words of 16 bits fit a word.
-fn split64(a: vec2<u32>) -> vec4<u32> {
-    return vec4<u32>(a.x & 0xffffu, a.x >> 16u, a.y & 0xffffu, a.y >> 16u);
-}
-
-fn joined64(parts: vec4<u32>) -> vec2<u32> {
-    let second = parts.y + (parts.x >> 16u);
-    let third = parts.z + (second >> 16u);
-    let fourth = parts.w + (third >> 16u);
-    return vec2<u32>((parts.x & 0xffffu) | (second << 16u), (third & 0xffffu) | (fourth << 16u));
-}

@@ -175,7 +175,7 @@ fn from_gathered(thread: Thread, row: u32, share: vec2<u32>) -> u32 {
         atomicStore(&drawn, NONE);
     }
     let each = 1024u / WORKGROUP;
-    let first = min(place(thread) * each, count);
+    let first = min(thread.index * each, count);
     let stop = min(first + each, count);
     var sum = vec2<u32>(0u);
     for (var i = first; i < stop; i++) {

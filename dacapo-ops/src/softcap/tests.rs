@@ -47,6 +47,13 @@ fn through_the_runtime() {
                 .collect();
             assert_close(&found, &exact, 1e-6, 0.0);
         }
+        let x = bench.f32(&[4], &[f32::INFINITY, f32::NEG_INFINITY, 0.0, f32::NAN]);
+        bench
+            .run(|encoder| softcap.encode(encoder, &x, 50.0))
+            .unwrap();
+        let found = bench.read::<f32>(&x);
+        assert_eq!(found[..3], [50.0, -50.0, 0.0]);
+        assert!(found[3].is_nan());
         let x = bench.zeros(DType::F32, &[4, 6]);
         let gaps = x.narrow(1, 0, 3).unwrap();
         bench.refuses(

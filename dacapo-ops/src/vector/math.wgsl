@@ -1,7 +1,11 @@
 // The functions of math.rs, with its coefficients. Errors are in units in the last place of a device whose
 // division is within 2.5 of them, as Vulkan asks for; results below 2^-126 may become 0.
 //
-// Bounds are taken with comparisons, not with min and max: those may turn NaN into a number.
+// NaN is told by its bits: compilers take bounds to be min and max, which may turn NaN into a number.
+
+fn with_nan_of(x: f32, y: f32) -> f32 {
+    return select(y, x, (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u);
+}
 
 fn power_of_two(n: i32) -> f32 {
     return bitcast<f32>(u32(n + 127) << 23u);
@@ -24,7 +28,7 @@ fn exponential(x: f32) -> f32 {
     let y = fma(p, r * r, r) + 1.0;
     // In two steps, since 2^128 and 2^-150 are no f32.
     let half = exponent >> 1u;
-    return y * power_of_two(half) * power_of_two(exponent - half);
+    return with_nan_of(x, y * power_of_two(half) * power_of_two(exponent - half));
 }
 
 // 1 / (1 + e^-x) within 6 units.
@@ -39,7 +43,7 @@ fn finite_below(x: f32) -> f32 {
 
 fn silu(x: f32) -> f32 {
     let bounded = finite_below(x);
-    return bounded * sigmoid(bounded);
+    return with_nan_of(x, bounded * sigmoid(bounded));
 }
 
 // tanh x, relative error below 5e-7.
@@ -57,7 +61,7 @@ fn hyperbolic_tangent(x: f32) -> f32 {
 fn gelu_tanh(x: f32) -> f32 {
     let bounded = finite_below(x);
     let u = bounded * 1.5957692 * fma(bounded * bounded, 0.044715, 1.0);
-    return bounded * sigmoid(u);
+    return with_nan_of(x, bounded * sigmoid(u));
 }
 
 // x/2 (1 + erf(x / sqrt 2)) through erfc(z) = t exp(-z^2 + p(t)), t = 1 / (1 + z/2).
@@ -77,5 +81,5 @@ fn gelu_erf(x: f32) -> f32 {
     p = fma(p, t, 1.0010374);
     p = fma(p, t, -1.265545);
     let half_erfc = 0.5 * t * exponential(fma(-z, z, p));
-    return bounded * select(1.0 - half_erfc, half_erfc, bounded < 0.0);
+    return with_nan_of(x, bounded * select(1.0 - half_erfc, half_erfc, bounded < 0.0));
 }
