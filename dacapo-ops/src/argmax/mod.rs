@@ -35,7 +35,7 @@ impl Argmax {
             .binding::<u32>(1, Access::Write)
             .inline::<u32>();
         let form = if device.gpu().is_some() {
-            Form::Gpu(ByWidth::new(device, source, include_str!("argmax.wgsl"))?)
+            Form::Gpu(ByWidth::new(device, source, include_str!("argmax.wgsl")).compiled(device)?)
         } else {
             Form::Cpu(device.kernel(&source.cpu(cpu::entry))?)
         };

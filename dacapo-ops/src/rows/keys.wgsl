@@ -29,6 +29,8 @@ struct Thread {
 var<workgroup> parts: array<u32, 32>;
 
 fn workgroup_max(thread: Thread, x: u32) -> u32 {
+    // An H200 has run kernels wrongly whose subgroups met here without a barrier of their own.
+    subgroupBarrier();
     let part = subgroupMax(x);
     if thread.lane == 0u {
         parts[thread.subgroup] = part;
@@ -38,6 +40,7 @@ fn workgroup_max(thread: Thread, x: u32) -> u32 {
     for (var i = thread.lane; i < WORKGROUP / SUBGROUP_SIZE; i += SUBGROUP_SIZE) {
         all = max(all, parts[i]);
     }
+    subgroupBarrier();
     all = subgroupMax(all);
     workgroupBarrier();
     return all;

@@ -32,26 +32,27 @@ impl Lazy {
         Lazy(Arc::new((source, OnceLock::new())))
     }
 
-    pub(crate) fn get(&self, encoder: &CommandEncoder) -> Result<&Kernel> {
+    pub(crate) fn get(&self, device: &Device) -> Result<&Kernel> {
         let (source, cell) = &*self.0;
         if let Some(kernel) = cell.get() {
             return Ok(kernel);
         }
-        let kernel = encoder.device().kernel(source)?;
+        let kernel = device.kernel(source)?;
         Ok(cell.get_or_init(|| kernel))
     }
 }
 
-/// A kernel over logits bound at slot 0: the form for rows of whole quads of elements, and that for the rest.
+/// A kernel over logits bound at slot 0: the form for rows of whole quads of elements, and that for the rest, compiled when
+/// they are first used. Those that select take a second each on some drivers, and few programs need them.
 #[derive(Clone, Debug)]
 pub(crate) struct ByWidth {
-    quads: Kernel,
+    quads: Lazy,
     singles: Lazy,
 }
 
 impl ByWidth {
     /// `source` is given `text`, which declares `p.width` and goes with the snippets here.
-    pub(crate) fn new(device: &Device, source: KernelSource, text: &str) -> Result<ByWidth> {
+    pub(crate) fn new(device: &Device, source: KernelSource, text: &str) -> ByWidth {
         // Workgroup memory grows with the threads: 16.7 KB for 1024.
         let most = match device.limits().max_shared_bytes {
             ..0x8000 => 512,
@@ -64,18 +65,24 @@ impl ByWidth {
             // against them, and write workgroup memory before they read it.
             source.clone().wgsl(unsafe { wgsl.trusted() })
         };
-        Ok(ByWidth {
-            quads: device.kernel(&form(include_str!("quads.wgsl")))?,
+        ByWidth {
+            quads: Lazy::new(form(include_str!("quads.wgsl"))),
             singles: Lazy::new(form(include_str!("singles.wgsl"))),
-        })
+        }
+    }
+
+    /// This, with the usual form compiled already.
+    pub(crate) fn compiled(self, device: &Device) -> Result<ByWidth> {
+        self.quads.get(device)?;
+        Ok(self)
     }
 
     /// The form for rows of `width`.
     pub(crate) fn get(&self, encoder: &CommandEncoder, width: u32) -> Result<&Kernel> {
-        if width.is_multiple_of(4) {
-            Ok(&self.quads)
-        } else {
-            self.singles.get(encoder)
-        }
+        let form = match width.is_multiple_of(4) {
+            true => &self.quads,
+            false => &self.singles,
+        };
+        form.get(&encoder.device())
     }
 }

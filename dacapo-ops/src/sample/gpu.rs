@@ -44,7 +44,7 @@ impl Gpu {
             include_str!("../rows/exp.wgsl"),
         );
         Ok(Gpu {
-            draw: ByWidth::new(device, source, text)?,
+            draw: ByWidth::new(device, source, text),
             greedy: Argmax::new(device)?,
         })
     }

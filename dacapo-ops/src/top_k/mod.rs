@@ -42,7 +42,7 @@ impl TopK {
                 include_str!("../rows/select.wgsl"),
                 include_str!("../rows/u64.wgsl"),
             );
-            Form::Gpu(ByWidth::new(device, source, text)?)
+            Form::Gpu(ByWidth::new(device, source, text))
         } else {
             let source = source.binding::<u32>(2, Access::Write);
             Form::Cpu(device.kernel(&source.cpu(cpu::entry))?)

@@ -11,7 +11,9 @@ var<workgroup> results: array<f32, 4352>;
 
 // The nearest f16; what is beyond its range becomes its largest, and NaN stays.
 fn narrow(x: vec4<f32>) -> vec4<f16> {
-    return vec4<f16>(select(clamp(x, vec4<f32>(-65504.0), vec4<f32>(65504.0)), x, x != x));
+    // By its bits: compilers may take it that a number equals itself.
+    let is_nan = (bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu)) > vec4<u32>(0x7f800000u);
+    return vec4<f16>(select(clamp(x, vec4<f32>(-65504.0), vec4<f32>(65504.0)), x, is_nan));
 }
 
 @compute @workgroup_size(SUBGROUP_SIZE * 4u)
