@@ -12,6 +12,10 @@ use crate::options::GpuDebug;
 /// The layer that checks how Vulkan is used.
 pub(super) const LAYER: &core::ffi::CStr = c"VK_LAYER_KHRONOS_validation";
 
+/// What the layer says when it has lost track of a timeline semaphore that several threads wait for; its text goes on
+/// "this is most likely a validation bug" (version 1.3.239).
+const OWN_FAULT: &core::ffi::CStr = c"UNASSIGNED-VkSemaphore-state-timeout";
+
 /// The messenger of an instance.
 pub(super) struct Debug {
     utils: ext::debug_utils::Instance,
@@ -100,6 +104,15 @@ unsafe extern "system" fn listen(
             .and_then(|data| data.message_as_c_str())
             .map(|text| text.to_string_lossy().into_owned())
     };
+    // SAFETY: as above.
+    let name = unsafe {
+        data.as_ref()
+            .and_then(|data| data.message_id_name_as_c_str())
+    };
+    if name == Some(OWN_FAULT) {
+        tracing::warn!("the validation layer lost track of a semaphore");
+        return vk::FALSE;
+    }
     let text = text.unwrap_or_else(|| "a message without text".to_owned());
     tracing::error!("validation: {text}");
     messages.0.lock().push(text);
