@@ -15,7 +15,7 @@ Examples:
 Without a model, the default one in the cache is used; `python3 scripts/fetch-model` puts it there.
 
 Environment (flags win over it):
-  DACAPO_DEVICE        best, cpu, vulkan, metal, an index, or part of a name
+  DACAPO_DEVICE        as --device
   DACAPO_THREADS       worker threads of the CPU device, 1 to 1024
   DACAPO_HAZARDS       auto, manual, serial
   DACAPO_MEMORY_LIMIT  bytes, or with K, M or G

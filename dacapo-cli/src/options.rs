@@ -13,7 +13,8 @@ use crate::error::{Error, Result};
 /// Where to compute. The environment counts where a flag is absent.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct DeviceFlags {
-    /// Device to run on: best, cpu, vulkan, metal, an index of `dacapo devices`, or part of a name
+    /// Device to run on: best, cpu, vulkan, metal, discrete, integrated, software, an index of
+    /// `dacapo devices`, or part of a name
     #[arg(long, value_parser = device_selector)]
     device: Option<DeviceSelector>,
     /// Worker threads of the CPU device, 1 to 1024 [default: one per core]
@@ -101,7 +102,7 @@ fn log_level(value: Option<OsString>) -> Result<LevelFilter> {
 fn device_selector(text: &str) -> Result<DeviceSelector, &'static str> {
     match text.parse() {
         Ok(selector) if !text.is_empty() => Ok(selector),
-        _ => Err("allowed: best, cpu, vulkan, metal, an index, or part of a name"),
+        _ => Err("allowed: best, cpu, vulkan, metal, discrete, integrated, software, an index, or part of a name"),
     }
 }
 

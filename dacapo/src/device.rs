@@ -407,6 +407,7 @@ fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d Dev
     let found = match selector {
         DeviceSelector::Best => candidates.find(|device| device.kind != DeviceKind::SoftwareGpu),
         DeviceSelector::Backend(backend) => candidates.find(|device| device.backend == *backend),
+        DeviceSelector::Kind(kind) => candidates.find(|device| device.kind == *kind),
         DeviceSelector::Index(index) => candidates.find(|device| device.index == *index),
         DeviceSelector::Name(part) => {
             let part = part.to_lowercase();
@@ -424,6 +425,7 @@ fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d Dev
                 Some(absent) => format!("backend {backend} ({})", absent.reason),
                 None => format!("backend {backend}"),
             },
+            DeviceSelector::Kind(kind) => kind.to_string(),
             DeviceSelector::Index(index) => format!("index {index}"),
             DeviceSelector::Name(part) => format!("name {part:?}"),
         };

@@ -4,7 +4,7 @@ use core::num::NonZeroUsize;
 use core::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::info::Backend;
+use crate::info::{Backend, DeviceKind};
 
 mod kernel_cache;
 
@@ -45,6 +45,8 @@ pub enum DeviceSelector {
     Best,
     /// The best device of one backend.
     Backend(Backend),
+    /// The first device of this kind.
+    Kind(DeviceKind),
     /// The device at this index of [`Device::enumerate`](crate::Device::enumerate).
     Index(usize),
     /// The first device whose name contains this text, in any case.
@@ -57,6 +59,9 @@ impl FromStr for DeviceSelector {
     fn from_str(text: &str) -> Result<DeviceSelector, core::convert::Infallible> {
         Ok(match (text, text.parse(), Backend::from_str(text)) {
             ("best", _, _) => DeviceSelector::Best,
+            ("discrete", _, _) => DeviceSelector::Kind(DeviceKind::DiscreteGpu),
+            ("integrated", _, _) => DeviceSelector::Kind(DeviceKind::IntegratedGpu),
+            ("software", _, _) => DeviceSelector::Kind(DeviceKind::SoftwareGpu),
             (_, Ok(index), _) => DeviceSelector::Index(index),
             (_, _, Ok(backend)) => DeviceSelector::Backend(backend),
             _ => DeviceSelector::Name(text.to_owned()),
@@ -141,7 +146,7 @@ impl FromStr for GpuWithout {
 ///
 /// | field | environment variable | values |
 /// |---|---|---|
-/// | `device` | `DACAPO_DEVICE` | `best`, `cpu`, `vulkan`, `metal`, an index, or part of a name |
+/// | `device` | `DACAPO_DEVICE` | `best`, `cpu`, `vulkan`, `metal`, `discrete`, `integrated`, `software`, an index, or part of a name |
 /// | `hazards` | `DACAPO_HAZARDS` | `auto`, `manual`, `serial` |
 /// | `threads` | `DACAPO_THREADS` | 1 to 1024 |
 /// | `memory_limit` | `DACAPO_MEMORY_LIMIT` | bytes, or with a suffix `K`, `M` or `G` (powers of 1024) |
@@ -202,7 +207,7 @@ impl DeviceOptions {
         };
         apply(
             "DACAPO_DEVICE",
-            "best, cpu, vulkan, metal, an index, or part of a name",
+            "best, cpu, vulkan, metal, discrete, integrated, software, an index, or part of a name",
             &mut |value| {
                 self.device = value.parse().ok().filter(|_| !value.is_empty())?;
                 Some(())
@@ -289,6 +294,10 @@ mod tests {
         assert_eq!(
             with("DACAPO_DEVICE", "cpu").unwrap().device,
             DeviceSelector::Backend(Backend::Cpu)
+        );
+        assert_eq!(
+            with("DACAPO_DEVICE", "software").unwrap().device,
+            DeviceSelector::Kind(DeviceKind::SoftwareGpu)
         );
         assert_eq!(
             with("DACAPO_DEVICE", "H100").unwrap().device,
