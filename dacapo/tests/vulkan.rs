@@ -22,7 +22,7 @@ var<immediate> p: P;
 }";
 
 #[test]
-fn axpy() {
+fn what_a_kernel_binds_is_read_out_of_its_code() {
     let Some(device) = vulkan(|_| ()) else {
         return;
     };
@@ -32,25 +32,38 @@ fn axpy() {
     let x = device.buffer(4000, MemoryKind::DeviceLocal).unwrap();
     let y = device.buffer(4000, MemoryKind::DeviceLocal).unwrap();
     x.write(&[1.0f32; 1000]).unwrap();
-    let mut e = device.encoder("axpy").unwrap();
+    let mut encoder = device.encoder("axpy").unwrap();
     for a in [2.0, 0.5, 1.0] {
-        e.dispatch(
-            &kernel,
-            (&x, &y, Bytes(&Params { a, n: 1000 })),
-            Grid::threads([1000, 1, 1]),
-        )
-        .unwrap();
+        encoder
+            .dispatch(
+                &kernel,
+                (&x, &y, Bytes(&Params { a, n: 1000 })),
+                Grid::threads([1000, 1, 1]),
+            )
+            .unwrap();
     }
-    assert_eq!(e.barriers().len(), 2);
-    let s = e.commit().unwrap();
-    s.wait().unwrap();
-    assert!(s.gpu_time().is_some());
+    assert_eq!(encoder.barriers().len(), 2);
+    let submission = encoder.commit().unwrap();
+    submission.wait().unwrap();
+    assert!(submission.gpu_time().is_some());
     assert_eq!(y.read::<f32>().unwrap(), [3.5; 1000]);
-    let mut e = device.encoder("copy").unwrap();
-    e.fill(&y.slice(1..7).unwrap(), 7).unwrap();
-    e.copy(&y.slice(3..1002).unwrap(), &x.slice(1001..2000).unwrap())
+}
+
+/// At any byte, which commands for whole words cannot do by themselves.
+#[test]
+fn transfers_begin_and_end_anywhere() {
+    let Some(device) = vulkan(|_| ()) else {
+        return;
+    };
+    let x = device.buffer(4000, MemoryKind::DeviceLocal).unwrap();
+    let y = device.buffer(4000, MemoryKind::DeviceLocal).unwrap();
+    y.write(&[3.5f32; 1000]).unwrap();
+    let mut encoder = device.encoder("copy").unwrap();
+    encoder.fill(&y.slice(1..7).unwrap(), 7).unwrap();
+    encoder
+        .copy(&y.slice(3..1002).unwrap(), &x.slice(1001..2000).unwrap())
         .unwrap();
-    e.commit().unwrap().wait().unwrap();
+    encoder.commit().unwrap().wait().unwrap();
     let (x, y) = (x.read::<u8>().unwrap(), y.read::<u8>().unwrap());
     assert_eq!(y[..8], [0, 7, 7, 7, 7, 7, 7, 64]);
     assert_eq!(x[1001..2000], y[3..1002]);
