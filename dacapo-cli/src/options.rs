@@ -102,7 +102,9 @@ fn log_level(value: Option<OsString>) -> Result<LevelFilter> {
 fn device_selector(text: &str) -> Result<DeviceSelector, &'static str> {
     match text.parse() {
         Ok(selector) if !text.is_empty() => Ok(selector),
-        _ => Err("allowed: best, cpu, vulkan, metal, discrete, integrated, software, an index, or part of a name"),
+        _ => Err(
+            "allowed: best, cpu, vulkan, metal, discrete, integrated, software, an index, or part of a name",
+        ),
     }
 }
 
