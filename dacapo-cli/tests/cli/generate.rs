@@ -51,19 +51,23 @@ fn json_has_text_tokens_and_statistics() {
     }
 }
 
-#[test]
-fn the_stream_is_the_text_and_whole_characters() {
-    // This model says bytes that are no UTF-8: they arrive as replacement characters.
-    let model = tiny("qwen2.f16-f32.gguf");
-    let arguments = [
+fn twenty_tokens(model: &str) -> [&str; 7] {
+    [
         "generate",
         "--model",
-        &model,
+        model,
         "--prompt",
         "ab c",
         "--max-tokens",
         "20",
-    ];
+    ]
+}
+
+#[test]
+fn the_stream_is_the_text_and_whole_characters() {
+    // This model says bytes that are no UTF-8: they arrive as replacement characters.
+    let model = tiny("qwen2.f16-f32.gguf");
+    let arguments = twenty_tokens(&model);
     let streamed = output(arguments);
     let report = json(arguments.iter().chain(&["--json"]));
     let text = report["text"].as_str().expect("a text");
@@ -82,18 +86,8 @@ fn the_text_on_vulkan_is_that_of_the_processor() {
     }
     for model in ["llama-gqa.q4_1.gguf", "qwen3.bf16-q8_0.gguf"] {
         let model = tiny(model);
-        let answer = |device: &str| {
-            let arguments = [
-                "generate",
-                "--model",
-                &model,
-                "--prompt",
-                "ab c",
-                "--max-tokens",
-                "20",
-            ];
-            json(arguments.iter().chain(&["--json", "--device", device]))
-        };
+        let arguments = twenty_tokens(&model);
+        let answer = |device: &str| json(arguments.iter().chain(&["--json", "--device", device]));
         let (cpu, vulkan) = (answer("cpu"), answer("vulkan"));
         assert_eq!(cpu["tokens"], vulkan["tokens"], "{model}");
         assert_eq!(

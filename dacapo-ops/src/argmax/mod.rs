@@ -35,7 +35,7 @@ impl Argmax {
             .binding::<u32>(1, Access::Write)
             .inline::<u32>();
         let form = if device.gpu().is_some() {
-            Form::Gpu(ByWidth::new(device, source, include_str!("argmax.wgsl")).compiled(device)?)
+            Form::Gpu(ByWidth::new(device, source, include_str!("argmax.wgsl")).compiled()?)
         } else {
             Form::Cpu(device.kernel(&source.cpu(cpu::entry))?)
         };
@@ -65,7 +65,7 @@ impl Argmax {
             Form::Cpu(kernel) => encoder.dispatch(kernel, args, Grid::groups([rows, 1, 1]))?,
             Form::Gpu(kernels) => {
                 let grid = rows::grid(&encoder.device(), rows);
-                encoder.dispatch(kernels.get(encoder, width)?, args, grid)?;
+                encoder.dispatch(kernels.get(width)?, args, grid)?;
             }
         }
         Ok(())

@@ -1,11 +1,10 @@
 //! What the GPU forms share that give each row of logits to one workgroup.
 #![allow(unsafe_code, reason = "kernels without checks")]
 
-use std::sync::{Arc, OnceLock};
-
-use dacapo::{CommandEncoder, Device, Grid, Kernel, KernelSource, Wgsl};
+use dacapo::{Device, Grid, Kernel, KernelSource, Wgsl};
 
 use crate::error::Result;
+use crate::lazy::LazyKernel;
 
 /// Subgroups that the workgroup of any device may have.
 const MAX_SUBGROUPS: u32 = 32;
@@ -23,31 +22,12 @@ pub(crate) fn grid(device: &Device, rows: u32) -> Grid<'static> {
     Grid::groups([rows.min(device.limits().max_groups[0]), 1, 1])
 }
 
-/// A kernel that is compiled when it is first used.
-#[derive(Clone, Debug)]
-pub(crate) struct Lazy(Arc<(KernelSource, OnceLock<Kernel>)>);
-
-impl Lazy {
-    pub(crate) fn new(source: KernelSource) -> Lazy {
-        Lazy(Arc::new((source, OnceLock::new())))
-    }
-
-    pub(crate) fn get(&self, device: &Device) -> Result<&Kernel> {
-        let (source, cell) = &*self.0;
-        if let Some(kernel) = cell.get() {
-            return Ok(kernel);
-        }
-        let kernel = device.kernel(source)?;
-        Ok(cell.get_or_init(|| kernel))
-    }
-}
-
 /// A kernel over logits bound at slot 0: the form for rows of whole quads of elements, and that for the rest, compiled when
 /// they are first used. Those that select take a second each on some drivers, and few programs need them.
 #[derive(Clone, Debug)]
 pub(crate) struct ByWidth {
-    quads: Lazy,
-    singles: Lazy,
+    quads: LazyKernel,
+    singles: LazyKernel,
 }
 
 impl ByWidth {
@@ -66,23 +46,23 @@ impl ByWidth {
             source.clone().wgsl(unsafe { wgsl.trusted() })
         };
         ByWidth {
-            quads: Lazy::new(form(include_str!("quads.wgsl"))),
-            singles: Lazy::new(form(include_str!("singles.wgsl"))),
+            quads: LazyKernel::new(device, form(include_str!("quads.wgsl"))),
+            singles: LazyKernel::new(device, form(include_str!("singles.wgsl"))),
         }
     }
 
     /// This, with the usual form compiled already.
-    pub(crate) fn compiled(self, device: &Device) -> Result<ByWidth> {
-        self.quads.get(device)?;
+    pub(crate) fn compiled(self) -> Result<ByWidth> {
+        self.quads.get()?;
         Ok(self)
     }
 
     /// The form for rows of `width`.
-    pub(crate) fn get(&self, encoder: &CommandEncoder, width: u32) -> Result<&Kernel> {
+    pub(crate) fn get(&self, width: u32) -> Result<&Kernel> {
         let form = match width.is_multiple_of(4) {
             true => &self.quads,
             false => &self.singles,
         };
-        form.get(&encoder.device())
+        form.get()
     }
 }

@@ -24,6 +24,7 @@ use smallvec::SmallVec;
 
 use crate::dtype::DType;
 use crate::error::Result;
+use crate::launch::MAX_GROUPS;
 use crate::linear::{Epilogue, Operands};
 use crate::quant::WeightMatrix;
 use crate::tensor::Tensor;
@@ -39,9 +40,6 @@ const FEW: u32 = 8;
 
 /// Rows and tokens of a tile of the kernels for many tokens.
 const TILE: u32 = 64;
-
-/// Workgroups along an axis that every device takes.
-const MAX_GROUPS: u32 = 65_535;
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
@@ -253,7 +251,7 @@ fn grid(way: Way, params: &Params) -> Grid<'static> {
         Way::MatVec(shape) => {
             let per_group = shape.rows * (shape.subgroups / shape.split);
             let groups = params.rows.div_ceil(per_group);
-            let down = groups.div_ceil(MAX_GROUPS);
+            let down = groups.div_ceil(MAX_GROUPS as u32);
             Grid::groups([groups.div_ceil(down), down, 1])
         }
         Way::MatMul | Way::Cooperative => {
