@@ -134,6 +134,14 @@ pub enum Error {
         /// The view.
         view: Box<str>,
     },
+    /// Two views are of different allocations.
+    #[error("{view} is no view of {allocation:?}")]
+    OtherAllocation {
+        /// The view.
+        view: Box<str>,
+        /// The label of the allocation of which it should be one.
+        allocation: Box<str>,
+    },
     /// A handle of another device was passed.
     #[error("{what} belongs to another device than {device}")]
     ForeignDevice {

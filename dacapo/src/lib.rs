@@ -90,7 +90,10 @@ pub use encoder::{
     Barrier, BarrierCause, CommandEncoder, DispatchError, DispatchProblem, EncoderOptions, Scope,
 };
 pub use error::{Error, Fault, Result, SubmissionFailure};
-pub use graph::{Graph, Node, NodeArg, NodeGrid, ScopeId};
+pub use graph::{
+    Fused, FusedPart, FusionRule, Graph, Link, Match, Node, NodeArg, NodeGrid, Plan, Port, ScopeId,
+    Unfit,
+};
 pub use grid::Grid;
 pub use info::{
     AbsentBackend, Backend, DeviceInfo, DeviceKind, Devices, GpuFeatures, Limits, MemoryBudget,

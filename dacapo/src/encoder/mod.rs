@@ -163,6 +163,22 @@ impl CommandEncoder {
         }
     }
 
+    /// Says that nobody needs the bytes of `view` after what has been encoded so far: not the host, not a later
+    /// dispatch before it has overwritten them. Until then they mean nothing. A plan of a captured graph can then do
+    /// without them; what runs live does not care.
+    ///
+    /// The block of a [`BufferPool`](crate::BufferPool) that has been released need not be discarded.
+    ///
+    /// # Errors
+    /// [`Error::ForeignDevice`] for a view of another device, [`Error::ReadOnly`] for one that nothing can write.
+    pub fn discard(&mut self, view: &BufferView) -> Result<()> {
+        validate::native_use(&self.core, view, Access::Write, "a discard")?;
+        if let Target::Capture(capture) = &mut self.target {
+            capture.discard(view);
+        }
+        Ok(())
+    }
+
     /// Opens a scope that lasts until the returned guard is dropped. Scopes nest; their labels reach errors,
     /// profiles, captures and the driver's tools.
     ///

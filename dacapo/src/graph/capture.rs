@@ -11,6 +11,23 @@ pub(crate) struct Capture {
     scopes: Vec<ScopeLabel>,
     scope: Option<ScopeId>,
     pending_barrier: bool,
+    discards: Vec<Discard>,
+}
+
+/// Bytes that nobody needs any more.
+#[derive(Clone)]
+pub(crate) struct Discard {
+    /// How many nodes were there.
+    pub(crate) after: u32,
+    pub(crate) view: BufferView,
+}
+
+/// What a finished capture holds.
+pub(crate) struct Captured {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) scopes: Vec<ScopeLabel>,
+    pub(crate) discards: Vec<Discard>,
+    pub(crate) ends_with_barrier: bool,
 }
 
 impl Capture {
@@ -37,11 +54,19 @@ impl Capture {
             accesses: checked.accesses.to_vec(),
             barrier_before: core::mem::take(&mut self.pending_barrier),
             scope: self.scope,
+            fused: None,
         });
     }
 
     pub(crate) fn barrier(&mut self) {
         self.pending_barrier = true;
+    }
+
+    pub(crate) fn discard(&mut self, view: &BufferView) {
+        self.discards.push(Discard {
+            after: self.nodes.len() as u32,
+            view: view.clone(),
+        });
     }
 
     pub(crate) fn push_scope(&mut self, label: &str) {
@@ -56,7 +81,12 @@ impl Capture {
         self.scope = self.scope.and_then(|id| self.scopes[id.index()].parent);
     }
 
-    pub(crate) fn finish(self) -> (Vec<Node>, Vec<ScopeLabel>, bool) {
-        (self.nodes, self.scopes, self.pending_barrier)
+    pub(crate) fn finish(self) -> Captured {
+        Captured {
+            nodes: self.nodes,
+            scopes: self.scopes,
+            discards: self.discards,
+            ends_with_barrier: self.pending_barrier,
+        }
     }
 }

@@ -1,7 +1,9 @@
 //! Forward passes recorded once, to be inspected and played again.
 
 mod capture;
+mod fusion;
 mod node;
+mod plan;
 
 use core::fmt;
 
@@ -15,8 +17,11 @@ use crate::options::Hazards;
 use crate::submission::Submission;
 
 pub(crate) use capture::Capture;
+use capture::Discard;
+pub use fusion::{FusionRule, Link, Match, Port, Unfit};
 use node::ScopeLabel;
-pub use node::{Node, NodeArg, NodeGrid, ScopeId};
+pub use node::{Fused, FusedPart, Node, NodeArg, NodeGrid, ScopeId};
+pub use plan::Plan;
 
 /// The scopes that an encoder has entered, outermost first.
 type OpenScopes = SmallVec<[ScopeId; 8]>;
@@ -31,6 +36,8 @@ pub struct Graph {
     hazards: Hazards,
     nodes: Vec<Node>,
     scopes: Vec<ScopeLabel>,
+    /// In the order of the capture.
+    discards: Vec<Discard>,
     ends_with_barrier: bool,
 }
 
@@ -70,13 +77,14 @@ impl Graph {
         encode(&mut encoder)?;
         let hazards = encoder.hazards();
         let capture = encoder.into_capture().unwrap_or_default();
-        let (nodes, scopes, ends_with_barrier) = capture.finish();
+        let captured = capture.finish();
         Ok(Graph {
             device: device.clone(),
             hazards,
-            nodes,
-            scopes,
-            ends_with_barrier,
+            nodes: captured.nodes,
+            scopes: captured.scopes,
+            discards: captured.discards,
+            ends_with_barrier: captured.ends_with_barrier,
         })
     }
 

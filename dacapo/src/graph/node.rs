@@ -1,4 +1,5 @@
 use core::fmt;
+use std::sync::Arc;
 
 use crate::access::Access;
 use crate::grid::{Extent, Grid};
@@ -16,6 +17,27 @@ pub struct Node {
     pub(crate) accesses: Vec<RangeAccess>,
     pub(crate) barrier_before: bool,
     pub(crate) scope: Option<ScopeId>,
+    pub(crate) fused: Option<Arc<Fused>>,
+}
+
+/// Which nodes a fused one stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fused {
+    /// The rule that fired last.
+    pub rule: &'static str,
+    /// The captured nodes, in program order.
+    pub parts: Vec<FusedPart>,
+}
+
+/// A captured node that is part of a fused one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FusedPart {
+    /// Its place in the captured graph.
+    pub index: u32,
+    /// Its kernel's name.
+    pub kernel: Box<str>,
+    /// Its kind of operation.
+    pub op: Box<str>,
 }
 
 /// A view bound at a slot.
@@ -76,6 +98,12 @@ impl Node {
         &self.args
     }
 
+    /// What is bound at `slot`, if anything is.
+    pub fn view(&self, slot: u32) -> Option<&BufferView> {
+        let arg = self.args.iter().find(|arg| arg.slot == slot);
+        arg.map(|arg| &arg.view)
+    }
+
     /// The inline constants.
     pub fn inline(&self) -> &[u8] {
         &self.inline
@@ -94,6 +122,11 @@ impl Node {
     /// Whether the caller put a barrier in front of it.
     pub fn barrier_before(&self) -> bool {
         self.barrier_before
+    }
+
+    /// What it stands for, if a rule of fusion made it.
+    pub fn fused(&self) -> Option<&Fused> {
+        self.fused.as_deref()
     }
 
     /// The innermost scope around it.

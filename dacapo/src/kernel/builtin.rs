@@ -24,9 +24,11 @@ impl Builtins {
     pub(crate) fn new(core: &Arc<DeviceCore>) -> Result<Builtins> {
         let copy = KernelSource::new("copy")
             .binding::<u8>(0, Access::Read)
-            .binding::<u8>(1, Access::Write);
+            .binding::<u8>(1, Access::Write)
+            .overwrites(1);
         let fill = KernelSource::new("fill")
             .binding::<u8>(0, Access::Write)
+            .overwrites(0)
             .inline::<u32>();
         Ok(Builtins {
             copy: core.kernel(&copy.cpu(cpu_copy).or_transfer(Transfer::Copy))?,

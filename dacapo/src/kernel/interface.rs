@@ -46,6 +46,8 @@ pub struct Interface {
     pub(crate) workgroup: [u32; 3],
     pub(crate) shared: SharedMemory,
     pub(crate) touches_anything: bool,
+    /// Slots of which every dispatch writes all bytes, in the order in which they were declared.
+    pub(crate) overwritten: Vec<u32>,
     /// Whether a command of the device does it, for which the limits of kernels do not count.
     pub(crate) is_transfer: bool,
 }
@@ -74,6 +76,11 @@ impl Interface {
     /// Whether the kernel may touch memory beyond its bindings, so that nothing can run beside it.
     pub fn touches_anything(&self) -> bool {
         self.touches_anything
+    }
+
+    /// Whether every dispatch writes all bytes bound at `slot`, so that what was there before is lost.
+    pub fn overwrites(&self, slot: u32) -> bool {
+        self.overwritten.contains(&slot)
     }
 
     /// This, of a kernel that is a command of the device.
@@ -114,6 +121,7 @@ impl Interface {
         Ok(Interface {
             bindings,
             touches_anything: self.touches_anything,
+            overwritten: self.overwritten.clone(),
             ..code.clone()
         })
     }
@@ -135,6 +143,14 @@ impl Interface {
             .find(|pair| pair[0].slot == pair[1].slot)
         {
             return Err(invalid(format!("slot {} is declared twice", pair[0].slot)));
+        }
+        let written = |slot: &u32| {
+            (self.bindings.iter()).any(|b| b.slot == *slot && b.access == Access::Write)
+        };
+        if let Some(slot) = self.overwritten.iter().find(|slot| !written(slot)) {
+            return Err(invalid(format!(
+                "slot {slot} is declared overwritten, and not as one that is written only"
+            )));
         }
         if let Some(last) = self
             .bindings

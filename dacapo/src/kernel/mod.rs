@@ -27,8 +27,8 @@ pub use wgsl::Wgsl;
 pub struct Kernel(Arc<KernelInner>);
 
 struct KernelInner {
-    name: Box<str>,
-    op: Box<str>,
+    source: KernelSource,
+    /// That of the form that was compiled.
     interface: Interface,
     pipeline: Box<dyn backend::Pipeline>,
     device: Weak<DeviceCore>,
@@ -41,8 +41,7 @@ impl Kernel {
         device: &Arc<DeviceCore>,
     ) -> Kernel {
         Kernel(Arc::new(KernelInner {
-            name: source.name().into(),
-            op: source.op_kind().into(),
+            source: source.clone(),
             interface: compiled.interface,
             pipeline: compiled.pipeline,
             device: Arc::downgrade(device),
@@ -51,12 +50,17 @@ impl Kernel {
 
     /// The name given by its source.
     pub fn name(&self) -> &str {
-        &self.0.name
+        self.0.source.name()
     }
 
     /// The kind of operation it performs, for fusion rules and profiles.
     pub fn op_kind(&self) -> &str {
-        &self.0.op
+        self.0.source.op_kind()
+    }
+
+    /// What it was compiled from.
+    pub fn source(&self) -> &KernelSource {
+        &self.0.source
     }
 
     /// What it binds and how.

@@ -77,6 +77,7 @@ impl KernelSource {
                 workgroup: [1, 1, 1],
                 shared: SharedMemory::None,
                 touches_anything: false,
+                overwritten: Vec::new(),
                 is_transfer: false,
             },
             cpu: None,
@@ -103,6 +104,16 @@ impl KernelSource {
                 align: align_of::<T>() as u32,
             },
         );
+        self
+    }
+
+    /// Declares that every dispatch writes all bytes bound at `slot`, which is written only: what was there before
+    /// is lost. Plans need to know that before they give a value other memory, or do without it. Nothing checks it
+    /// at run time: a kernel that writes a part of its view must not say so.
+    pub fn overwrites(mut self, slot: u32) -> KernelSource {
+        if !self.interface.overwritten.contains(&slot) {
+            self.interface.overwritten.push(slot);
+        }
         self
     }
 

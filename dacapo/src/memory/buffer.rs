@@ -123,6 +123,24 @@ impl BufferView {
         }
     }
 
+    /// The smallest view that covers this one and another one of the same allocation.
+    ///
+    /// # Errors
+    /// [`Error::OtherAllocation`] for a view of something else.
+    pub fn spanning(&self, other: &BufferView) -> Result<BufferView> {
+        if !Arc::ptr_eq(&self.allocation, &other.allocation) {
+            return Err(Error::OtherAllocation {
+                view: format!("{other:?}").into(),
+                allocation: self.allocation.label.clone(),
+            });
+        }
+        let (a, b) = (self.range, other.range);
+        Ok(BufferView {
+            range: ByteRange::new(a.start.min(b.start), a.end.max(b.end)),
+            ..self.clone()
+        })
+    }
+
     /// Length in bytes.
     pub fn len(&self) -> u64 {
         self.range.len()

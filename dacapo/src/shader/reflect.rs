@@ -86,6 +86,7 @@ pub(super) fn reflect(
                 bytes => SharedMemory::Fixed(bytes),
             },
             touches_anything: false,
+            overwritten: Vec::new(),
             is_transfer: false,
         },
         inline_slot,

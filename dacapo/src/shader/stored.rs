@@ -151,6 +151,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Shader> {
                 bytes => SharedMemory::Fixed(bytes),
             },
             touches_anything: false,
+            overwritten: Vec::new(),
             is_transfer: false,
         },
         inline_slot,

@@ -1,0 +1,5 @@
+//! Several nodes become one.
+
+mod rule;
+
+pub use rule::{FusionRule, Link, Match, Port, Unfit};
