@@ -1,9 +1,11 @@
 //! Forward passes recorded once, to be inspected and played again.
 
 mod capture;
+mod dag;
 mod fusion;
 mod node;
 mod plan;
+mod schedule;
 
 use core::fmt;
 
@@ -22,6 +24,7 @@ pub use fusion::{FusionRule, Link, Match, Port, Unfit};
 use node::ScopeLabel;
 pub use node::{Fused, FusedPart, Node, NodeArg, NodeGrid, ScopeId};
 pub use plan::Plan;
+pub use schedule::Reorder;
 
 /// The scopes that an encoder has entered, outermost first.
 type OpenScopes = SmallVec<[ScopeId; 8]>;

@@ -2,6 +2,7 @@ use core::fmt;
 use std::sync::Arc;
 
 use crate::access::Access;
+use crate::graph::dag::Step;
 use crate::grid::{Extent, Grid};
 use crate::hazard::RangeAccess;
 use crate::kernel::Kernel;
@@ -117,6 +118,14 @@ impl Node {
     /// The bytes it touches, of memory that anything may write: read-only imports are not listed.
     pub fn accesses(&self) -> &[RangeAccess] {
         &self.accesses
+    }
+
+    pub(crate) fn step(&self) -> Step<'_> {
+        Step {
+            accesses: &self.accesses,
+            unknown: self.kernel.interface().touches_anything(),
+            fence: self.barrier_before,
+        }
     }
 
     /// Whether the caller put a barrier in front of it.
