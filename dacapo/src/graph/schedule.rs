@@ -104,10 +104,10 @@ impl Schedule {
 fn free(steps: &[Step<'_>], map: &Map, costs: &[f64]) -> Schedule {
     let dag = Dag::with(steps, map);
     let mut longest = vec![0f64; dag.longest as usize];
-    for node in 0..steps.len() {
+    for (node, cost) in costs.iter().enumerate() {
         let wave = dag.depths[node];
         if wave == dag.latest(node) {
-            longest[wave as usize] = longest[wave as usize].max(costs[node]);
+            longest[wave as usize] = longest[wave as usize].max(*cost);
         }
     }
     let mut frontier = Frontier::new(map);

@@ -8,7 +8,6 @@ mod map;
 #[cfg(test)]
 mod tests;
 
-use crate::graph::Node;
 use crate::hazard::{Hazard, HazardKind, RangeAccess};
 use crate::range::ByteRange;
 
@@ -39,10 +38,6 @@ pub(crate) struct Dag {
     pub(crate) waits: Vec<Waits>,
     /// Nodes on the longest chain: the least number of waves.
     pub(crate) longest: u32,
-}
-
-pub(crate) fn steps(nodes: &[Node]) -> Vec<Step<'_>> {
-    nodes.iter().map(Node::step).collect()
 }
 
 impl<'a> Step<'a> {
