@@ -91,8 +91,8 @@ pub use encoder::{
 };
 pub use error::{Error, Fault, Result, SubmissionFailure};
 pub use graph::{
-    Fused, FusedPart, FusionRule, Graph, Link, Match, Node, NodeArg, NodeGrid, Plan, Port, ScopeId,
-    Unfit,
+    Executable, Fused, FusedPart, FusionRule, Graph, Link, Match, Node, NodeArg, NodeGrid, Plan,
+    Port, ScopeId, Split, Unfit,
 };
 pub use grid::Grid;
 pub use info::{

@@ -1,6 +1,7 @@
 //! Forward passes recorded once, to be inspected and played again.
 
 mod capture;
+mod executable;
 mod fusion;
 mod node;
 mod plan;
@@ -18,6 +19,7 @@ use crate::submission::Submission;
 
 pub(crate) use capture::Capture;
 use capture::Discard;
+pub use executable::{Executable, Split};
 pub use fusion::{FusionRule, Link, Match, Port, Unfit};
 use node::ScopeLabel;
 pub use node::{Fused, FusedPart, Node, NodeArg, NodeGrid, ScopeId};
@@ -25,6 +27,21 @@ pub use plan::Plan;
 
 /// The scopes that an encoder has entered, outermost first.
 type OpenScopes = SmallVec<[ScopeId; 8]>;
+
+/// What brings an encoder from one scope to another.
+enum ScopeStep<'a> {
+    Begin(&'a str),
+    End,
+}
+
+impl ScopeStep<'_> {
+    fn take(self, encoder: &mut CommandEncoder) {
+        match self {
+            ScopeStep::Begin(label) => encoder.begin_scope(label),
+            ScopeStep::End => encoder.end_scope(),
+        }
+    }
+}
 
 /// A recorded sequence of dispatches with the buffers they bind.
 ///
@@ -143,7 +160,7 @@ impl Graph {
             if node.barrier_before {
                 encoder.barrier();
             }
-            self.enter_scope(node.scope, &mut open, encoder);
+            self.enter_scope(node.scope, &mut open, |step| step.take(encoder));
             let mut args = SmallVec::<[Arg<'_>; MAX_BINDINGS + 1]>::new();
             args.extend(node.args.iter().map(|arg| Arg::view(&arg.view)));
             args.push(Arg {
@@ -152,11 +169,11 @@ impl Graph {
             });
             let encoded = encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid());
             if encoded.is_err() {
-                self.enter_scope(None, &mut open, encoder);
+                self.enter_scope(None, &mut open, |step| step.take(encoder));
                 return encoded;
             }
         }
-        self.enter_scope(None, &mut open, encoder);
+        self.enter_scope(None, &mut open, |step| step.take(encoder));
         if self.ends_with_barrier {
             encoder.barrier();
         }
@@ -182,7 +199,7 @@ impl Graph {
         &self,
         target: Option<ScopeId>,
         open: &mut OpenScopes,
-        encoder: &mut CommandEncoder,
+        mut take: impl FnMut(ScopeStep<'_>),
     ) {
         if open.last().copied() == target {
             return;
@@ -196,11 +213,11 @@ impl Graph {
         path.reverse();
         let shared = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
         for _ in shared..open.len() {
-            encoder.end_scope();
+            take(ScopeStep::End);
         }
         open.truncate(shared);
         for id in &path[shared..] {
-            encoder.begin_scope(&self.scopes[id.index()].label);
+            take(ScopeStep::Begin(&self.scopes[id.index()].label));
             open.push(*id);
         }
     }

@@ -18,6 +18,11 @@ impl Plan {
         &self.graph
     }
 
+    /// For each node in the order of submission, its place in the program.
+    pub(crate) fn places(&self) -> Vec<u32> {
+        (0..self.graph.nodes.len() as u32).collect()
+    }
+
     /// The waves, as ranges of the graph's nodes. None is empty.
     pub fn waves(&self) -> impl ExactSizeIterator<Item = Range<usize>> + '_ {
         (0..self.wave_ends.len()).map(|wave| {
