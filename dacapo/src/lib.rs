@@ -91,9 +91,9 @@ pub use encoder::{
 };
 pub use error::{Error, Fault, Result, SubmissionFailure};
 pub use graph::{
-    Costs, CriticalNode, Explanation, Fired, Fused, FusedPart, FusionReport, FusionRule, Graph,
-    Link, Match, MissReason, NearMiss, Node, NodeArg, NodeGrid, Plan, PlanOptions, PlanReport,
-    PlannedBarrier, Port, Renamed, Reorder, ScopeId, Shape, Unfit,
+    Costs, CriticalNode, Executable, Explanation, Fired, Fused, FusedPart, FusionReport,
+    FusionRule, Graph, Link, Match, MissReason, NearMiss, Node, NodeArg, NodeGrid, Plan,
+    PlanOptions, PlanReport, PlannedBarrier, Port, Renamed, Reorder, ScopeId, Shape, Split, Unfit,
 };
 pub use grid::Grid;
 pub use info::{

@@ -3,6 +3,7 @@
 mod capture;
 mod costs;
 mod dag;
+mod executable;
 mod fusion;
 mod node;
 mod plan;
@@ -23,6 +24,7 @@ use crate::submission::Submission;
 pub(crate) use capture::Capture;
 use capture::Discard;
 pub use costs::Costs;
+pub use executable::{Executable, Split};
 pub use fusion::{Fired, FusionReport, FusionRule, Link, Match, MissReason, NearMiss, Port, Unfit};
 use node::ScopeLabel;
 pub use node::{Fused, FusedPart, Node, NodeArg, NodeGrid, ScopeId};
@@ -32,6 +34,21 @@ pub use schedule::Reorder;
 
 /// The scopes that an encoder has entered, outermost first.
 type OpenScopes = SmallVec<[ScopeId; 8]>;
+
+/// What brings an encoder from one scope to another.
+enum ScopeStep<'a> {
+    Begin(&'a str),
+    End,
+}
+
+impl ScopeStep<'_> {
+    fn take(self, encoder: &mut CommandEncoder) {
+        match self {
+            ScopeStep::Begin(label) => encoder.begin_scope(label),
+            ScopeStep::End => encoder.end_scope(),
+        }
+    }
+}
 
 /// A recorded sequence of dispatches with the buffers they bind.
 ///
@@ -146,14 +163,14 @@ impl Graph {
             if node.barrier_before {
                 encoder.barrier();
             }
-            self.enter_scope(node.scope, &mut open, encoder);
+            self.enter_scope(node.scope, &mut open, |step| step.take(encoder));
             let encoded = self.encode_node(node, encoder);
             if encoded.is_err() {
-                self.enter_scope(None, &mut open, encoder);
+                self.enter_scope(None, &mut open, |step| step.take(encoder));
                 return encoded;
             }
         }
-        self.enter_scope(None, &mut open, encoder);
+        self.enter_scope(None, &mut open, |step| step.take(encoder));
         if self.ends_with_barrier {
             encoder.barrier();
         }
@@ -201,7 +218,7 @@ impl Graph {
         &self,
         target: Option<ScopeId>,
         open: &mut OpenScopes,
-        encoder: &mut CommandEncoder,
+        mut take: impl FnMut(ScopeStep<'_>),
     ) {
         if open.last().copied() == target {
             return;
@@ -209,11 +226,11 @@ impl Graph {
         let path = self.scope_ids(target);
         let shared = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
         for _ in shared..open.len() {
-            encoder.end_scope();
+            take(ScopeStep::End);
         }
         open.truncate(shared);
         for id in &path[shared..] {
-            encoder.begin_scope(&self.scopes[id.index()].label);
+            take(ScopeStep::Begin(&self.scopes[id.index()].label));
             open.push(*id);
         }
     }

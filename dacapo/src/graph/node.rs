@@ -2,15 +2,13 @@ use core::fmt;
 use std::sync::Arc;
 
 use crate::access::Access;
+use crate::backend::INDIRECT_BYTES;
 use crate::graph::dag::Step;
 use crate::grid::{Extent, Grid};
 use crate::hazard::RangeAccess;
 use crate::kernel::Kernel;
 use crate::memory::BufferView;
 use crate::range::ByteRange;
-
-/// Bytes of the grid of an indirect dispatch: three u32.
-pub(crate) const GRID_BYTES: u64 = 12;
 
 /// One dispatch of a graph.
 #[derive(Clone)]
@@ -134,7 +132,7 @@ impl Node {
             .iter()
             .map(|arg| (&arg.view, arg.view.range(), arg.access));
         let grid = self.grid.indirect().map(|view| {
-            let range = ByteRange::new(view.offset(), view.offset() + GRID_BYTES);
+            let range = ByteRange::new(view.offset(), view.offset() + INDIRECT_BYTES);
             (view, range, Access::Read)
         });
         let tracked = args.chain(grid).filter(|(view, ..)| !view.is_read_only());
