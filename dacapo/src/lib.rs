@@ -91,8 +91,9 @@ pub use encoder::{
 };
 pub use error::{Error, Fault, Result, SubmissionFailure};
 pub use graph::{
-    Executable, Fused, FusedPart, FusionRule, Graph, Link, Match, Node, NodeArg, NodeGrid, Plan,
-    Port, ScopeId, Split, Unfit,
+    Executable, Fused, FusedPart, FusionRule, Graph, Launch, Link, Match, Node, NodeArg, NodeGrid,
+    ParameterBlock, Patch, PatchError, PatchProblem, Place, Plan, Port, ScopeId, Split,
+    TopologyChange, Unfit, Update,
 };
 pub use grid::Grid;
 pub use info::{

@@ -10,16 +10,18 @@ use core::fmt;
 
 use smallvec::SmallVec;
 
-use crate::arg::{Arg, Value};
 use crate::device::Device;
-use crate::encoder::{Barrier, BarrierCause, CommandEncoder, EncoderOptions, MAX_BINDINGS, Waves};
+use crate::encoder::{Barrier, BarrierCause, CommandEncoder, EncoderOptions, Waves};
 use crate::error::{Error, Result};
 use crate::options::Hazards;
 use crate::submission::Submission;
 
 pub(crate) use capture::Capture;
 use capture::Discard;
-pub use executable::{Executable, Split};
+pub use executable::{
+    Executable, Launch, ParameterBlock, Patch, PatchError, PatchProblem, Place, Split,
+    TopologyChange, Update,
+};
 pub use fusion::{FusionRule, Link, Match, Port, Unfit};
 use node::ScopeLabel;
 pub use node::{Fused, FusedPart, Node, NodeArg, NodeGrid, ScopeId};
@@ -161,12 +163,7 @@ impl Graph {
                 encoder.barrier();
             }
             self.enter_scope(node.scope, &mut open, |step| step.take(encoder));
-            let mut args = SmallVec::<[Arg<'_>; MAX_BINDINGS + 1]>::new();
-            args.extend(node.args.iter().map(|arg| Arg::view(&arg.view)));
-            args.push(Arg {
-                slot: None,
-                value: Value::Bytes(&node.inline),
-            });
+            let args = node.arguments();
             let encoded = encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid());
             if encoded.is_err() {
                 self.enter_scope(None, &mut open, |step| step.take(encoder));
