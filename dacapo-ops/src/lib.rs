@@ -24,6 +24,7 @@ mod ops;
 pub mod quant;
 pub mod rms_norm;
 pub mod rope;
+pub mod rope_append;
 mod rows;
 pub mod sample;
 pub mod scale;

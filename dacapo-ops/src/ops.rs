@@ -14,6 +14,7 @@ use crate::linear::Linear;
 use crate::mul::Mul;
 use crate::rms_norm::RmsNorm;
 use crate::rope::Rope;
+use crate::rope_append::RopeAppend;
 use crate::sample::Sample;
 use crate::scale::Scale;
 use crate::silu_mul::SiluMul;
@@ -75,6 +76,8 @@ ops! {
     rms_norm: RmsNorm,
     /// Rotary position embedding.
     rope: Rope,
+    /// Rotary position embedding on the way into a cache.
+    rope_append: RopeAppend,
     /// Random draws from logits.
     sample: Sample,
     /// Multiplication by a constant.

@@ -118,10 +118,10 @@ impl Kernel for RmsNorm<'_> {
     }
 }
 
-struct RmsNormInPlace<'a> {
-    x: &'a mut [f32],
-    weight: &'a [f32],
-    eps: f32,
+pub(crate) struct RmsNormInPlace<'a> {
+    pub(crate) x: &'a mut [f32],
+    pub(crate) weight: &'a [f32],
+    pub(crate) eps: f32,
 }
 
 impl Kernel for RmsNormInPlace<'_> {

@@ -13,6 +13,9 @@ use crate::tensor::Tensor;
 
 use super::Params;
 
+/// `Norm`, what a row's elements are multiplied with, and how to come to it.
+pub(crate) const FACTOR: &str = include_str!("factor.wgsl");
+
 /// Threads of a workgroup, as `row.wgsl` has them.
 const THREADS: usize = 256;
 
@@ -28,7 +31,7 @@ pub(super) fn wgsl(form: &str, wide: bool) -> Wgsl {
     } else {
         include_str!("single.wgsl")
     };
-    let text = [part, form, include_str!("row.wgsl")].join("\n");
+    let text = [part, form, FACTOR, include_str!("row.wgsl")].join("\n");
     // SAFETY: rows below the number that the written buffer holds are read and written, up to the length of the
     // weight; other buffers are as long. Only sums that a subgroup has written are read, past a barrier.
     unsafe { Wgsl::new(text).trusted() }

@@ -2,10 +2,10 @@
 //!
 //! A row is a token's whole activation or, as in Qwen 3, one head of q or k; the arithmetic is the same.
 
-mod cpu;
+pub(crate) mod cpu;
 mod gpu;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
@@ -19,6 +19,7 @@ use crate::dtype::DType;
 use crate::error::Result;
 use crate::lazy::LazyKernel;
 use crate::tensor::Tensor;
+pub(crate) use gpu::FACTOR;
 
 /// `out = x / sqrt(mean(x^2) + eps) * weight`, row by row.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use crate::dtype::DType;
 use crate::reference::{ODD_LENGTHS, assert_close, noise, on_devices};
 use crate::simd::Isa;
 
-fn exactly(x: &[f32], weight: &[f32], eps: f32) -> Vec<f64> {
+pub(crate) fn exactly(x: &[f32], weight: &[f32], eps: f32) -> Vec<f64> {
     x.chunks(weight.len())
         .flat_map(|row| {
             let squares: f64 = row.iter().map(|&x| f64::from(x).powi(2)).sum();
