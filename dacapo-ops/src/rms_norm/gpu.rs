@@ -32,8 +32,8 @@ pub(super) fn wgsl(form: &str, wide: bool) -> Wgsl {
         include_str!("single.wgsl")
     };
     let text = [part, form, FACTOR, include_str!("row.wgsl")].join("\n");
-    // SAFETY: rows below the number that the written buffer holds are read and written, up to the length of the
-    // weight; other buffers are as long. Only sums that a subgroup has written are read, past a barrier.
+    // SAFETY: rows below the number that the written buffer holds are read and written, of the width of all
+    // other buffers. Only sums that a subgroup has written are read, past a barrier.
     unsafe { Wgsl::new(text).trusted() }
 }
 
@@ -61,6 +61,7 @@ pub(super) fn launch(
     let groups = x.rows().div_ceil(rows_per_group).min(MAX_GROUPS);
     let params = Params {
         rows_per_group: rows_per_group as u32,
+        width: check.size("the width of a row", x.cols())?,
         eps,
     };
     Ok((params, check.size("the number of rows", groups)?))

@@ -5,10 +5,13 @@
 //   fn count() -> u32                        parts in all rows,
 //   fn take(i: u32) -> Part                  part i of what is to be normalised, once,
 //   fn retake(i: u32) -> Part                the same again,
+//   fn weight_of(i: u32) -> Part             what part i of each row's norm is multiplied with,
 //   fn put(i: u32, value: Part)              its norm.
 
 struct Params {
     rows_per_group: u32,
+    // Elements of a row.
+    width: u32,
     eps: f32,
 }
 
@@ -66,9 +69,9 @@ fn main(
     @builtin(subgroup_id) subgroup: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let width = arrayLength(&weight);
+    let width = params.width / PART;
     let rows = count() / width;
-    let elements = f32(width * PART);
+    let elements = f32(params.width);
     let first = select(lane, subgroup * SUBGROUP_SIZE + lane, whole());
     let step = select(SUBGROUP_SIZE, THREADS, whole());
     let own = select(subgroup, 0u, whole());
@@ -92,7 +95,7 @@ fn main(
         }
 
         for (var i = first; i < end; i += step) {
-            put(base + i, retake(base + i) * norm.scale * norm.factor * weight[i]);
+            put(base + i, retake(base + i) * norm.scale * norm.factor * weight_of(i));
         }
     }
 }
