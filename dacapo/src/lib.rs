@@ -91,8 +91,9 @@ pub use encoder::{
 };
 pub use error::{Error, Fault, Result, SubmissionFailure};
 pub use graph::{
-    Fused, FusedPart, FusionRule, Graph, Link, Match, Node, NodeArg, NodeGrid, Plan, Port, ScopeId,
-    Unfit,
+    Costs, CriticalNode, Explanation, Fired, Fused, FusedPart, FusionReport, FusionRule, Graph,
+    Link, Match, MissReason, NearMiss, Node, NodeArg, NodeGrid, Plan, PlanOptions, PlanReport,
+    PlannedBarrier, Port, Renamed, Reorder, ScopeId, Shape, Unfit,
 };
 pub use grid::Grid;
 pub use info::{

@@ -1,9 +1,13 @@
 //! Forward passes recorded once, to be inspected and played again.
 
 mod capture;
+mod costs;
+mod dag;
 mod fusion;
 mod node;
 mod plan;
+mod rename;
+mod schedule;
 
 use core::fmt;
 
@@ -18,10 +22,13 @@ use crate::submission::Submission;
 
 pub(crate) use capture::Capture;
 use capture::Discard;
-pub use fusion::{FusionRule, Link, Match, Port, Unfit};
+pub use costs::Costs;
+pub use fusion::{Fired, FusionReport, FusionRule, Link, Match, MissReason, NearMiss, Port, Unfit};
 use node::ScopeLabel;
 pub use node::{Fused, FusedPart, Node, NodeArg, NodeGrid, ScopeId};
-pub use plan::Plan;
+pub use plan::{CriticalNode, Explanation, Plan, PlanOptions, PlanReport, PlannedBarrier, Shape};
+pub use rename::Renamed;
+pub use schedule::Reorder;
 
 /// The scopes that an encoder has entered, outermost first.
 type OpenScopes = SmallVec<[ScopeId; 8]>;
@@ -95,14 +102,10 @@ impl Graph {
 
     /// The labels of the scopes around a node, outermost first.
     pub fn scope_path(&self, node: &Node) -> Vec<&str> {
-        let mut path = Vec::new();
-        let mut at = node.scope;
-        while let Some(scope) = at.and_then(|id| self.scopes.get(id.index())) {
-            path.push(scope.label.as_str());
-            at = scope.parent;
-        }
-        path.reverse();
-        path
+        let path = self.scope_ids(node.scope);
+        path.iter()
+            .map(|id| self.scopes[id.index()].label.as_str())
+            .collect()
     }
 
     /// The barriers that a replay puts, each with its cause.
@@ -144,13 +147,7 @@ impl Graph {
                 encoder.barrier();
             }
             self.enter_scope(node.scope, &mut open, encoder);
-            let mut args = SmallVec::<[Arg<'_>; MAX_BINDINGS + 1]>::new();
-            args.extend(node.args.iter().map(|arg| Arg::view(&arg.view)));
-            args.push(Arg {
-                slot: None,
-                value: Value::Bytes(&node.inline),
-            });
-            let encoded = encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid());
+            let encoded = self.encode_node(node, encoder);
             if encoded.is_err() {
                 self.enter_scope(None, &mut open, encoder);
                 return encoded;
@@ -161,6 +158,16 @@ impl Graph {
             encoder.barrier();
         }
         Ok(())
+    }
+
+    fn encode_node(&self, node: &Node, encoder: &mut CommandEncoder) -> Result<()> {
+        let mut args = SmallVec::<[Arg<'_>; MAX_BINDINGS + 1]>::new();
+        args.extend(node.args.iter().map(|arg| Arg::view(&arg.view)));
+        args.push(Arg {
+            slot: None,
+            value: Value::Bytes(&node.inline),
+        });
+        encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid())
     }
 
     /// Encodes the graph into an encoder of its own with this label, and commits it.
@@ -177,6 +184,18 @@ impl Graph {
         encoder.commit()
     }
 
+    /// The scopes around a scope, outermost first, and itself.
+    fn scope_ids(&self, scope: Option<ScopeId>) -> OpenScopes {
+        let mut path = OpenScopes::new();
+        let mut at = scope;
+        while let Some(id) = at {
+            path.push(id);
+            at = self.scopes.get(id.index()).and_then(|scope| scope.parent);
+        }
+        path.reverse();
+        path
+    }
+
     /// Closes and opens scopes until exactly those around `target` are open.
     fn enter_scope(
         &self,
@@ -187,13 +206,7 @@ impl Graph {
         if open.last().copied() == target {
             return;
         }
-        let mut path = OpenScopes::new();
-        let mut at = target;
-        while let Some(id) = at {
-            path.push(id);
-            at = self.scopes.get(id.index()).and_then(|scope| scope.parent);
-        }
-        path.reverse();
+        let path = self.scope_ids(target);
         let shared = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
         for _ in shared..open.len() {
             encoder.end_scope();
