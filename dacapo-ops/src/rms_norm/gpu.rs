@@ -28,7 +28,8 @@ pub(super) fn wgsl(form: &str, wide: bool) -> Wgsl {
     } else {
         include_str!("single.wgsl")
     };
-    let text = [part, form, include_str!("row.wgsl")].join("\n");
+    let root = include_str!("../vector/inverse_root.wgsl");
+    let text = [part, form, root, include_str!("row.wgsl")].join("\n");
     // SAFETY: rows below the number that the written buffer holds are read and written, up to the length of the
     // weight; other buffers are as long. Only sums that a subgroup has written are read, past a barrier.
     unsafe { Wgsl::new(text).trusted() }

@@ -65,13 +65,6 @@ fn row_greatest(value: f32, subgroup: u32, lane: u32) -> f32 {
     return subgroupMax(all);
 }
 
-// 1 / sqrt(x) within 1.5 units in the last place, by a step of Newton's; infinity for 0 and 0 for infinity.
-fn inverse_root(x: f32) -> f32 {
-    let y = inverseSqrt(x);
-    let corrected = fma(0.5 * y, fma(-x * y, y, 1.0), y);
-    return select(y, corrected, x > 0.0 && x < 0x1p+127);
-}
-
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
