@@ -37,6 +37,8 @@ pub mod top_k;
 mod vector;
 
 #[cfg(test)]
+mod fusing;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod testing;

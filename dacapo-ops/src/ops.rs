@@ -1,6 +1,6 @@
 use std::thread::ScopedJoinHandle;
 
-use dacapo::Device;
+use dacapo::{Device, FusionRule};
 
 use crate::add::Add;
 use crate::advance::Advance;
@@ -45,6 +45,17 @@ macro_rules! ops {
             }
         }
     };
+}
+
+impl Ops {
+    /// The rules by which a plan makes fewer of these operations' dispatches, in the order in which they are to be tried.
+    pub fn fusion_rules(&self) -> Vec<FusionRule> {
+        [
+            self.rope_append.fusion_rules(),
+            self.rms_norm.fusion_rules(),
+        ]
+        .concat()
+    }
 }
 
 fn join<T>(compiled: ScopedJoinHandle<'_, T>) -> T {

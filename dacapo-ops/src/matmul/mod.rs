@@ -20,7 +20,7 @@ use dacapo::{
 };
 
 use crate::error::Result;
-use crate::linear::{Epilogue, Operands};
+use crate::linear::{Epilogue, Operands, on_the_processor};
 use crate::quant::Q15Group;
 use crate::simd::{Isa, Level};
 
@@ -141,6 +141,7 @@ impl MatMul {
             Epilogue::Bias(bias) => {
                 encoder.dispatch(&kernels[1], (w, input, bias.view(), out, params), grid)?;
             }
+            Epilogue::Accumulate => return on_the_processor(),
         }
         Ok(())
     }

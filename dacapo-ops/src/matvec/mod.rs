@@ -19,7 +19,7 @@ pub use product::{exact, quantized};
 use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory};
 
 use crate::error::Result;
-use crate::linear::{Epilogue, Operands};
+use crate::linear::{Epilogue, Operands, on_the_processor};
 use crate::quant::Q15Group;
 use crate::simd::Isa;
 
@@ -99,6 +99,7 @@ impl MatVec {
             Epilogue::Bias(bias) => {
                 encoder.dispatch(&self.bias, (w, x, bias.view(), out, params), grid)?;
             }
+            Epilogue::Accumulate => return on_the_processor(),
         }
         Ok(())
     }

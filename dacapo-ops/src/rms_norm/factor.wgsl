@@ -1,16 +1,9 @@
-// What a row's elements are multiplied with, from the mean of their squares.
+// What a row's elements are multiplied with, from the mean of their squares. `inverse_root` precedes this.
 
 struct Norm {
     // Both multiply an element: together they may be too small or too large for an f32.
     scale: f32,
     factor: f32,
-}
-
-// 1 / sqrt(x) within 1.5 units in the last place, by a step of Newton's; infinity for 0 and 0 for infinity.
-fn inverse_root(x: f32) -> f32 {
-    let y = inverseSqrt(x);
-    let corrected = fma(0.5 * y, fma(-x * y, y, 1.0), y);
-    return select(y, corrected, x > 0.0 && x < 0x1p+127);
 }
 
 fn norm_of(mean: f32, eps: f32) -> Norm {

@@ -14,7 +14,10 @@ use crate::tensor::Tensor;
 use super::Params;
 
 /// `Norm`, what a row's elements are multiplied with, and how to come to it.
-pub(crate) const FACTOR: &str = include_str!("factor.wgsl");
+pub(crate) fn factor() -> String {
+    let root = include_str!("../vector/inverse_root.wgsl");
+    [root, include_str!("factor.wgsl")].join("\n")
+}
 
 /// Threads of a workgroup, as `row.wgsl` has them.
 const THREADS: usize = 256;
@@ -31,7 +34,7 @@ pub(super) fn wgsl(form: &str, wide: bool) -> Wgsl {
     } else {
         include_str!("single.wgsl")
     };
-    let text = [part, form, FACTOR, include_str!("row.wgsl")].join("\n");
+    let text = [part, form, &factor(), include_str!("row.wgsl")].join("\n");
     // SAFETY: rows below the number that the written buffer holds are read and written, of the width of all
     // other buffers. Only sums that a subgroup has written are read, past a barrier.
     unsafe { Wgsl::new(text).trusted() }

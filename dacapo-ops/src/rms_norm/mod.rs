@@ -4,6 +4,9 @@
 //! slots of its own, is a kind of operation.
 
 pub(crate) mod cpu;
+mod fusion;
+#[cfg(test)]
+mod fusion_tests;
 mod gpu;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -20,7 +23,7 @@ use crate::dtype::DType;
 use crate::error::Result;
 use crate::lazy::LazyKernel;
 use crate::tensor::Tensor;
-pub(crate) use gpu::FACTOR;
+pub(crate) use gpu::factor;
 
 /// `out = x / sqrt(mean(x^2) + eps) * weight`, row by row.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use super::CHECK;
 use crate::error::Result;
 use crate::kv_append::Cache;
 use crate::launch::MAX_GROUPS;
-use crate::rms_norm::FACTOR;
+use crate::rms_norm::factor;
 use crate::rope::ANGLES;
 
 /// Threads of a workgroup, as `heads.wgsl` has them: as many as the largest subgroup of any device.
@@ -20,7 +20,14 @@ pub(super) fn wgsl(cache: Cache, normed: bool) -> Wgsl {
         include_str!("plain.wgsl")
     };
     let stores = cache.wgsl();
-    let text = [&stores, ANGLES, FACTOR, norms, include_str!("heads.wgsl")].join("\n");
+    let text = [
+        &stores,
+        ANGLES,
+        &factor(),
+        norms,
+        include_str!("heads.wgsl"),
+    ]
+    .join("\n");
     // SAFETY: heads of tokens that have a position, and slots below the capacity, of shapes that the host checks; pairs
     // below the number of frequencies, for which heads are wide enough.
     unsafe { Wgsl::new(text).trusted() }

@@ -3,7 +3,9 @@
 //! [`KvAppend`](crate::kv_append::KvAppend) do one after the other.
 
 mod cpu;
-
+mod fusion;
+#[cfg(test)]
+mod fusion_tests;
 mod gpu;
 #[cfg(test)]
 mod tests;
