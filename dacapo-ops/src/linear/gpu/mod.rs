@@ -4,6 +4,7 @@
     reason = "vouches for kernels that stay inside their buffers"
 )]
 
+mod fused;
 mod pack;
 mod shader;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use smallvec::SmallVec;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::launch::MAX_GROUPS;
+use crate::linear::fused::unfused;
 use crate::linear::{Epilogue, Operands};
 use crate::quant::WeightMatrix;
 use crate::tensor::Tensor;
@@ -141,6 +143,9 @@ impl GpuLinear {
             ..
         } = operands;
         let layout = Layout::new(w.dtype(), w.rows(), w.cols());
+        if matches!(operands.epilogue, Epilogue::Accumulate) {
+            return unfused("GPUs have no kernel for it");
+        }
         let bias = matches!(operands.epilogue, Epilogue::Bias(_));
         let variant = self.variant(w.dtype(), rows, cols, tokens, bias);
         let kernel = self.kernel(variant)?;
