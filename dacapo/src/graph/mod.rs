@@ -1,6 +1,8 @@
 //! Forward passes recorded once, to be inspected and played again.
 
 mod capture;
+mod concat;
+mod draw;
 mod fusion;
 mod node;
 mod plan;
