@@ -1,6 +1,6 @@
 use std::fmt;
 
-use dacapo::{Buffer, BufferOptions, Device, MemoryKind};
+use dacapo::{Buffer, BufferOptions, CommandEncoder, Device, Graph, MemoryKind};
 use dacapo_ops::dtype::DType;
 use dacapo_ops::sample::SampleParams as Sampling;
 use dacapo_ops::tensor::Tensor;
@@ -139,6 +139,19 @@ impl Session {
         Ok(self.copy()?)
     }
 
+    /// The commands of one decode step as a graph that runs nothing until it is replayed: the sampled token goes
+    /// through the model, the next one is sampled from its logits, and token and position advance, all on the device.
+    ///
+    /// # Errors
+    /// The runtime's own.
+    pub fn decode_graph(&self, sampling: &Sampling) -> Result<Graph> {
+        let encode = |encoder: &mut CommandEncoder| {
+            self.encode_step(encoder)?;
+            self.encode_sampling(encoder, sampling)
+        };
+        Ok(Graph::capture::<DecoderError>(self.model.device(), encode)?)
+    }
+
     /// Forgets all tokens.
     pub fn clear(&mut self) {
         self.position = 0;
@@ -252,21 +265,11 @@ impl Session {
                 true
             }
         };
-        let ops = &self.model.shared.ops;
         let mut encoder = self.model.device().encoder("decode")?;
         if forward {
             self.encode_step(&mut encoder)?;
         }
-        let (token, position) = (&self.step.tokens, &self.step.positions);
-        ops.sample.encode(
-            &mut encoder,
-            &self.logits,
-            sampling,
-            position,
-            &self.sampled,
-        )?;
-        ops.advance
-            .encode(&mut encoder, &self.sampled, token, position)?;
+        self.encode_sampling(&mut encoder, sampling)?;
         encoder.commit()?.wait()?;
         self.position += usize::from(forward);
         let mut id = [0];
@@ -287,10 +290,25 @@ impl Session {
     }
 
     /// Encodes the forward pass of one token, which is on the device like its position.
-    fn encode_step(&self, encoder: &mut dacapo::CommandEncoder) -> Result<(), DecoderError> {
+    fn encode_step(&self, encoder: &mut CommandEncoder) -> Result<(), DecoderError> {
         let model = &self.model.shared;
         model.encode_layers(encoder, &self.step, &self.caches)?;
         model.encode_logits(encoder, &self.step.normed, &self.step, &self.logits)?;
+        Ok(())
+    }
+
+    /// Encodes the sampling of the next token from the logits, and its way to where the step reads it.
+    fn encode_sampling(
+        &self,
+        encoder: &mut CommandEncoder,
+        sampling: &Sampling,
+    ) -> Result<(), DecoderError> {
+        let ops = &self.model.shared.ops;
+        let (token, position) = (&self.step.tokens, &self.step.positions);
+        ops.sample
+            .encode(encoder, &self.logits, sampling, position, &self.sampled)?;
+        ops.advance
+            .encode(encoder, &self.sampled, token, position)?;
         Ok(())
     }
 
