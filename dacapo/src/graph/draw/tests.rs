@@ -10,7 +10,7 @@ use crate::graph::node::NodeExtent;
 use crate::hazard::{AllocationId, HazardKind, RangeAccess};
 use crate::{
     Access, Arg, Buffer, BufferOptions, ByteRange, CommandEncoder, Device, DeviceOptions, Error,
-    Fused, FusedPart, Graph, Grid, Kernel, KernelSource, MemoryKind, Workgroup,
+    Fused, FusedPart, Graph, Grid, Kernel, KernelSource, MemoryKind, PlanOptions, Workgroup,
 };
 
 /// A label that breaks whatever does not escape it.
@@ -127,7 +127,10 @@ fn graphs_are_printed_line_by_line() {
 
 #[test]
 fn plans_say_why_there_is_a_barrier() {
-    let text = awkward_graph().plan().to_string();
+    let text = awkward_graph()
+        .plan(&PlanOptions::default())
+        .unwrap()
+        .to_string();
     for part in [
         "plan: 7 nodes (1 fused) in 6 waves, 5 barriers\nwave 0\n",
         "wave 1, after a barrier: 1 map reads a<b>",
@@ -201,7 +204,7 @@ fn an_empty_graph_has_a_picture() {
     roxmltree::Document::parse(&graph.to_svg()).unwrap();
     assert!(graph.to_dot().contains("0 nodes, 0 waves, 0 barriers"));
     assert_eq!(
-        graph.plan().to_string(),
+        graph.plan(&PlanOptions::default()).unwrap().to_string(),
         "plan: 0 nodes (0 fused) in 0 waves, 0 barriers\n"
     );
 }
