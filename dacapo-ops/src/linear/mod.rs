@@ -1,6 +1,8 @@
 //! Linear layers: `out = x W^T + bias`, by the kernel that suits the number of rows.
 
 mod fused;
+#[cfg(test)]
+mod fused_tests;
 mod gpu;
 mod operands;
 #[cfg(test)]
