@@ -91,8 +91,10 @@ pub use encoder::{
 };
 pub use error::{Error, Fault, Result, SubmissionFailure};
 pub use graph::{
-    Fused, FusedPart, FusionRule, Graph, Link, Match, Node, NodeArg, NodeGrid, Plan, Port, ScopeId,
-    Unfit,
+    Costs, CriticalNode, Executable, Explanation, Fired, Fused, FusedPart, FusionReport,
+    FusionRule, Graph, Launch, Link, Match, MissReason, NearMiss, Node, NodeArg, NodeGrid,
+    ParameterBlock, Patch, PatchError, PatchProblem, Place, Plan, PlanOptions, PlanReport,
+    PlannedBarrier, Port, Renamed, Reorder, ScopeId, Shape, Split, TopologyChange, Unfit, Update,
 };
 pub use grid::Grid;
 pub use info::{

@@ -42,6 +42,7 @@ impl GeluMul {
                 .binding::<f32>(0, Access::Read)
                 .binding::<f32>(1, Access::Read)
                 .binding::<f32>(2, Access::Write)
+                .overwrites(2)
                 .cpu(entry)
                 .wgsl(wgsl.constant("ERF", u8::from(erf)));
             device.kernel(&source)

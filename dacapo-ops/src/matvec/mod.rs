@@ -47,10 +47,12 @@ impl MatVec {
         };
         let plain = source("matvec")
             .binding::<f32>(2, Access::Write)
+            .overwrites(2)
             .cpu(cpu::entry::<false>);
         let bias = source("matvec_bias")
             .binding::<f32>(2, Access::Read)
             .binding::<f32>(3, Access::Write)
+            .overwrites(3)
             .cpu(cpu::entry::<true>);
         Ok(MatVec {
             plain: device.kernel(&plain)?,
