@@ -3,8 +3,12 @@
 mod fused;
 #[cfg(test)]
 mod fused_tests;
+mod fusion;
+#[cfg(test)]
+mod fusion_tests;
 mod gpu;
 mod operands;
+mod recorded;
 #[cfg(test)]
 mod tests;
 
