@@ -1,8 +1,10 @@
 //! Forward passes recorded once, to be inspected and played again.
 
 mod capture;
+mod concat;
 mod costs;
 mod dag;
+mod draw;
 mod executable;
 mod fusion;
 mod node;
