@@ -51,6 +51,7 @@ impl Ops {
     /// The rules by which a plan makes fewer of these operations' dispatches, in the order in which they are to be tried.
     pub fn fusion_rules(&self) -> Vec<FusionRule> {
         [
+            self.linear.fusion_rules(),
             self.rope_append.fusion_rules(),
             self.rms_norm.fusion_rules(),
         ]

@@ -1,8 +1,14 @@
 //! Linear layers: `out = x W^T + bias`, by the kernel that suits the number of rows.
 
 mod fused;
+#[cfg(test)]
+mod fused_tests;
+mod fusion;
+#[cfg(test)]
+mod fusion_tests;
 mod gpu;
 mod operands;
+mod recorded;
 #[cfg(test)]
 mod tests;
 

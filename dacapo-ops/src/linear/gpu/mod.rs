@@ -7,6 +7,7 @@
 mod fused;
 mod matvec;
 mod pack;
+mod recorded;
 mod shader;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use crate::quant::WeightMatrix;
 use crate::tensor::Tensor;
 use pack::Layout;
 pub use variant::Shape;
+pub(super) use variant::{INPUT, OUT};
 use variant::{Job, MATRICES, Put, Variant, Way};
 
 /// Bytes of the first plane that are packed at a time.

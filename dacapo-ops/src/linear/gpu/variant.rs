@@ -95,7 +95,10 @@ pub(super) const SLOTS: [Slots; MATRICES] = [
 ];
 
 /// Slot of the activations.
-pub(super) const INPUT: u32 = 2;
+pub(in crate::linear) const INPUT: u32 = 2;
+
+/// Slot of the only output, or the first.
+pub(in crate::linear) const OUT: u32 = SLOTS[0].out;
 
 /// Slot of the norm's weight.
 pub(super) const NORM: u32 = 5;
