@@ -107,9 +107,10 @@ pub(super) fn counts(plan: &Plan) -> Counters {
     for wave in plan.waves() {
         let nodes = &graph.nodes[wave.clone()];
         if wave.start > 0 {
+            let placed = nodes.iter().any(|node| node.barrier_before);
             let mut uses = nodes.iter().map(|node| node.kernel.uses(&node.accesses));
-            let cause = uses.find_map(|uses| waves.cause(order, uses));
-            let cause = cause.unwrap_or(BarrierCause::Explicit);
+            let found = uses.find_map(|uses| waves.cause(order, uses).filter(|_| !placed));
+            let cause = found.unwrap_or(BarrierCause::Explicit);
             *counter(&mut counts, &cause) += 1;
             waves.barrier(cause);
         }
