@@ -196,7 +196,11 @@ impl Recording {
             start: core.since_opened(started),
             end: core.since_opened(ended),
         };
-        let failure = record.finish(times, failure, self.native.fetched());
+        let fetched = match failure {
+            None => self.native.fetched(),
+            Some(_) => &[],
+        };
+        let failure = record.finish(times, failure, fetched);
         for (allocation, used) in self.allocations() {
             if used.writes {
                 allocation.end_device_write(failure.as_ref());
