@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use dacapo::{
     Access, Buffer, Bytes, Device, DeviceOptions, Graph, Grid, Kernel, KernelSource, MemoryKind,
-    Split, Submission, Wgsl,
+    PlanOptions, Split, Submission, Wgsl,
 };
 
 const NODES: usize = 800;
@@ -100,7 +100,11 @@ fn main() {
                 first: nodes,
                 rest: nodes,
             };
-            let executable = graph.plan().instantiate_with(split).expect("recording");
+            let executable = graph
+                .plan(&PlanOptions::default())
+                .expect("planning")
+                .instantiate_with(split)
+                .expect("recording");
             let launch = || executable.launch("chain").expect("a launch");
             line(&format!("launching, parts of {nodes}"), measure(launch));
         }

@@ -178,6 +178,9 @@ pub enum Error {
     /// A dispatch was refused before anything was recorded.
     #[error(transparent)]
     Dispatch(Arc<DispatchError>),
+    /// A sequence of graphs has none in it.
+    #[error("no graph was given; at least 1 is needed")]
+    NoGraphs,
     /// What cannot become part of a graph was asked for while one is captured.
     #[error("{what} cannot be captured in a graph")]
     Capturing {

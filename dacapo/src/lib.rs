@@ -91,9 +91,10 @@ pub use encoder::{
 };
 pub use error::{Error, Fault, Result, SubmissionFailure};
 pub use graph::{
-    Executable, Fused, FusedPart, FusionRule, Graph, Launch, Link, Match, Node, NodeArg, NodeGrid,
-    ParameterBlock, Patch, PatchError, PatchProblem, Place, Plan, Port, ScopeId, Split,
-    TopologyChange, Unfit, Update,
+    Costs, CriticalNode, Executable, Explanation, Fired, Fused, FusedPart, FusionReport,
+    FusionRule, Graph, Launch, Link, Match, MissReason, NearMiss, Node, NodeArg, NodeGrid,
+    ParameterBlock, Patch, PatchError, PatchProblem, Place, Plan, PlanOptions, PlanReport,
+    PlannedBarrier, Port, Renamed, Reorder, ScopeId, Shape, Split, TopologyChange, Unfit, Update,
 };
 pub use grid::Grid;
 pub use info::{

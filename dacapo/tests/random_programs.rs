@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use dacapo::{
     Device, DeviceKind, DeviceOptions, EncoderOptions, GpuDebug, Graph, Grid, Hazards,
-    KernelSource, Split, Wgsl,
+    KernelSource, PlanOptions, Split, Wgsl,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -170,7 +170,7 @@ proptest! {
                     prop_assert_eq!(run.kept(), expected(&program, times), "replay {}", times);
                 }
                 let split = Split { first: 3, rest: 5 };
-                let executable = graph.plan().instantiate_with(split).unwrap();
+                let executable = graph.plan(&PlanOptions::default()).unwrap().instantiate_with(split).unwrap();
                 let launches = [(); 3].map(|()| executable.launch("again").unwrap());
                 drop(executable);
                 prop_assert_eq!(run.kept(), expected(&program, 5), "launches");

@@ -1,10 +1,16 @@
 //! Forward passes recorded once, to be inspected and played again.
 
 mod capture;
+mod concat;
+mod costs;
+mod dag;
+mod draw;
 mod executable;
 mod fusion;
 mod node;
 mod plan;
+mod rename;
+mod schedule;
 
 use core::fmt;
 
@@ -18,14 +24,17 @@ use crate::submission::Submission;
 
 pub(crate) use capture::Capture;
 use capture::Discard;
+pub use costs::Costs;
 pub use executable::{
     Executable, Launch, ParameterBlock, Patch, PatchError, PatchProblem, Place, Split,
     TopologyChange, Update,
 };
-pub use fusion::{FusionRule, Link, Match, Port, Unfit};
+pub use fusion::{Fired, FusionReport, FusionRule, Link, Match, MissReason, NearMiss, Port, Unfit};
 use node::ScopeLabel;
 pub use node::{Fused, FusedPart, Node, NodeArg, NodeGrid, ScopeId};
-pub use plan::Plan;
+pub use plan::{CriticalNode, Explanation, Plan, PlanOptions, PlanReport, PlannedBarrier, Shape};
+pub use rename::Renamed;
+pub use schedule::Reorder;
 
 /// The scopes that an encoder has entered, outermost first.
 type OpenScopes = SmallVec<[ScopeId; 8]>;
@@ -114,14 +123,10 @@ impl Graph {
 
     /// The labels of the scopes around a node, outermost first.
     pub fn scope_path(&self, node: &Node) -> Vec<&str> {
-        let mut path = Vec::new();
-        let mut at = node.scope;
-        while let Some(scope) = at.and_then(|id| self.scopes.get(id.index())) {
-            path.push(scope.label.as_str());
-            at = scope.parent;
-        }
-        path.reverse();
-        path
+        let path = self.scope_ids(node.scope);
+        path.iter()
+            .map(|id| self.scopes[id.index()].label.as_str())
+            .collect()
     }
 
     /// The barriers that a replay puts, each with its cause.
@@ -163,8 +168,8 @@ impl Graph {
                 encoder.barrier();
             }
             self.enter_scope(node.scope, &mut open, |step| step.take(encoder));
-            let args = node.arguments();
-            let encoded = encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid());
+            let encoded =
+                encoder.dispatch(&node.kernel, &node.arguments()[..], node.grid.as_grid());
             if encoded.is_err() {
                 self.enter_scope(None, &mut open, |step| step.take(encoder));
                 return encoded;
@@ -191,6 +196,18 @@ impl Graph {
         encoder.commit()
     }
 
+    /// The scopes around a scope, outermost first, and itself.
+    fn scope_ids(&self, scope: Option<ScopeId>) -> OpenScopes {
+        let mut path = OpenScopes::new();
+        let mut at = scope;
+        while let Some(id) = at {
+            path.push(id);
+            at = self.scopes.get(id.index()).and_then(|scope| scope.parent);
+        }
+        path.reverse();
+        path
+    }
+
     /// Closes and opens scopes until exactly those around `target` are open.
     fn enter_scope(
         &self,
@@ -201,13 +218,7 @@ impl Graph {
         if open.last().copied() == target {
             return;
         }
-        let mut path = OpenScopes::new();
-        let mut at = target;
-        while let Some(id) = at {
-            path.push(id);
-            at = self.scopes.get(id.index()).and_then(|scope| scope.parent);
-        }
-        path.reverse();
+        let path = self.scope_ids(target);
         let shared = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
         for _ in shared..open.len() {
             take(ScopeStep::End);

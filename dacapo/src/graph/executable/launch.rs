@@ -100,12 +100,12 @@ impl Executable {
     /// neither waits for those before nor keeps those behind waiting.
     ///
     /// ```
-    /// # use dacapo::{Device, DeviceOptions, Graph, Launch, MemoryKind, Update};
+    /// # use dacapo::{Device, DeviceOptions, Graph, Launch, MemoryKind, PlanOptions, Update};
     /// # let device = Device::open(&DeviceOptions::default())?;
     /// let token = device.buffer(4, MemoryKind::DeviceLocal)?;
     /// let seen = device.buffer(4, MemoryKind::DeviceLocal)?;
     /// let graph = Graph::capture(&device, |encoder| encoder.copy(&token, &seen))?;
-    /// let executable = graph.plan().instantiate()?;
+    /// let executable = graph.plan(&PlanOptions::default())?.instantiate()?;
     /// let mut launches = Vec::new();
     /// for value in [3u32, 5, 8] {
     ///     launches.push(executable.launch_with(&Launch {

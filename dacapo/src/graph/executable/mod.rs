@@ -85,11 +85,11 @@ impl Plan {
     /// Records the plan's commands, to be launched any number of times.
     ///
     /// ```
-    /// # use dacapo::{Device, DeviceOptions, Graph, MemoryKind};
+    /// # use dacapo::{Device, DeviceOptions, Graph, MemoryKind, PlanOptions};
     /// # let device = Device::open(&DeviceOptions::default())?;
     /// let buffer = device.buffer(64, MemoryKind::DeviceLocal)?;
     /// let graph = Graph::capture(&device, |encoder| encoder.fill(&buffer, 7))?;
-    /// let executable = graph.plan().instantiate()?;
+    /// let executable = graph.plan(&PlanOptions::default())?.instantiate()?;
     /// executable.launch("fill")?.wait()?;
     /// assert_eq!(buffer.read::<u8>()?, [7; 64]);
     /// # Ok::<(), dacapo::Error>(())
@@ -116,7 +116,7 @@ impl Plan {
             device: graph.device.clone(),
             current: Mutex::default(),
             wave_of: wave_of.collect(),
-            places: self.places(),
+            places: self.places().to_vec(),
             parts: record::parts(&waves, split),
             graph,
             waves,

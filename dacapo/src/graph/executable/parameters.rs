@@ -15,12 +15,12 @@ use crate::memory::{Buffer, BufferOptions, BufferView, MemoryKind};
 /// It dereferences to the view of its bytes.
 ///
 /// ```
-/// # use dacapo::{Device, DeviceOptions, Graph, Launch, MemoryKind, ParameterBlock};
+/// # use dacapo::{Device, DeviceOptions, Graph, Launch, MemoryKind, PlanOptions, ParameterBlock};
 /// # let device = Device::open(&DeviceOptions::default())?;
 /// let parameters = ParameterBlock::new(&device, "step", &[0u32; 2])?;
 /// let seen = device.buffer(8, MemoryKind::DeviceLocal)?;
 /// let graph = Graph::capture(&device, |encoder| encoder.copy(&parameters, &seen))?;
-/// let executable = graph.plan().instantiate()?;
+/// let executable = graph.plan(&PlanOptions::default())?.instantiate()?;
 /// let launch = executable.launch_with(&Launch {
 ///     updates: &[parameters.update(&[7, 9])],
 ///     ..Launch::default()

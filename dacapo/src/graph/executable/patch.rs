@@ -29,11 +29,11 @@ impl Executable {
     /// `change` or a check fails, nothing has changed.
     ///
     /// ```
-    /// # use dacapo::{Device, DeviceOptions, Graph, MemoryKind};
+    /// # use dacapo::{Device, DeviceOptions, Graph, MemoryKind, PlanOptions};
     /// # let device = Device::open(&DeviceOptions::default())?;
     /// # let [a, b] = [(); 2].map(|()| device.buffer(64, MemoryKind::DeviceLocal).unwrap());
     /// let graph = Graph::capture(&device, |encoder| encoder.fill(&a, 7))?;
-    /// let mut executable = graph.plan().instantiate()?;
+    /// let mut executable = graph.plan(&PlanOptions::default())?.instantiate()?;
     /// let first = executable.launch("fill a")?;
     /// executable.patch(|patch| {
     ///     patch.set_inline(0, &9u32.to_ne_bytes())?;
