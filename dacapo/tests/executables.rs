@@ -8,7 +8,7 @@ use std::sync::Barrier;
 use common::{Gate, buffer, device, on_devices, one, step_kernel};
 use dacapo::{
     Access, Buffer, BufferPool, Bytes, Device, Error, Fault, Graph, Grid, Hazards, KernelFault,
-    KernelSource, MemoryKind, PoolOptions, Split, Submission, WhenBusy,
+    KernelSource, MemoryKind, PlanOptions, PoolOptions, Split, Submission, WhenBusy,
 };
 
 /// Every wave is a part.
@@ -44,7 +44,8 @@ fn launches_in_flight_run_in_order_between_other_submissions() {
         let (target, gate) = (buffer(&device, 4), Gate::new());
         let values = [1, 2, 3, 4, 5, 6, 7];
         let executable = steps(&device, &target, &values)
-            .plan()
+            .plan(&PlanOptions::default())
+            .unwrap()
             .instantiate_with(SHORT)
             .unwrap();
         let held = hold(&device, &gate);
@@ -84,7 +85,11 @@ fn launches_keep_what_they_use_when_the_executable_is_gone() {
             encoder.copy(&target, &result)
         })
         .unwrap();
-        let executable = graph.plan().instantiate_with(SHORT).unwrap();
+        let executable = graph
+            .plan(&PlanOptions::default())
+            .unwrap()
+            .instantiate_with(SHORT)
+            .unwrap();
         drop((graph, target));
         let held = hold(&device, &gate);
         let launches = [(); 3].map(|()| executable.launch("last").unwrap());
@@ -112,7 +117,11 @@ fn a_generation_of_a_pool_is_kept_by_executables_and_by_launches() {
     let block = pool.allocate(256).unwrap();
     let place = (block.allocation(), block.offset());
     let graph = Graph::capture(&device, |encoder| encoder.fill(&block, 1)).unwrap();
-    let executable = graph.plan().instantiate().unwrap();
+    let executable = graph
+        .plan(&PlanOptions::default())
+        .unwrap()
+        .instantiate()
+        .unwrap();
     drop((block, graph));
     pool.reset();
     let is_issued = || {
@@ -138,7 +147,7 @@ fn the_host_and_launches_exclude_each_other() {
         let (source, target) = (buffer(&device, 16), buffer(&device, 16));
         let other = buffer(&device, 16);
         let graph = Graph::capture(&device, |encoder| encoder.copy(&source, &target)).unwrap();
-        let plan = graph.plan();
+        let plan = graph.plan(&PlanOptions::default()).unwrap();
         let executable = plan.instantiate().unwrap();
 
         let refused = |result: Result<Submission, Error>| match result {
@@ -208,7 +217,12 @@ fn threads_launch_one_executable() {
         let graph = Graph::capture(&device, |encoder| {
             (0..10).try_for_each(|_| encoder.dispatch(&one_more, (&counter,), one()))
         });
-        let executable = graph.unwrap().plan().instantiate_with(SHORT).unwrap();
+        let executable = graph
+            .unwrap()
+            .plan(&PlanOptions::default())
+            .unwrap()
+            .instantiate_with(SHORT)
+            .unwrap();
         let start = Barrier::new(THREADS);
         std::thread::scope(|scope| {
             for _ in 0..THREADS {
@@ -238,7 +252,7 @@ fn a_launch_counts_as_a_replay_with_its_dispatches_and_barriers() {
                 encoder.fill(&b.slice(..32)?, 3)
             })
             .unwrap();
-            let plan = graph.plan();
+            let plan = graph.plan(&PlanOptions::default()).unwrap();
             let executable = plan.instantiate().unwrap();
             let count = |work: &dyn Fn() -> Submission| {
                 let before = device.counters();
@@ -268,7 +282,7 @@ fn a_launch_counts_as_a_replay_with_its_dispatches_and_barriers() {
 fn an_empty_plan_can_be_run() {
     on_devices(1, |device| {
         let graph = Graph::capture(&device, |_| Ok::<(), Error>(())).unwrap();
-        let plan = graph.plan();
+        let plan = graph.plan(&PlanOptions::default()).unwrap();
         let executable = plan.instantiate().unwrap();
         executable.launch("nothing").unwrap().wait().unwrap();
         plan.replay("nothing").unwrap().wait().unwrap();
@@ -307,7 +321,7 @@ fn a_failed_launch_says_where_and_the_executable_goes_on() {
             layer.copy(&seen, &copied)
         })
         .unwrap();
-        let plan = graph.plan();
+        let plan = graph.plan(&PlanOptions::default()).unwrap();
         let executable = plan.instantiate_with(SHORT).unwrap();
         let launches: [&dyn Fn(&str) -> Submission; 2] =
             [&|label| executable.launch(label).unwrap(), &|label| {
@@ -367,7 +381,12 @@ fn indirect_grids_are_read_by_each_launch() {
         let graph = Graph::capture(&device, |encoder| {
             encoder.dispatch(&mark, (&target,), Grid::indirect(&grid))
         });
-        let executable = graph.unwrap().plan().instantiate().unwrap();
+        let executable = graph
+            .unwrap()
+            .plan(&PlanOptions::default())
+            .unwrap()
+            .instantiate()
+            .unwrap();
         for groups in [3u32, 0, 8, 1] {
             grid.write(&[groups, 1, 1]).unwrap();
             executable.launch("some").unwrap().wait().unwrap();
@@ -382,7 +401,11 @@ fn imported_memory_is_read_by_launches() {
         let weights = device.import("weights", vec![5u8; 64]).unwrap();
         let target = device.buffer(64, MemoryKind::HostCached).unwrap();
         let graph = Graph::capture(&device, |encoder| encoder.copy(&weights, &target)).unwrap();
-        let executable = graph.plan().instantiate().unwrap();
+        let executable = graph
+            .plan(&PlanOptions::default())
+            .unwrap()
+            .instantiate()
+            .unwrap();
         drop((weights, graph));
         executable.launch("copy").unwrap();
         assert_eq!(target.read::<u8>().unwrap(), [5; 64]);

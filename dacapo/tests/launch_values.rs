@@ -5,7 +5,7 @@ mod common;
 use common::{Gate, buffer, device, on_devices, one, step_kernel};
 use dacapo::{
     Access, BufferPool, Bytes, Device, Error, Executable, Graph, KernelFault, KernelSource, Launch,
-    MemoryKind, ParameterBlock, PoolOptions, Update, WhenBusy,
+    MemoryKind, ParameterBlock, PlanOptions, PoolOptions, Update, WhenBusy,
 };
 
 /// Adds 1, three times over, to a copy of `x`: gives `27 x + 13` in `y`.
@@ -15,7 +15,12 @@ fn chain(device: &Device, x: &dacapo::BufferView, y: &dacapo::Buffer) -> Executa
         encoder.copy(x, y)?;
         (0..3).try_for_each(|_| encoder.dispatch(&step, (y, Bytes(&1u32)), one()))
     });
-    graph.unwrap().plan().instantiate().unwrap()
+    graph
+        .unwrap()
+        .plan(&PlanOptions::default())
+        .unwrap()
+        .instantiate()
+        .unwrap()
 }
 
 #[test]
@@ -165,7 +170,11 @@ fn as_many_bytes_as_are_allowed_and_none() {
                 .unwrap()
         });
         let graph = Graph::capture(&device, |encoder| encoder.copy(&x, &y)).unwrap();
-        let executable = graph.plan().instantiate().unwrap();
+        let executable = graph
+            .plan(&PlanOptions::default())
+            .unwrap()
+            .instantiate()
+            .unwrap();
         let bytes: Vec<u8> = (0..=most).map(|at| (at % 251) as u8).collect();
         let (head, last) = (
             x.slice(..most as u64).unwrap(),
@@ -376,7 +385,12 @@ fn a_failed_launch_fetches_nothing() {
         encoder.dispatch(&picky, (&x,), one())?;
         encoder.copy(&x, &y)
     });
-    let executable = graph.unwrap().plan().instantiate().unwrap();
+    let executable = graph
+        .unwrap()
+        .plan(&PlanOptions::default())
+        .unwrap()
+        .instantiate()
+        .unwrap();
     for value in [0u32, 1, 0, 1] {
         let launch = executable.launch_with(&Launch {
             label: "step 9",

@@ -6,8 +6,8 @@ mod common;
 use common::{Gate, buffer, device, on_devices, one, step_kernel};
 use dacapo::{
     Access, Buffer, BufferPool, BufferView, Bytes, Device, DispatchProblem, Error, Executable,
-    Graph, Grid, Kernel, KernelSource, MemoryKind, PatchError, PatchProblem, Place, PoolOptions,
-    Result, Split, TopologyChange, Wgsl, hazard::HazardKind,
+    Graph, Grid, Kernel, KernelSource, MemoryKind, PatchError, PatchProblem, Place, PlanOptions,
+    PoolOptions, Result, Split, TopologyChange, Wgsl, hazard::HazardKind,
 };
 
 /// Every wave is a part.
@@ -72,7 +72,11 @@ impl Diamond {
             encoder.dispatch(&add, (b, d, Bytes(&100u32)), all())
         })
         .unwrap();
-        let executable = graph.plan().instantiate_with(SHORT).unwrap();
+        let executable = graph
+            .plan(&PlanOptions::default())
+            .unwrap()
+            .instantiate_with(SHORT)
+            .unwrap();
         Diamond {
             buffers,
             executable,
@@ -153,7 +157,12 @@ fn launches_in_flight_run_as_they_were() {
         let graph = Graph::capture(&device, |encoder| {
             (0..6u32).try_for_each(|value| encoder.dispatch(&step, (&target, Bytes(&value)), one()))
         });
-        let mut executable = graph.unwrap().plan().instantiate_with(SHORT).unwrap();
+        let mut executable = graph
+            .unwrap()
+            .plan(&PlanOptions::default())
+            .unwrap()
+            .instantiate_with(SHORT)
+            .unwrap();
         let mut encoder = device.encoder("held").unwrap();
         gate.hold(&mut encoder, &held, 1).unwrap();
         encoder.commit().unwrap();
@@ -197,7 +206,11 @@ fn what_is_bound_no_more_is_let_go_and_what_is_bound_is_kept() {
     let [old, new] = [(); 2].map(|()| pool.allocate(256).unwrap());
     let place = |view: &BufferView| (view.allocation(), view.offset());
     let graph = Graph::capture(&device, |encoder| encoder.fill(&old, 1)).unwrap();
-    let mut executable = graph.plan().instantiate().unwrap();
+    let mut executable = graph
+        .plan(&PlanOptions::default())
+        .unwrap()
+        .instantiate()
+        .unwrap();
     pool.reset();
     let next = pool.allocate(256).unwrap();
     assert!(![place(&old), place(&new)].contains(&place(&next)));
@@ -396,7 +409,12 @@ fn parts_of_a_buffer_move_with_it() {
             encoder.fill(&old.slice(len..)?, 3)?;
             encoder.copy(&old.slice(len..)?, &target)
         });
-        let mut executable = graph.unwrap().plan().instantiate().unwrap();
+        let mut executable = graph
+            .unwrap()
+            .plan(&PlanOptions::default())
+            .unwrap()
+            .instantiate()
+            .unwrap();
         executable.rebind_all(&old, &new).unwrap();
         executable.launch("moved").unwrap();
         let (len, fill) = (len as usize, |value| vec![value; len as usize]);

@@ -6,7 +6,7 @@ mod common;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{Gate, buffer, device, on_devices, one, step_kernel};
-use dacapo::{Access, Bytes, Error, Graph, KernelFault, KernelSource, Split};
+use dacapo::{Access, Bytes, Error, Graph, KernelFault, KernelSource, PlanOptions, Split};
 
 const SHORT: Split = Split { first: 1, rest: 2 };
 
@@ -21,7 +21,7 @@ fn parts_run_in_order_and_as_one_submission() {
             (values.iter())
                 .try_for_each(|value| encoder.dispatch(&step, (&target, Bytes(value)), one()))
         });
-        let plan = graph.unwrap().plan();
+        let plan = graph.unwrap().plan(&PlanOptions::default()).unwrap();
         let mut expected = 0u32;
         let mut run = |split| {
             let submission = plan.replay_with("parts", split).unwrap();
@@ -49,7 +49,7 @@ fn two_threads_replay_and_neither_gets_between_the_parts_of_the_other() {
         let graph = Graph::capture(&device, |encoder| {
             (0..40).try_for_each(|_| encoder.dispatch(&step, (&target, Bytes(&value)), one()))
         });
-        graph.unwrap().plan()
+        graph.unwrap().plan(&PlanOptions::default()).unwrap()
     });
     for _ in 0..20 {
         target.write(&[0u32]).unwrap();
@@ -97,7 +97,7 @@ fn a_failure_is_reported_once_and_later_parts_do_not_run() {
                 }
                 encoder.copy(&target, &last)
             });
-            let plan = graph.unwrap().plan();
+            let plan = graph.unwrap().plan(&PlanOptions::default()).unwrap();
             CALLS.store(0, Ordering::SeqCst);
             let submission = plan.replay_with("step 4", SHORT).unwrap();
             for _ in 0..2 {
@@ -136,7 +136,12 @@ fn a_handle_is_complete_when_the_last_part_is() {
         encoder.barrier();
         encoder.dispatch(&step, (&x, Bytes(&2u32)), one())
     });
-    let submission = graph.unwrap().plan().replay_with("held", SHORT).unwrap();
+    let submission = graph
+        .unwrap()
+        .plan(&PlanOptions::default())
+        .unwrap()
+        .replay_with("held", SHORT)
+        .unwrap();
     gate.wait_entered();
     assert!(!submission.is_complete());
     assert_eq!(submission.gpu_times(), None);

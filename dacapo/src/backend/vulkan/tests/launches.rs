@@ -6,7 +6,8 @@ use super::canaries::{looks_across_submissions, on_watched};
 use super::{buffer, device, double, gpu, one};
 use crate::backend::vulkan::gpu::Spoilt;
 use crate::{
-    Buffer, Bytes, Device, Error, Executable, Fault, Graph, Launch, Plan, Result, Split, Update,
+    Buffer, Bytes, Device, Error, Executable, Fault, Graph, Launch, Plan, PlanOptions, Result,
+    Split, Update,
 };
 
 const APART: Split = Split { first: 1, rest: 1 };
@@ -30,7 +31,7 @@ fn chain(device: &Device) -> Chain {
         encoder.dispatch(&kernel, (b, c, Bytes(&1u32)), one())
     });
     Chain {
-        plan: graph.unwrap().plan(),
+        plan: graph.unwrap().plan(&PlanOptions::default()).unwrap(),
         buffers,
     }
 }
