@@ -7,7 +7,7 @@ use common::{Gate, buffer, device, on_devices, one, step_kernel};
 use dacapo::{
     Access, Buffer, BufferPool, BufferView, Bytes, Device, DispatchProblem, Error, Executable,
     Graph, Grid, Kernel, KernelSource, MemoryKind, PatchError, PatchProblem, Place, PlanOptions,
-    PoolOptions, Result, Split, TopologyChange, Wgsl, hazard::HazardKind,
+    PoolOptions, Reorder, Result, Split, TopologyChange, Wgsl, hazard::HazardKind,
 };
 
 /// Every wave is a part.
@@ -365,6 +365,54 @@ fn a_conflict_that_the_plan_does_not_cover_needs_a_new_plan() {
         let fresh = filled(&device, 40);
         diamond.executable.rebind(1, 0, &fresh).unwrap();
         assert_eq!(diamond.run(), (106, 50));
+    });
+}
+
+#[test]
+fn a_node_that_was_moved_forward_does_not_meet_what_it_overtook() {
+    on_devices(2, |device| {
+        let add = add(&device);
+        let [a, b, c, d, e] = [1, 0, 0, 1, 0].map(|value| filled(&device, value));
+        let graph = Graph::capture(&device, |encoder| {
+            encoder.dispatch(&add, (&a, &b, Bytes(&1u32)), all())?;
+            encoder.dispatch(&add, (&b, &c, Bytes(&1u32)), all())?;
+            encoder.dispatch(&add, (&d, &e, Bytes(&5u32)), all())
+        });
+        let plan = graph.unwrap().plan(&PlanOptions::default()).unwrap();
+        let mut executable = plan.instantiate().unwrap();
+        let order: Vec<u8> = (executable.graph().nodes().iter())
+            .map(|node| node.inline()[0])
+            .collect();
+        assert_eq!(order, [1, 5, 1], "the last one runs beside the first");
+        let late = change(executable.rebind(1, 0, &c));
+        assert_eq!(
+            (late.place, late.kind),
+            (Place::Overtaken, HazardKind::ReadAfterWrite)
+        );
+        assert!(late.to_string().contains("moved past"), "{late}");
+        let late = change(executable.rebind(1, 1, &c));
+        assert_eq!((late.other, late.kind), (2, HazardKind::WriteAfterWrite));
+        let late = change(executable.rebind(2, 1, &d));
+        assert_eq!((late.other, late.kind), (1, HazardKind::ReadAfterWrite));
+        // Without moving nodes the same is covered.
+        let options = PlanOptions {
+            reorder: Reorder::Serial,
+            ..PlanOptions::default()
+        };
+        let graph = Graph::capture(&device, |encoder| {
+            encoder.dispatch(&add, (&a, &b, Bytes(&1u32)), all())?;
+            encoder.dispatch(&add, (&b, &c, Bytes(&1u32)), all())?;
+            encoder.dispatch(&add, (&d, &e, Bytes(&5u32)), all())
+        });
+        let mut executable = graph
+            .unwrap()
+            .plan(&options)
+            .unwrap()
+            .instantiate()
+            .unwrap();
+        executable.rebind(2, 0, &c).unwrap();
+        executable.launch("in order").unwrap();
+        assert_eq!(first(&e), 8);
     });
 }
 
