@@ -1,0 +1,412 @@
+//! What fusing saves on the processor: `cargo bench -p dacapo-ops --bench fused [-- FILTER]`.
+//!
+//! One token through thirty layers of SmolLM2-135M's shapes, each with weights of its own, Q4_1: the same work as
+//! separate dispatches and fused, which take turns; medians of the time from commit to completion.
+#![allow(
+    clippy::print_stdout,
+    reason = "a benchmark reports on standard output"
+)]
+
+use std::num::NonZeroUsize;
+use std::time::Instant;
+
+use dacapo::{Buffer, CommandEncoder, Device, DeviceOptions, MemoryKind};
+use dacapo_ops::dtype::DType;
+use dacapo_ops::kv_append::KvAppend;
+use dacapo_ops::linear::{Activation, Epilogue, Input, Linear, Norm, Product};
+use dacapo_ops::rms_norm::RmsNorm;
+use dacapo_ops::rope::{Config, Layout, Rope, Scaling, frequencies};
+use dacapo_ops::rope_append::{Operands, RopeAppend};
+use dacapo_ops::silu_mul::SiluMul;
+use dacapo_ops::tensor::Tensor;
+use dacapo_ops::{Result, add::Add};
+
+const LAYERS: usize = 30;
+const RUNS: usize = 301;
+const WIDTH: usize = 576;
+const FEED_FORWARD: usize = 1536;
+const EPS: f32 = 1e-5;
+
+struct Layer {
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    attn_out: Tensor,
+    gate: Tensor,
+    up: Tensor,
+    down: Tensor,
+    norm: Tensor,
+    caches: [Tensor; 2],
+}
+
+struct Bench {
+    device: Device,
+    layers: Vec<Layer>,
+    linear: Linear,
+    norm: RmsNorm,
+    silu: SiluMul,
+    add: Add,
+    rope: Rope,
+    append: KvAppend,
+    rope_append: RopeAppend,
+    hidden: Tensor,
+    normed: Tensor,
+    update: Tensor,
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    gate: Tensor,
+    up: Tensor,
+    activated: Tensor,
+    positions: Tensor,
+    table: Tensor,
+    scratch: Buffer,
+}
+
+fn main() -> Result<()> {
+    let filter = std::env::args().skip(1).find(|a| !a.starts_with('-'));
+    let wanted = |name: &str| filter.as_ref().is_none_or(|f| name.contains(f.as_str()));
+    for threads in [1, 2] {
+        let bench = Bench::new(threads)?;
+        println!("{threads} threads, microseconds a layer");
+        type Encode = fn(&Bench, &mut CommandEncoder, &Layer) -> Result<()>;
+        let cases: [(&str, Encode, Encode); 9] = [
+            ("q, k, v", Bench::qkv, Bench::qkv_fused),
+            ("norm, q, k, v", Bench::norm_qkv, Bench::norm_qkv_half),
+            (
+                "norm in q, k, v",
+                Bench::norm_qkv_half,
+                Bench::norm_qkv_fused,
+            ),
+            ("gate, up, silu", Bench::gated, Bench::gated_fused),
+            (
+                "norm in gate, up",
+                Bench::norm_gated_half,
+                Bench::norm_gated_fused,
+            ),
+            ("down, residual", Bench::down, Bench::down_fused),
+            ("down, norm", Bench::down_norm, Bench::down_norm_fused),
+            ("rope, append", Bench::rotate, Bench::rotate_fused),
+            ("whole layer", Bench::layer, Bench::layer_fused),
+        ];
+        for (name, apart, fused) in cases {
+            if wanted(name) {
+                let [apart, fused] = bench.medians([apart, fused])?;
+                println!(
+                    "  {name:<18} {apart:8.2} -> {fused:8.2}  {:+.1} %",
+                    (fused / apart - 1.0) * 100.0
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Bench {
+    fn new(threads: usize) -> Result<Bench> {
+        let device = Device::open(&DeviceOptions {
+            threads: NonZeroUsize::new(threads),
+            ..DeviceOptions::cpu()
+        })?;
+        let zeros = |shape: &[usize]| Tensor::zeros(&device, "", DType::F32, shape);
+        let weights = |rows: usize, cols: usize| -> Result<Tensor> {
+            let w = Tensor::zeros(&device, "w", DType::Q4_1, &[rows, cols])?;
+            let len = w.view().len() as usize;
+            // Small f16 numbers wherever the format expects them.
+            let bytes: Vec<u8> = (0..len).map(|i| (i * 37 >> 3) as u8 & 0x2f).collect();
+            w.view().write(&bytes)?;
+            Ok(w)
+        };
+        let layers = (0..LAYERS).map(|_| {
+            Ok(Layer {
+                q: weights(576, WIDTH)?,
+                k: weights(192, WIDTH)?,
+                v: weights(192, WIDTH)?,
+                attn_out: weights(WIDTH, 576)?,
+                gate: weights(FEED_FORWARD, WIDTH)?,
+                up: weights(FEED_FORWARD, WIDTH)?,
+                down: weights(WIDTH, FEED_FORWARD)?,
+                norm: zeros(&[WIDTH])?,
+                caches: [
+                    Tensor::zeros(&device, "", DType::F16, &[3, 512, 64])?,
+                    Tensor::zeros(&device, "", DType::F16, &[3, 512, 64])?,
+                ],
+            })
+        });
+        let config = Config {
+            dims: 64,
+            theta: 1e4,
+            scaling: Scaling::None,
+            factors: &[],
+        };
+        let frequencies = frequencies(&config).unwrap_or_default();
+        let table = Tensor::zeros(&device, "", DType::U32, &[frequencies.len(), 2])?;
+        table.view().write(&frequencies)?;
+        let hidden = zeros(&[1, WIDTH])?;
+        let values: Vec<f32> = (0..WIDTH).map(|i| (i as f32 * 0.37).sin()).collect();
+        hidden.view().write(&values)?;
+        Ok(Bench {
+            layers: layers.collect::<Result<_>>()?,
+            linear: Linear::new(&device)?,
+            norm: RmsNorm::new(&device)?,
+            silu: SiluMul::new(&device)?,
+            add: Add::new(&device)?,
+            rope: Rope::new(&device)?,
+            append: KvAppend::new(&device)?,
+            rope_append: RopeAppend::new(&device)?,
+            hidden,
+            normed: zeros(&[1, WIDTH])?,
+            update: zeros(&[1, WIDTH])?,
+            q: zeros(&[1, 9, 64])?,
+            k: zeros(&[1, 3, 64])?,
+            v: zeros(&[1, 3, 64])?,
+            gate: zeros(&[1, FEED_FORWARD])?,
+            up: zeros(&[1, FEED_FORWARD])?,
+            activated: zeros(&[1, FEED_FORWARD])?,
+            positions: Tensor::zeros(&device, "", DType::U32, &[1])?,
+            table,
+            scratch: device.buffer(
+                Linear::scratch_bytes(1, FEED_FORWARD),
+                MemoryKind::DeviceLocal,
+            )?,
+            device,
+        })
+    }
+
+    /// Microseconds a layer.
+    fn medians(
+        &self,
+        encodes: [fn(&Bench, &mut CommandEncoder, &Layer) -> Result<()>; 2],
+    ) -> Result<[f64; 2]> {
+        let mut times = [const { Vec::new() }; 2];
+        for _ in 0..RUNS {
+            for (encode, times) in encodes.iter().zip(&mut times) {
+                let mut encoder = self.device.encoder("bench")?;
+                for layer in &self.layers {
+                    encode(self, &mut encoder, layer)?;
+                }
+                let start = Instant::now();
+                encoder.commit()?.wait()?;
+                times.push(start.elapsed().as_secs_f64() * 1e6 / LAYERS as f64);
+            }
+        }
+        Ok(times.map(|mut times| {
+            times.sort_by(f64::total_cmp);
+            times[RUNS / 2]
+        }))
+    }
+
+    fn flat(&self) -> Result<[Tensor; 3]> {
+        Ok([
+            self.q.reshape(&[1, 576])?,
+            self.k.reshape(&[1, 192])?,
+            self.v.reshape(&[1, 192])?,
+        ])
+    }
+
+    fn normed_input<'a>(&'a self, layer: &'a Layer) -> Input<'a> {
+        let norm = Norm {
+            weight: &layer.norm,
+            eps: EPS,
+        };
+        Input {
+            x: &self.hidden,
+            norm: Some(norm),
+        }
+    }
+
+    fn products(
+        &self,
+        e: &mut CommandEncoder,
+        layer: &Layer,
+        fused: Option<Input<'_>>,
+    ) -> Result<()> {
+        let [q, k, v] = self.flat()?;
+        let product = |w, out| Product {
+            w,
+            epilogue: Epilogue::None,
+            out,
+        };
+        let products = [
+            product(&layer.q, &q),
+            product(&layer.k, &k),
+            product(&layer.v, &v),
+        ];
+        match fused {
+            None => self
+                .linear
+                .encode_each(e, &products, &self.normed, &self.scratch),
+            Some(input) => self.linear.encode_together(e, &products, input),
+        }
+    }
+
+    fn norm(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.norm
+            .encode(e, &self.hidden, &layer.norm, EPS, &self.normed)
+    }
+
+    fn qkv(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.products(e, layer, None)?;
+        e.barrier();
+        Ok(())
+    }
+
+    fn qkv_fused(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.products(e, layer, Some((&self.normed).into()))?;
+        e.barrier();
+        Ok(())
+    }
+
+    fn norm_qkv(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.norm(e, layer)?;
+        self.products(e, layer, None)
+    }
+
+    fn norm_qkv_half(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.norm(e, layer)?;
+        self.products(e, layer, Some((&self.normed).into()))
+    }
+
+    fn norm_qkv_fused(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.products(e, layer, Some(self.normed_input(layer)))?;
+        e.barrier();
+        Ok(())
+    }
+
+    fn gated(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        let product = |w, out| Product {
+            w,
+            epilogue: Epilogue::None,
+            out,
+        };
+        let products = [
+            product(&layer.gate, &self.gate),
+            product(&layer.up, &self.up),
+        ];
+        self.linear
+            .encode_each(e, &products, &self.normed, &self.scratch)?;
+        self.silu.encode(e, &self.gate, &self.up, &self.activated)
+    }
+
+    fn gate_up(&self, e: &mut CommandEncoder, layer: &Layer, input: Input<'_>) -> Result<()> {
+        let weights = [&layer.gate, &layer.up];
+        self.linear
+            .encode_gated(e, weights, Activation::Silu, input, &self.activated)
+    }
+
+    fn gated_fused(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.gate_up(e, layer, (&self.normed).into())
+    }
+
+    fn norm_gated_half(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.norm(e, layer)?;
+        self.gate_up(e, layer, (&self.normed).into())
+    }
+
+    fn norm_gated_fused(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.gate_up(e, layer, self.normed_input(layer))
+    }
+
+    fn multiply(
+        &self,
+        e: &mut CommandEncoder,
+        w: &Tensor,
+        x: &Tensor,
+        epilogue: Epilogue<'_>,
+        out: &Tensor,
+    ) -> Result<()> {
+        self.linear.encode(e, w, x, epilogue, &self.scratch, out)
+    }
+
+    fn down(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.multiply(
+            e,
+            &layer.down,
+            &self.activated,
+            Epilogue::None,
+            &self.update,
+        )?;
+        self.add.encode(e, &self.hidden, &self.update)
+    }
+
+    fn down_fused(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.multiply(
+            e,
+            &layer.down,
+            &self.activated,
+            Epilogue::Accumulate,
+            &self.hidden,
+        )
+    }
+
+    fn down_norm(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.multiply(
+            e,
+            &layer.down,
+            &self.activated,
+            Epilogue::None,
+            &self.update,
+        )?;
+        let (h, x) = (&self.hidden, &self.update);
+        self.norm
+            .encode_residual(e, h, x, &layer.norm, EPS, &self.normed)
+    }
+
+    fn down_norm_fused(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.down_fused(e, layer)?;
+        self.norm(e, layer)
+    }
+
+    fn rotate(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        for x in [&self.q, &self.k] {
+            self.rope
+                .encode(e, x, &self.positions, &self.table, Layout::Pairs)?;
+        }
+        let [k_cache, v_cache] = &layer.caches;
+        self.append
+            .encode(e, &self.k, &self.v, &self.positions, k_cache, v_cache)
+    }
+
+    fn rotate_fused(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        let operands = Operands {
+            q: &self.q,
+            k: &self.k,
+            v: &self.v,
+            positions: &self.positions,
+            frequencies: &self.table,
+            layout: Layout::Pairs,
+            norms: None,
+            k_cache: &layer.caches[0],
+            v_cache: &layer.caches[1],
+        };
+        self.rope_append.encode(e, &operands)
+    }
+
+    /// All of a layer but attention, the norms with the sums before them.
+    fn layer(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.products(e, layer, None)?;
+        self.rotate(e, layer)?;
+        let attended = self.q.reshape(&[1, 576])?;
+        self.multiply(e, &layer.attn_out, &attended, Epilogue::None, &self.update)?;
+        let (h, x) = (&self.hidden, &self.update);
+        self.norm
+            .encode_residual(e, h, x, &layer.norm, EPS, &self.normed)?;
+        self.gated(e, layer)?;
+        self.down_norm(e, layer)
+    }
+
+    fn layer_fused(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.norm_qkv_fused(e, layer)?;
+        self.rotate_fused(e, layer)?;
+        let attended = self.q.reshape(&[1, 576])?;
+        self.multiply(
+            e,
+            &layer.attn_out,
+            &attended,
+            Epilogue::Accumulate,
+            &self.hidden,
+        )?;
+        self.norm_gated_fused(e, layer)?;
+        self.down_fused(e, layer)
+    }
+}
