@@ -1,7 +1,7 @@
 //! What fusing saves on the processor: `cargo bench -p dacapo-ops --bench fused [-- FILTER]`.
 //!
-//! One token through thirty layers of SmolLM2-135M's shapes, each with weights of its own, Q4_1: the same work as
-//! separate dispatches and fused, which take turns; medians of the time from commit to completion.
+//! One token through layers of SmolLM2-135M's shapes, each with weights of its own, Q4_1: the same work as separate
+//! dispatches and fused, which take turns; medians of the time from commit to completion.
 #![allow(
     clippy::print_stdout,
     reason = "a benchmark reports on standard output"
@@ -21,8 +21,9 @@ use dacapo_ops::silu_mul::SiluMul;
 use dacapo_ops::tensor::Tensor;
 use dacapo_ops::{Result, add::Add};
 
-const LAYERS: usize = 30;
-const RUNS: usize = 301;
+/// Bytes of weights that one measurement goes through, so that they come from memory as a model's do.
+const WORKING_SET: usize = 100 << 20;
+const RUNS: usize = 101;
 const WIDTH: usize = 576;
 const FEED_FORWARD: usize = 1536;
 const EPS: f32 = 1e-5;
@@ -70,28 +71,40 @@ fn main() -> Result<()> {
         let bench = Bench::new(threads)?;
         println!("{threads} threads, microseconds a layer");
         type Encode = fn(&Bench, &mut CommandEncoder, &Layer) -> Result<()>;
-        let cases: [(&str, Encode, Encode); 9] = [
-            ("q, k, v", Bench::qkv, Bench::qkv_fused),
-            ("norm, q, k, v", Bench::norm_qkv, Bench::norm_qkv_half),
+        let shapes = |rows: &[(usize, usize)]| -> usize {
+            let bytes = rows
+                .iter()
+                .map(|&(rows, cols)| DType::Q4_1.matrix_bytes(rows, cols));
+            bytes.flatten().sum()
+        };
+        let qkv = shapes(&[(960, WIDTH)]);
+        let gate_up = shapes(&[(2 * FEED_FORWARD, WIDTH)]);
+        let down = shapes(&[(WIDTH, FEED_FORWARD)]);
+        let all = qkv + gate_up + down + shapes(&[(WIDTH, WIDTH)]);
+        let cases: [(&str, usize, Encode, Encode); 9] = [
+            ("q, k, v", qkv, Bench::qkv, Bench::qkv_fused),
+            ("norm, q, k, v", qkv, Bench::norm_qkv, Bench::norm_qkv_half),
             (
                 "norm in q, k, v",
+                qkv,
                 Bench::norm_qkv_half,
                 Bench::norm_qkv_fused,
             ),
-            ("gate, up, silu", Bench::gated, Bench::gated_fused),
+            ("gate, up, silu", gate_up, Bench::gated, Bench::gated_fused),
             (
                 "norm in gate, up",
+                gate_up,
                 Bench::norm_gated_half,
                 Bench::norm_gated_fused,
             ),
-            ("down, residual", Bench::down, Bench::down_fused),
-            ("down, norm", Bench::down_norm, Bench::down_norm_fused),
-            ("rope, append", Bench::rotate, Bench::rotate_fused),
-            ("whole layer", Bench::layer, Bench::layer_fused),
+            ("down, residual", down, Bench::down, Bench::down_fused),
+            ("down, norm", down, Bench::down_norm, Bench::down_norm_fused),
+            ("rope, append", all, Bench::rotate, Bench::rotate_fused),
+            ("whole layer", all, Bench::layer, Bench::layer_fused),
         ];
-        for (name, apart, fused) in cases {
+        for (name, bytes, apart, fused) in cases {
             if wanted(name) {
-                let [apart, fused] = bench.medians([apart, fused])?;
+                let [apart, fused] = bench.medians(WORKING_SET / bytes, [apart, fused])?;
                 println!(
                     "  {name:<18} {apart:8.2} -> {fused:8.2}  {:+.1} %",
                     (fused / apart - 1.0) * 100.0
@@ -117,7 +130,8 @@ impl Bench {
             w.view().write(&bytes)?;
             Ok(w)
         };
-        let layers = (0..LAYERS).map(|_| {
+        let most = WORKING_SET / DType::Q4_1.matrix_bytes(960, WIDTH).unwrap_or(1);
+        let layers = (0..most).map(|_| {
             Ok(Layer {
                 q: weights(576, WIDTH)?,
                 k: weights(192, WIDTH)?,
@@ -176,18 +190,19 @@ impl Bench {
     /// Microseconds a layer.
     fn medians(
         &self,
+        layers: usize,
         encodes: [fn(&Bench, &mut CommandEncoder, &Layer) -> Result<()>; 2],
     ) -> Result<[f64; 2]> {
         let mut times = [const { Vec::new() }; 2];
         for _ in 0..RUNS {
             for (encode, times) in encodes.iter().zip(&mut times) {
                 let mut encoder = self.device.encoder("bench")?;
-                for layer in &self.layers {
+                for layer in self.layers.iter().take(layers) {
                     encode(self, &mut encoder, layer)?;
                 }
                 let start = Instant::now();
                 encoder.commit()?.wait()?;
-                times.push(start.elapsed().as_secs_f64() * 1e6 / LAYERS as f64);
+                times.push(start.elapsed().as_secs_f64() * 1e6 / layers as f64);
             }
         }
         Ok(times.map(|mut times| {

@@ -6,6 +6,7 @@ use std::ops::Range;
 use bytemuck::{Pod, Zeroable};
 use dacapo::{KernelFault, Workgroup};
 
+use super::product::fetch;
 use super::variant::activation;
 use super::{exact, quantized};
 use crate::add::cpu::add;
@@ -126,6 +127,7 @@ pub(super) fn gated(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     let out = unsafe { group.write::<f32>(SLOTS[0].out, y) };
     let (input, sums) = split(group.shared(), &params, x);
     let (gates, ups) = sums[..2 * rows.len()].split_at_mut(rows.len());
+    fetch(&up, rows.clone());
     input.product(level, &gate, rows.clone(), gates)?;
     input.product(level, &up, rows, ups)?;
     match activation(params.activation) {
