@@ -39,6 +39,7 @@ pub(crate) enum Command {
     Tokenize(commands::tokenize::Tokenize),
     Perplexity(commands::perplexity::Perplexity),
     Bench(commands::bench::Bench),
+    Graph(commands::graph::GraphCommand),
 }
 
 impl Command {
@@ -50,6 +51,7 @@ impl Command {
             Command::Tokenize(command) => command.run(),
             Command::Perplexity(command) => command.run(),
             Command::Bench(command) => command.run(),
+            Command::Graph(command) => command.run(),
         }
     }
 }

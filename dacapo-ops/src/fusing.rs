@@ -44,6 +44,12 @@ impl<'a> Fusing<'a> {
         self
     }
 
+    /// What nearly fired, and why it did not.
+    pub(crate) fn misses(&self) -> String {
+        let misses = self.plan.report().fusion.near_misses.iter();
+        misses.map(|miss| format!("{miss}\n")).collect()
+    }
+
     /// Checks that no rule fired, and that one nearly did, but for a reason that `holds`.
     #[track_caller]
     pub(crate) fn stays(&self, reason: &str) -> &Self {

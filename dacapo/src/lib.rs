@@ -91,9 +91,10 @@ pub use encoder::{
 };
 pub use error::{Error, Fault, Result, SubmissionFailure};
 pub use graph::{
-    Costs, CriticalNode, Explanation, Fired, Fused, FusedPart, FusionReport, FusionRule, Graph,
-    Link, Match, MissReason, NearMiss, Node, NodeArg, NodeGrid, Plan, PlanOptions, PlanReport,
-    PlannedBarrier, Port, Renamed, Reorder, ScopeId, Shape, Unfit,
+    Costs, CriticalNode, Executable, Explanation, Fired, Fused, FusedPart, FusionReport,
+    FusionRule, Graph, Launch, Link, Match, MissReason, NearMiss, Node, NodeArg, NodeGrid,
+    ParameterBlock, Patch, PatchError, PatchProblem, Place, Plan, PlanOptions, PlanReport,
+    PlannedBarrier, Port, Renamed, Reorder, ScopeId, Shape, Split, TopologyChange, Unfit, Update,
 };
 pub use grid::Grid;
 pub use info::{

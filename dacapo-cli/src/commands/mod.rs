@@ -3,6 +3,7 @@
 pub(crate) mod bench;
 pub(crate) mod devices;
 pub(crate) mod generate;
+pub(crate) mod graph;
 pub(crate) mod inspect;
 pub(crate) mod perplexity;
 pub(crate) mod tokenize;

@@ -1,6 +1,6 @@
 //! Products in one dispatch with what goes before and after them, for few tokens.
 
-use dacapo::CommandEncoder;
+use dacapo::{BufferView, CommandEncoder};
 
 use super::{Activation, CHECK, Epilogue, Form, Input, Linear, MANY, Operands, Product};
 use crate::dtype::DType;
@@ -94,7 +94,18 @@ impl Linear {
         input: impl Into<Input<'a>>,
         ids: &'a Tensor,
     ) -> Result<()> {
-        let input = input.into();
+        self.argmax(encoder, w, input.into(), ids, None)
+    }
+
+    /// As [`Linear::encode_argmax`], through memory that an earlier encoding has chosen.
+    pub(super) fn argmax<'a>(
+        &self,
+        encoder: &mut CommandEncoder,
+        w: &'a Tensor,
+        input: Input<'a>,
+        ids: &'a Tensor,
+        found: Option<BufferView>,
+    ) -> Result<()> {
         let [rows, cols] = self.shape_of("w", w)?;
         let [tokens, width] = CHECK.dims("x", input.x, &[DType::F32])?;
         if width != cols {
@@ -112,7 +123,7 @@ impl Linear {
             tokens: CHECK.size("rows of x", tokens)?,
         };
         match &self.form {
-            Form::Gpu(gpu) => gpu.encode_argmax(encoder, &operands, input.norm),
+            Form::Gpu(gpu) => gpu.encode_argmax(encoder, &operands, input.norm, found),
             // Its workgroups do not wait for each other, which those that share a search must.
             Form::Cpu { .. } => unfused("the processor searches a product in a second dispatch"),
         }

@@ -1,8 +1,17 @@
 //! Linear layers: `out = x W^T + bias`, by the kernel that suits the number of rows.
 
 mod fused;
+#[cfg(test)]
+mod fused_tests;
+mod fusion;
+#[cfg(test)]
+mod fusion_tests;
 mod gpu;
 mod operands;
+mod processor;
+#[cfg(test)]
+mod processor_tests;
+mod recorded;
 pub(crate) mod slots;
 #[cfg(test)]
 mod tests;
@@ -189,6 +198,11 @@ impl Linear {
             }
         }
         Ok(())
+    }
+
+    /// Whether its device is a GPU.
+    pub(crate) fn on_gpu(&self) -> bool {
+        matches!(self.form, Form::Gpu(_))
     }
 
     fn operands<'a>(&self, product: &Product<'a>, x: &'a Tensor) -> Result<Operands<'a>> {

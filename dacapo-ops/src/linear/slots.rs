@@ -41,6 +41,9 @@ pub(crate) const SLOTS: [Slots; MATRICES] = [
 /// Slot of the activations.
 pub(crate) const INPUT: u32 = 2;
 
+/// Slot of the only output, or the first.
+pub(crate) const OUT: u32 = SLOTS[0].out;
+
 /// Slot of the norm's weight.
 pub(crate) const NORM: u32 = 5;
 

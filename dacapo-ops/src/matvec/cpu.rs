@@ -23,28 +23,33 @@ use crate::simd::Isa;
 #[derive(Clone, Copy, Debug, Pod, Zeroable)]
 pub(crate) struct Params {
     /// Rows of each matrix.
-    pub(super) rows: [u32; MATRICES],
-    pub(super) cols: u32,
+    pub(crate) rows: [u32; MATRICES],
+    pub(crate) cols: u32,
     /// Number of the weights' [`crate::dtype::DType`].
-    pub(super) dtype: u32,
+    pub(crate) dtype: u32,
     /// Rows that a workgroup computes: of all matrices, one after the other, or of gate and up each.
-    pub(super) per_group: u32,
+    pub(crate) per_group: u32,
     /// Number of the [`crate::simd::Level`].
-    pub(super) level: u32,
+    pub(crate) level: u32,
     /// Whether activations are quantised.
-    pub(super) quantized: u32,
+    pub(crate) quantized: u32,
     /// Whether they are normed before.
-    pub(super) normed: u32,
-    pub(super) eps: f32,
+    pub(crate) normed: u32,
+    pub(crate) eps: f32,
     /// Number of each matrix's [`Put`].
-    pub(super) puts: [u32; MATRICES],
-    pub(super) activation: u32,
+    pub(crate) puts: [u32; MATRICES],
+    pub(crate) activation: u32,
 }
 
 /// Words of a group of quantised activations.
 const GROUP: usize = size_of::<Q15Group>() / size_of::<f32>();
 
 impl Params {
+    /// Whether there is one output for both matrices.
+    pub(crate) fn is_gated(&self) -> bool {
+        self.puts[1] == 0 && self.rows[1] != 0
+    }
+
     /// Words of the normed activations, and of the quantised ones.
     fn lengths(&self) -> [usize; 2] {
         let cols = self.cols as usize;

@@ -17,7 +17,9 @@ mod product;
 mod tests;
 mod variant;
 
+pub(crate) use cpu::Params;
 pub use product::{exact, quantized};
+pub(crate) use variant::activation;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -108,11 +110,11 @@ impl MatVec {
         let all_rows = rows
             .iter()
             .fold(0, |all: u32, rows| all.saturating_add(*rows));
-        let (height, abreast) = match job {
-            Job::Each(_) => (all_rows, 1),
-            Job::Gated(_) => (rows[0], 2),
+        let height = match job {
+            Job::Each(_) => all_rows,
+            Job::Gated(_) => rows[0],
         };
-        let per_group = rows_per_group(height, cols.saturating_mul(abreast));
+        let per_group = rows_per_group(height, cols);
         let params = cpu::Params {
             rows,
             cols,

@@ -1,8 +1,11 @@
 //! Forward passes recorded once, to be inspected and played again.
 
 mod capture;
+mod concat;
 mod costs;
 mod dag;
+mod draw;
+mod executable;
 mod fusion;
 mod node;
 mod plan;
@@ -13,9 +16,8 @@ use core::fmt;
 
 use smallvec::SmallVec;
 
-use crate::arg::{Arg, Value};
 use crate::device::Device;
-use crate::encoder::{Barrier, BarrierCause, CommandEncoder, EncoderOptions, MAX_BINDINGS, Waves};
+use crate::encoder::{Barrier, BarrierCause, CommandEncoder, EncoderOptions, Waves};
 use crate::error::{Error, Result};
 use crate::options::Hazards;
 use crate::submission::Submission;
@@ -23,6 +25,10 @@ use crate::submission::Submission;
 pub(crate) use capture::Capture;
 use capture::Discard;
 pub use costs::Costs;
+pub use executable::{
+    Executable, Launch, ParameterBlock, Patch, PatchError, PatchProblem, Place, Split,
+    TopologyChange, Update,
+};
 pub use fusion::{Fired, FusionReport, FusionRule, Link, Match, MissReason, NearMiss, Port, Unfit};
 use node::ScopeLabel;
 pub use node::{Fused, FusedPart, Node, NodeArg, NodeGrid, ScopeId};
@@ -32,6 +38,21 @@ pub use schedule::Reorder;
 
 /// The scopes that an encoder has entered, outermost first.
 type OpenScopes = SmallVec<[ScopeId; 8]>;
+
+/// What brings an encoder from one scope to another.
+enum ScopeStep<'a> {
+    Begin(&'a str),
+    End,
+}
+
+impl ScopeStep<'_> {
+    fn take(self, encoder: &mut CommandEncoder) {
+        match self {
+            ScopeStep::Begin(label) => encoder.begin_scope(label),
+            ScopeStep::End => encoder.end_scope(),
+        }
+    }
+}
 
 /// A recorded sequence of dispatches with the buffers they bind.
 ///
@@ -146,28 +167,19 @@ impl Graph {
             if node.barrier_before {
                 encoder.barrier();
             }
-            self.enter_scope(node.scope, &mut open, encoder);
-            let encoded = self.encode_node(node, encoder);
+            self.enter_scope(node.scope, &mut open, |step| step.take(encoder));
+            let encoded =
+                encoder.dispatch(&node.kernel, &node.arguments()[..], node.grid.as_grid());
             if encoded.is_err() {
-                self.enter_scope(None, &mut open, encoder);
+                self.enter_scope(None, &mut open, |step| step.take(encoder));
                 return encoded;
             }
         }
-        self.enter_scope(None, &mut open, encoder);
+        self.enter_scope(None, &mut open, |step| step.take(encoder));
         if self.ends_with_barrier {
             encoder.barrier();
         }
         Ok(())
-    }
-
-    fn encode_node(&self, node: &Node, encoder: &mut CommandEncoder) -> Result<()> {
-        let mut args = SmallVec::<[Arg<'_>; MAX_BINDINGS + 1]>::new();
-        args.extend(node.args.iter().map(|arg| Arg::view(&arg.view)));
-        args.push(Arg {
-            slot: None,
-            value: Value::Bytes(&node.inline),
-        });
-        encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid())
     }
 
     /// Encodes the graph into an encoder of its own with this label, and commits it.
@@ -201,7 +213,7 @@ impl Graph {
         &self,
         target: Option<ScopeId>,
         open: &mut OpenScopes,
-        encoder: &mut CommandEncoder,
+        mut take: impl FnMut(ScopeStep<'_>),
     ) {
         if open.last().copied() == target {
             return;
@@ -209,11 +221,11 @@ impl Graph {
         let path = self.scope_ids(target);
         let shared = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
         for _ in shared..open.len() {
-            encoder.end_scope();
+            take(ScopeStep::End);
         }
         open.truncate(shared);
         for id in &path[shared..] {
-            encoder.begin_scope(&self.scopes[id.index()].label);
+            take(ScopeStep::Begin(&self.scopes[id.index()].label));
             open.push(*id);
         }
     }

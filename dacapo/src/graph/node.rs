@@ -1,16 +1,18 @@
 use core::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::access::Access;
+use crate::arg::{Arg, Value};
+use crate::backend::INDIRECT_BYTES;
+use crate::encoder::MAX_BINDINGS;
 use crate::graph::dag::Step;
 use crate::grid::{Extent, Grid};
 use crate::hazard::RangeAccess;
 use crate::kernel::Kernel;
 use crate::memory::BufferView;
 use crate::range::ByteRange;
-
-/// Bytes of the grid of an indirect dispatch: three u32.
-pub(crate) const GRID_BYTES: u64 = 12;
 
 /// One dispatch of a graph.
 #[derive(Clone)]
@@ -112,6 +114,25 @@ impl Node {
         self.args.iter().find(|arg| arg.slot == slot)
     }
 
+    /// The views it uses: those that are bound, and that of its grid.
+    pub(crate) fn views(&self) -> impl Iterator<Item = &BufferView> {
+        let grid = match &self.grid.extent {
+            NodeExtent::Indirect(view) => Some(view),
+            NodeExtent::Groups(_) | NodeExtent::Threads(_) => None,
+        };
+        self.args.iter().map(|arg| &arg.view).chain(grid)
+    }
+
+    /// What it was dispatched with.
+    pub(crate) fn arguments(&self) -> SmallVec<[Arg<'_>; MAX_BINDINGS + 1]> {
+        let views = self.args.iter().map(|arg| Arg::view(&arg.view));
+        let inline = Arg {
+            slot: None,
+            value: Value::Bytes(&self.inline),
+        };
+        views.chain([inline]).collect()
+    }
+
     /// The inline constants.
     pub fn inline(&self) -> &[u8] {
         &self.inline
@@ -134,7 +155,7 @@ impl Node {
             .iter()
             .map(|arg| (&arg.view, arg.view.range(), arg.access));
         let grid = self.grid.indirect().map(|view| {
-            let range = ByteRange::new(view.offset(), view.offset() + GRID_BYTES);
+            let range = ByteRange::new(view.offset(), view.offset() + INDIRECT_BYTES);
             (view, range, Access::Read)
         });
         let tracked = args.chain(grid).filter(|(view, ..)| !view.is_read_only());

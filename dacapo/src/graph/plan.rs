@@ -241,6 +241,11 @@ impl Plan {
         &self.graph
     }
 
+    /// For each node in the order of submission, its place in the program.
+    pub(crate) fn places(&self) -> &[u32] {
+        &self.program
+    }
+
     /// The waves, as ranges of the graph's nodes. None is empty.
     pub fn waves(&self) -> impl ExactSizeIterator<Item = Range<usize>> + '_ {
         (0..self.wave_ends.len()).map(|wave| {
@@ -252,11 +257,6 @@ impl Plan {
     /// What became of the captured graph.
     pub fn report(&self) -> &PlanReport {
         &self.report
-    }
-
-    /// The place of each node in program order.
-    pub(crate) fn program(&self) -> &[u32] {
-        &self.program
     }
 
     /// The wave of a node.

@@ -50,8 +50,9 @@ impl GpuLinear {
         encoder: &mut CommandEncoder,
         operands: &Operands<'_>,
         norm: Option<Norm<'_>>,
+        found: Option<BufferView>,
     ) -> Result<()> {
-        let found = self.found()?;
+        let found = found.map_or_else(|| self.found(), Ok)?;
         let operands = std::slice::from_ref(operands);
         self.encode_few(encoder, Job::Argmax, operands, norm, Some(&found))
     }

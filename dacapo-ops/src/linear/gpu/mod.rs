@@ -7,6 +7,7 @@
 mod fused;
 mod matvec;
 mod pack;
+mod recorded;
 mod shader;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use crate::dtype::DType;
 use crate::gelu_mul::Form;
 use crate::linear::Activation;
-pub(super) use crate::linear::slots::{INPUT, MATRICES, NORM, Put, SLOTS};
+pub(super) use crate::linear::slots::{INPUT, MATRICES, NORM, Put, SLOTS, Slots};
 
 /// What a kernel is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
