@@ -273,6 +273,11 @@ impl Device {
         self.core.kernel(source)
     }
 
+    /// What all kernels that the device has compiled so far were compiled from, in no particular order.
+    pub fn kernel_sources(&self) -> Vec<KernelSource> {
+        self.core.registry.sources()
+    }
+
     /// Opens an encoder with this label.
     ///
     /// # Errors
@@ -491,7 +496,7 @@ impl DeviceCore {
         let mut submitted = self.submitted.lock();
         let number = *submitted + 1;
         *submitted = number;
-        let mut uses = recording.retained.allocations();
+        let mut uses = recording.allocations();
         let granted =
             uses.try_for_each(|(allocation, used)| allocation.begin_device_use(number, used));
         drop(uses);
@@ -500,7 +505,8 @@ impl DeviceCore {
                 let flushed = self.residency.flush();
                 let counts = Counters {
                     submissions: 1,
-                    dispatches: u64::from(recording.waves.dispatches()),
+                    dispatches: recording.counts.dispatches
+                        + u64::from(recording.waves.dispatches()),
                     residency_flushes: u64::from(flushed),
                     ..recording.counts
                 };

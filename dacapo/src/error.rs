@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::encoder::DispatchError;
+use crate::graph::GraphFileError;
 use crate::memory::MemoryKind;
 use crate::range::ByteRange;
 
@@ -162,6 +163,9 @@ pub enum Error {
         /// What was asked for.
         what: &'static str,
     },
+    /// A capture file was refused.
+    #[error("capture file: {0}")]
+    GraphFile(Box<GraphFileError>),
     /// A kernel's declaration contradicts itself or passes the device's limits.
     #[error("kernel {kernel:?}: {reason}")]
     InvalidKernel {

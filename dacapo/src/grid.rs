@@ -14,6 +14,16 @@ pub(crate) enum Extent<'a> {
     Indirect(&'a BufferView),
 }
 
+/// The threads of this many workgroups.
+pub(crate) fn threads_of(groups: [u32; 3], workgroup: [u32; 3]) -> [u32; 3] {
+    core::array::from_fn(|axis| groups[axis].saturating_mul(workgroup[axis]))
+}
+
+/// The workgroups that hold this many threads.
+pub(crate) fn groups_of(threads: [u32; 3], workgroup: [u32; 3]) -> [u32; 3] {
+    core::array::from_fn(|axis| threads[axis].div_ceil(workgroup[axis]))
+}
+
 impl<'a> Grid<'a> {
     /// This many workgroups along x, y and z.
     pub fn groups(groups: [u32; 3]) -> Grid<'static> {

@@ -91,8 +91,11 @@ pub use encoder::{
 };
 pub use error::{Error, Fault, Result, SubmissionFailure};
 pub use graph::{
-    Fused, FusedPart, FusionRule, Graph, Link, Match, Node, NodeArg, NodeGrid, Plan, Port, ScopeId,
-    Unfit,
+    BufferKey, Contents, Costs, CriticalNode, Executable, Explanation, FileBuffer, FileGrid,
+    FileKernel, FileNode, FileOptions, FileSource, FileView, Fired, Fused, FusedPart, FusionReport,
+    FusionRule, Graph, GraphFile, GraphFileError, Link, LoadedGraph, Match, MissReason, NearMiss,
+    Node, NodeArg, NodeGrid, Plan, PlanOptions, PlanReport, PlannedBarrier, Port, Renamed, Reorder,
+    ScopeId, Shape, Split, Unfit,
 };
 pub use grid::Grid;
 pub use info::{

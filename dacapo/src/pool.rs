@@ -256,6 +256,18 @@ impl State {
     }
 }
 
+impl Issue {
+    /// Whether the block was given back.
+    pub(crate) fn is_released(&self) -> bool {
+        !self
+            .generation
+            .blocks
+            .lock()
+            .issued
+            .contains_key(&self.number)
+    }
+}
+
 impl Generation {
     fn new(pool: Weak<Shared>) -> Arc<Generation> {
         Arc::new(Generation {

@@ -26,10 +26,11 @@ pub(crate) struct Record {
     finished: Mutex<Finished>,
 }
 
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Finished {
     times: Option<GpuTimes>,
     failure: Option<Arc<SubmissionFailure>>,
+    fetched: Vec<u8>,
 }
 
 /// When the device ran a submission, counted from when it was opened.
@@ -44,18 +45,22 @@ pub struct GpuTimes {
 impl Record {
     pub(crate) fn finish(
         &self,
-        start: Duration,
-        end: Duration,
+        times: GpuTimes,
         failure: Option<Arc<SubmissionFailure>>,
+        fetched: &[u8],
     ) {
-        *self.finished.lock() = Finished {
-            times: Some(GpuTimes { start, end }),
-            failure,
-        };
+        let mut finished = self.finished.lock();
+        finished.times = Some(times);
+        finished.failure = failure;
+        finished.fetched.extend_from_slice(fetched);
     }
 
+    /// Forgets everything and keeps the memory.
     pub(crate) fn reset(&mut self) {
-        *self.finished.get_mut() = Finished::default();
+        let finished = self.finished.get_mut();
+        finished.times = None;
+        finished.failure = None;
+        finished.fetched.clear();
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use dacapo::{
     Device, DeviceKind, DeviceOptions, EncoderOptions, GpuDebug, Graph, Grid, Hazards,
-    KernelSource, Wgsl,
+    KernelSource, PlanOptions, Split, Wgsl,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -168,6 +168,14 @@ proptest! {
                 for times in 1..=2 {
                     graph.replay("again").unwrap().wait().unwrap();
                     prop_assert_eq!(run.kept(), expected(&program, times), "replay {}", times);
+                }
+                let split = Split { first: 3, rest: 5 };
+                let executable = graph.plan(&PlanOptions::default()).unwrap().instantiate_with(split).unwrap();
+                let launches = [(); 3].map(|()| executable.launch("again").unwrap());
+                drop(executable);
+                prop_assert_eq!(run.kept(), expected(&program, 5), "launches");
+                for launch in launches {
+                    launch.wait().unwrap();
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dacapo::Graph;
+use dacapo::{Graph, PlanOptions};
 use dacapo_llm::ModelFiles;
 use dacapo_llm::decoder::{Sampling, Session, SessionOptions};
 
@@ -45,7 +45,7 @@ impl GraphCommand {
     }
 
     fn show(&self, graph: &Graph) -> Result<()> {
-        let plan = graph.plan();
+        let plan = graph.plan(&PlanOptions::default())?;
         if let Some(path) = &self.dot {
             write(path, &plan.to_dot())?;
         }

@@ -8,6 +8,7 @@ pub(crate) mod vulkan;
 
 use core::any::Any;
 use core::ptr::NonNull;
+use std::sync::Arc;
 
 use crate::access::Access;
 use crate::encoder::Recording;
@@ -48,6 +49,9 @@ pub(crate) trait Device: Send + Sync + Any {
 
     /// An empty command list.
     fn encoder(&self) -> Box<dyn Encoder>;
+
+    /// An empty command list to be prepared: one that runs first in a launch, or behind others.
+    fn part(&self, first: bool) -> Box<dyn Encoder>;
 
     /// Runs a recording asynchronously, after those submitted before it, and then calls
     /// [`DeviceCore::complete`](crate::device::DeviceCore::complete) with it.
@@ -91,6 +95,27 @@ pub(crate) trait Encoder: Send + Any {
     fn pop_scope(&mut self);
     /// Forgets all commands and keeps the memory they took.
     fn reset(&mut self);
+    /// Ends a command list made by [`Device::part`], to be launched any number of times.
+    fn prepare(self: Box<Self>) -> Result<Arc<dyn Prepared>, Refused>;
+    /// Makes an empty command list run prepared ones. Whoever submits it keeps those, and what is updated and
+    /// fetched, until it has run.
+    fn launch(&mut self, launch: &Launch<'_>);
+    /// What the launch fetched, once it has run.
+    fn fetched(&self) -> &[u8];
+}
+
+/// Commands that can be launched any number of times, also while they run.
+pub(crate) trait Prepared: Send + Sync + Any {}
+
+/// A run of prepared commands.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Launch<'a> {
+    /// One after the other.
+    pub(crate) parts: &'a [Arc<dyn Prepared>],
+    /// Bytes for memory, of the same length, that arrive before the first part runs. They do not overlap.
+    pub(crate) updates: &'a [(Bound<'a>, &'a [u8])],
+    /// What is read back behind the last part.
+    pub(crate) fetch: Option<Bound<'a>>,
 }
 
 /// A dispatch with its arguments in the order of the kernel's bindings.
@@ -110,6 +135,9 @@ pub(crate) struct Bound<'a> {
     pub(crate) range: ByteRange,
     pub(crate) access: Access,
 }
+
+/// Bytes of an indirect grid.
+pub(crate) const INDIRECT_BYTES: u64 = 12;
 
 /// How many workgroups run.
 #[derive(Clone, Copy)]

@@ -24,8 +24,13 @@ pub enum BarrierCause {
 
 impl fmt::Display for Barrier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "before dispatch {}: ", self.before)?;
-        match &self.cause {
+        write!(f, "before dispatch {}: {}", self.before, self.cause)
+    }
+}
+
+impl fmt::Display for BarrierCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             BarrierCause::Hazard(hazard) => hazard.fmt(f),
             BarrierCause::Serial => f.write_str("the encoder is serial"),
             BarrierCause::Explicit => f.write_str("placed by the caller"),

@@ -29,7 +29,8 @@ use crate::submission::Submission;
 
 pub use barrier::{Barrier, BarrierCause};
 pub use error::{DispatchError, DispatchProblem};
-pub(crate) use recording::{Outcome, Recording, Submitted};
+pub(crate) use recording::{Launched, Outcome, Recording, Submitted};
+pub(crate) use retain::{Kept, Retained};
 pub use scope::Scope;
 pub(crate) use validate::Checked;
 pub(crate) use waves::{Order, Uses, Waves};
@@ -372,7 +373,7 @@ impl fmt::Debug for CommandEncoder {
 }
 
 /// Which counter a barrier belongs to.
-fn counter<'c>(counts: &'c mut Counters, cause: &BarrierCause) -> &'c mut u64 {
+pub(crate) fn counter<'c>(counts: &'c mut Counters, cause: &BarrierCause) -> &'c mut u64 {
     match cause {
         BarrierCause::Explicit => &mut counts.barriers_explicit,
         BarrierCause::Serial => &mut counts.barriers_serial,

@@ -1,16 +1,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use smallvec::SmallVec;
+
 use crate::access::Access;
-use crate::backend;
+use crate::backend::{self, Bound};
 use crate::counters::Counters;
 use crate::device::DeviceCore;
-use crate::encoder::retain::Retained;
+use crate::encoder::retain::{Kept, Retained};
 use crate::encoder::{BarrierCause, Waves, counter};
 use crate::error::{Fault, SubmissionFailure};
-use crate::memory::BufferView;
+use crate::memory::{Allocation, BufferView, DeviceUse};
 use crate::panics;
-use crate::submission::Record;
+use crate::submission::{GpuTimes, Record};
 
 /// Everything an encoder fills and a submission carries, used again for later encoders so that a steady
 /// loop of submissions allocates nothing.
@@ -21,8 +23,18 @@ pub(crate) struct Recording {
     pub(crate) retained: Retained,
     pub(crate) retains: bool,
     pub(crate) counts: Counters,
+    /// What it launches, if it does.
+    launched: Option<Arc<Launched>>,
     /// Set by the commit.
     pub(crate) submitted: Option<Submitted>,
+}
+
+/// Prepared commands, and what they use.
+pub(crate) struct Launched {
+    pub(crate) parts: Vec<Arc<dyn backend::Prepared>>,
+    pub(crate) kept: Arc<Kept>,
+    /// What each launch counts as.
+    pub(crate) counts: Counters,
 }
 
 pub(crate) struct Submitted {
@@ -48,8 +60,44 @@ impl Recording {
             retained: Retained::default(),
             retains: true,
             counts: Counters::default(),
+            launched: None,
             submitted: None,
         })
+    }
+
+    /// Makes this, which is empty, a launch with these updates and fetch.
+    pub(crate) fn launch(
+        &mut self,
+        launched: Arc<Launched>,
+        updates: &[(&BufferView, &[u8])],
+        fetch: Option<&BufferView>,
+    ) {
+        let bind = |view, access| Bound {
+            view,
+            range: view.range,
+            access,
+        };
+        let updates = updates.iter();
+        let updates = updates.map(|(view, bytes)| (bind(view, Access::Write), *bytes));
+        let updates: SmallVec<[_; 4]> = updates.collect();
+        let fetch = fetch.map(|view| bind(view, Access::Read));
+        self.native.launch(&backend::Launch {
+            parts: &launched.parts,
+            updates: &updates,
+            fetch,
+        });
+        for bound in updates.iter().map(|(target, _)| target).chain(&fetch) {
+            self.retained.include(bound.view, bound.access);
+        }
+        self.counts = launched.counts;
+        self.launched = Some(launched);
+    }
+
+    /// What it uses. An allocation can come twice.
+    pub(crate) fn allocations(&self) -> impl Iterator<Item = (&Allocation, DeviceUse)> {
+        let launched = self.launched.iter();
+        let launched = launched.flat_map(|launched| launched.kept.allocations());
+        self.retained.kept().allocations().chain(launched)
     }
 
     /// Counts what is about to be recorded.
@@ -117,16 +165,16 @@ impl Recording {
                 fault: outcome.fault,
             })
         });
-        for (allocation, used) in self.retained.allocations() {
+        for (allocation, used) in self.allocations() {
             if used.writes {
                 allocation.end_device_write(failure.as_ref());
             }
         }
-        record.finish(
-            core.since_opened(started),
-            core.since_opened(ended),
-            failure,
-        );
+        let times = GpuTimes {
+            start: core.since_opened(started),
+            end: core.since_opened(ended),
+        };
+        record.finish(times, failure, self.native.fetched());
         // Drops what callers own, such as imported memory.
         panics::contain(|| core.recycle(self));
         core.spare_record(record);
@@ -143,6 +191,7 @@ impl Recording {
         self.waves.reset();
         self.retained.clear();
         self.counts = Counters::default();
+        self.launched = None;
         self.submitted = None;
     }
 }

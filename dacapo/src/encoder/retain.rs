@@ -4,13 +4,26 @@ use crate::access::Access;
 use crate::memory::{Allocation, BufferView, DeviceUse};
 use crate::pool::{Generation, Issue};
 
-/// What a recording keeps alive until its submission completes: each allocation once, however often it is
-/// bound, and each generation of a pool once, however many of its blocks are.
+/// What a submission keeps alive until it completes: each allocation once, however often it is bound, and each
+/// generation of a pool once, however many of its blocks are.
 #[derive(Default)]
-pub(crate) struct Retained {
+pub(crate) struct Kept {
     allocations: Vec<(Arc<Allocation>, DeviceUse)>,
     generations: Vec<Arc<Generation>>,
-    /// Where an allocation stands in `allocations`, by its id; valid when the epoch is the current one.
+}
+
+impl Kept {
+    pub(crate) fn allocations(&self) -> impl Iterator<Item = (&Allocation, DeviceUse)> {
+        let kept = self.allocations.iter();
+        kept.map(|(allocation, used)| (&**allocation, *used))
+    }
+}
+
+/// Gathers what is kept.
+#[derive(Default)]
+pub(crate) struct Retained {
+    kept: Kept,
+    /// Where an allocation stands among those kept, by its id; valid when the epoch is the current one.
     places: Vec<Place>,
     epoch: u32,
 }
@@ -37,32 +50,38 @@ impl Retained {
         if place.epoch != self.epoch {
             *place = Place {
                 epoch: self.epoch,
-                index: self.allocations.len() as u32,
+                index: self.kept.allocations.len() as u32,
             };
-            self.allocations
+            self.kept
+                .allocations
                 .push((view.allocation.clone(), DeviceUse::default()));
         }
-        self.allocations[place.index as usize].1.include(access);
+        self.kept.allocations[place.index as usize]
+            .1
+            .include(access);
         if let Some(Issue { generation, .. }) = &view.issue
             && !self
+                .kept
                 .generations
                 .iter()
                 .rev()
                 .any(|known| Arc::ptr_eq(known, generation))
         {
-            self.generations.push(generation.clone());
+            self.kept.generations.push(generation.clone());
         }
     }
 
-    pub(crate) fn allocations(&self) -> impl Iterator<Item = (&Allocation, DeviceUse)> {
-        self.allocations
-            .iter()
-            .map(|(allocation, used)| (&**allocation, *used))
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    pub(crate) fn into_kept(self) -> Kept {
+        self.kept
     }
 
     pub(crate) fn clear(&mut self) {
-        self.allocations.clear();
-        self.generations.clear();
+        self.kept.allocations.clear();
+        self.kept.generations.clear();
         // Epoch u32::MAX marks places that were never set.
         self.epoch = self.epoch.wrapping_add(1) % u32::MAX;
         if self.epoch == 0 {

@@ -6,11 +6,11 @@ use smallvec::SmallVec;
 
 use crate::access::Access;
 use crate::arg::{Arg, Value};
-use crate::backend::{Bound, Groups};
+use crate::backend::{Bound, Groups, INDIRECT_BYTES};
 use crate::device::DeviceCore;
 use crate::encoder::{DispatchError, DispatchProblem, MAX_BINDINGS};
 use crate::error::Error;
-use crate::grid::{Extent, Grid};
+use crate::grid::{Extent, Grid, groups_of, threads_of};
 use crate::hazard::RangeAccess;
 use crate::info::Limits;
 use crate::kernel::{Binding, Interface, Kernel, SharedMemory};
@@ -302,14 +302,8 @@ impl Check<'_> {
         let workgroup = self.interface.workgroup;
         let (groups, threads) = match grid.extent {
             Extent::Indirect(view) => return self.indirect(view, checked),
-            Extent::Groups(groups) => (
-                groups,
-                core::array::from_fn(|axis| groups[axis].saturating_mul(workgroup[axis])),
-            ),
-            Extent::Threads(threads) => (
-                core::array::from_fn(|axis| threads[axis].div_ceil(workgroup[axis])),
-                threads,
-            ),
+            Extent::Groups(groups) => (groups, threads_of(groups, workgroup)),
+            Extent::Threads(threads) => (groups_of(threads, workgroup), threads),
         };
         if groups.contains(&0) {
             let grid = match grid.extent {
@@ -355,10 +349,10 @@ impl Check<'_> {
             });
         }
         let (offset, len) = (view.offset(), view.len());
-        if len < 12 || offset % 4 != 0 {
+        if len < INDIRECT_BYTES || offset % 4 != 0 {
             return Err(DispatchProblem::IndirectView { offset, len });
         }
-        let range = ByteRange::new(offset, offset + 12);
+        let range = ByteRange::new(offset, offset + INDIRECT_BYTES);
         for (bound, binding) in checked.bound.iter().zip(&self.interface.bindings) {
             let same = bound.view.allocation.id == allocation.id && bound.range.overlaps(&range);
             if same && bound.access.writes() {

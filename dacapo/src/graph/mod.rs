@@ -2,10 +2,16 @@
 
 mod capture;
 mod concat;
+mod costs;
+mod dag;
 mod draw;
+mod executable;
+mod file;
 mod fusion;
 mod node;
 mod plan;
+mod rename;
+mod schedule;
 
 use core::fmt;
 
@@ -20,13 +26,36 @@ use crate::submission::Submission;
 
 pub(crate) use capture::Capture;
 use capture::Discard;
-pub use fusion::{FusionRule, Link, Match, Port, Unfit};
+pub use costs::Costs;
+pub use executable::{Executable, Split};
+pub use file::{
+    BufferKey, Contents, FileBuffer, FileGrid, FileKernel, FileNode, FileOptions, FileSource,
+    FileView, GraphFile, GraphFileError, LoadedGraph,
+};
+pub use fusion::{Fired, FusionReport, FusionRule, Link, Match, MissReason, NearMiss, Port, Unfit};
 use node::ScopeLabel;
 pub use node::{Fused, FusedPart, Node, NodeArg, NodeGrid, ScopeId};
-pub use plan::Plan;
+pub use plan::{CriticalNode, Explanation, Plan, PlanOptions, PlanReport, PlannedBarrier, Shape};
+pub use rename::Renamed;
+pub use schedule::Reorder;
 
 /// The scopes that an encoder has entered, outermost first.
 type OpenScopes = SmallVec<[ScopeId; 8]>;
+
+/// What brings an encoder from one scope to another.
+enum ScopeStep<'a> {
+    Begin(&'a str),
+    End,
+}
+
+impl ScopeStep<'_> {
+    fn take(self, encoder: &mut CommandEncoder) {
+        match self {
+            ScopeStep::Begin(label) => encoder.begin_scope(label),
+            ScopeStep::End => encoder.end_scope(),
+        }
+    }
+}
 
 /// A recorded sequence of dispatches with the buffers they bind.
 ///
@@ -97,14 +126,10 @@ impl Graph {
 
     /// The labels of the scopes around a node, outermost first.
     pub fn scope_path(&self, node: &Node) -> Vec<&str> {
-        let mut path = Vec::new();
-        let mut at = node.scope;
-        while let Some(scope) = at.and_then(|id| self.scopes.get(id.index())) {
-            path.push(scope.label.as_str());
-            at = scope.parent;
-        }
-        path.reverse();
-        path
+        let path = self.scope_ids(node.scope);
+        path.iter()
+            .map(|id| self.scopes[id.index()].label.as_str())
+            .collect()
     }
 
     /// The barriers that a replay puts, each with its cause.
@@ -145,24 +170,28 @@ impl Graph {
             if node.barrier_before {
                 encoder.barrier();
             }
-            self.enter_scope(node.scope, &mut open, encoder);
-            let mut args = SmallVec::<[Arg<'_>; MAX_BINDINGS + 1]>::new();
-            args.extend(node.args.iter().map(|arg| Arg::view(&arg.view)));
-            args.push(Arg {
-                slot: None,
-                value: Value::Bytes(&node.inline),
-            });
-            let encoded = encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid());
+            self.enter_scope(node.scope, &mut open, |step| step.take(encoder));
+            let encoded = self.encode_node(node, encoder);
             if encoded.is_err() {
-                self.enter_scope(None, &mut open, encoder);
+                self.enter_scope(None, &mut open, |step| step.take(encoder));
                 return encoded;
             }
         }
-        self.enter_scope(None, &mut open, encoder);
+        self.enter_scope(None, &mut open, |step| step.take(encoder));
         if self.ends_with_barrier {
             encoder.barrier();
         }
         Ok(())
+    }
+
+    fn encode_node(&self, node: &Node, encoder: &mut CommandEncoder) -> Result<()> {
+        let mut args = SmallVec::<[Arg<'_>; MAX_BINDINGS + 1]>::new();
+        args.extend(node.args.iter().map(|arg| Arg::view(&arg.view)));
+        args.push(Arg {
+            slot: None,
+            value: Value::Bytes(&node.inline),
+        });
+        encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid())
     }
 
     /// Encodes the graph into an encoder of its own with this label, and commits it.
@@ -179,30 +208,36 @@ impl Graph {
         encoder.commit()
     }
 
-    /// Closes and opens scopes until exactly those around `target` are open.
-    fn enter_scope(
-        &self,
-        target: Option<ScopeId>,
-        open: &mut OpenScopes,
-        encoder: &mut CommandEncoder,
-    ) {
-        if open.last().copied() == target {
-            return;
-        }
+    /// The scopes around a scope, outermost first, and itself.
+    fn scope_ids(&self, scope: Option<ScopeId>) -> OpenScopes {
         let mut path = OpenScopes::new();
-        let mut at = target;
+        let mut at = scope;
         while let Some(id) = at {
             path.push(id);
             at = self.scopes.get(id.index()).and_then(|scope| scope.parent);
         }
         path.reverse();
+        path
+    }
+
+    /// Closes and opens scopes until exactly those around `target` are open.
+    fn enter_scope(
+        &self,
+        target: Option<ScopeId>,
+        open: &mut OpenScopes,
+        mut take: impl FnMut(ScopeStep<'_>),
+    ) {
+        if open.last().copied() == target {
+            return;
+        }
+        let path = self.scope_ids(target);
         let shared = open.iter().zip(&path).take_while(|(a, b)| a == b).count();
         for _ in shared..open.len() {
-            encoder.end_scope();
+            take(ScopeStep::End);
         }
         open.truncate(shared);
         for id in &path[shared..] {
-            encoder.begin_scope(&self.scopes[id.index()].label);
+            take(ScopeStep::Begin(&self.scopes[id.index()].label));
             open.push(*id);
         }
     }

@@ -2,10 +2,13 @@ use core::fmt;
 use std::sync::Arc;
 
 use crate::access::Access;
+use crate::backend::INDIRECT_BYTES;
+use crate::graph::dag::Step;
 use crate::grid::{Extent, Grid};
 use crate::hazard::RangeAccess;
 use crate::kernel::Kernel;
 use crate::memory::BufferView;
+use crate::range::ByteRange;
 
 /// One dispatch of a graph.
 #[derive(Clone)]
@@ -100,8 +103,11 @@ impl Node {
 
     /// What is bound at `slot`, if anything is.
     pub fn view(&self, slot: u32) -> Option<&BufferView> {
-        let arg = self.args.iter().find(|arg| arg.slot == slot);
-        arg.map(|arg| &arg.view)
+        self.arg(slot).map(|arg| &arg.view)
+    }
+
+    pub(crate) fn arg(&self, slot: u32) -> Option<&NodeArg> {
+        self.args.iter().find(|arg| arg.slot == slot)
     }
 
     /// The inline constants.
@@ -117,6 +123,33 @@ impl Node {
     /// The bytes it touches, of memory that anything may write: read-only imports are not listed.
     pub fn accesses(&self) -> &[RangeAccess] {
         &self.accesses
+    }
+
+    /// Sets `accesses` to what the arguments and the grid touch.
+    pub(crate) fn note_accesses(&mut self) {
+        let args = self
+            .args
+            .iter()
+            .map(|arg| (&arg.view, arg.view.range(), arg.access));
+        let grid = self.grid.indirect().map(|view| {
+            let range = ByteRange::new(view.offset(), view.offset() + INDIRECT_BYTES);
+            (view, range, Access::Read)
+        });
+        let tracked = args.chain(grid).filter(|(view, ..)| !view.is_read_only());
+        let accesses = tracked.map(|(view, range, access)| RangeAccess {
+            allocation: view.allocation(),
+            range,
+            access,
+        });
+        self.accesses = accesses.collect();
+    }
+
+    pub(crate) fn step(&self) -> Step<'_> {
+        Step {
+            accesses: &self.accesses,
+            unknown: self.kernel.interface().touches_anything(),
+            fence: self.barrier_before,
+        }
     }
 
     /// Whether the caller put a barrier in front of it.
@@ -145,6 +178,14 @@ impl NodeGrid {
         NodeGrid {
             extent,
             shared_bytes: grid.shared_bytes,
+        }
+    }
+
+    /// Where the number of workgroups is read from, if it is not known before the dispatch starts.
+    pub fn indirect(&self) -> Option<&BufferView> {
+        match &self.extent {
+            NodeExtent::Indirect(view) => Some(view),
+            NodeExtent::Groups(_) | NodeExtent::Threads(_) => None,
         }
     }
 

@@ -29,6 +29,15 @@ pub enum SharedMemory {
 }
 
 impl SharedMemory {
+    /// The bytes of a dispatch that asks for `dynamic` bytes, which it may.
+    pub(crate) fn granted(self, dynamic: u32) -> u32 {
+        match self {
+            SharedMemory::None => 0,
+            SharedMemory::Fixed(bytes) => bytes,
+            SharedMemory::Dynamic { .. } => dynamic,
+        }
+    }
+
     /// Most bytes a dispatch of the kernel can use.
     pub fn max_bytes(self) -> u32 {
         match self {

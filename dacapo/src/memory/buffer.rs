@@ -176,6 +176,11 @@ impl BufferView {
         self.allocation.read_only
     }
 
+    /// Whether it is a block of a pool that was released, or part of one.
+    pub(crate) fn is_released(&self) -> bool {
+        self.issue.as_ref().is_some_and(Issue::is_released)
+    }
+
     /// The label of the allocation.
     pub fn label(&self) -> &str {
         &self.allocation.label

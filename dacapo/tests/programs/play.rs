@@ -40,6 +40,10 @@ impl Player {
         }
     }
 
+    pub(crate) fn cell(&self) -> usize {
+        self.cell
+    }
+
     /// What stands for these bytes of a space in memory.
     fn cells(&self, space: usize, bytes: &[u8]) -> Vec<u8> {
         /// What kernels must not look at.
@@ -98,6 +102,14 @@ impl<'p> Run<'p> {
             oracle: Oracle::default(),
             place_barriers: false,
             dispatched: Vec::new(),
+        }
+    }
+
+    /// Gives the spaces that outlive the program their first contents again.
+    pub(crate) fn restart(&self) {
+        for (space, bytes) in Memory::initial().kept().into_iter().enumerate() {
+            let cells = self.player.cells(space, bytes);
+            self.spaces[&space].write(&cells).unwrap();
         }
     }
 

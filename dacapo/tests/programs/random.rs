@@ -193,3 +193,96 @@ fn refused(call: &Call) -> bool {
         .into_iter()
         .any(|(a, b)| (uses[a].1 || uses[b].1) && overlap(&call.args[a], &call.args[b]))
 }
+
+/// Programs that hand few blocks of equal size on from operation to operation, so that the same bytes are often
+/// written by one and read by the next: what plans can fuse, rename and reorder.
+pub(crate) fn relays() -> impl Strategy<Value = Vec<Op>> {
+    let kind = prop_oneof![
+        8 => Just(Kind::Copy),
+        3 => Just(Kind::Fill),
+        5 => Just(Kind::InPlace),
+        2 => Just(Kind::Map),
+        1 => Just(Kind::Blend),
+    ];
+    let place = || (0..6usize, 0..4usize);
+    let op = prop_oneof![
+        24 => (kind, place(), place(), any::<u32>()).prop_map(|(kind, from, to, seed)| Relay::Call(kind, from, to, seed)),
+        5 => any::<u8>().prop_map(Relay::Allocate),
+        5 => (0..8usize).prop_map(Relay::Release),
+        1 => Just(Relay::Barrier),
+    ];
+    proptest::collection::vec(op, 1..40).prop_map(|raw| resolve_relays(&raw))
+}
+
+/// Where an operation reads or writes: a space and one of its blocks.
+type Place = (usize, usize);
+
+#[derive(Clone, Debug)]
+enum Relay {
+    Call(Kind, Place, Place, u32),
+    Allocate(u8),
+    Release(usize),
+    Barrier,
+}
+
+/// Bytes of a block.
+const BLOCK: usize = 32;
+
+fn resolve_relays(raw: &[Relay]) -> Vec<Op> {
+    let mut blocks: Vec<usize> = Vec::new();
+    let mut next_space = GRID_SPACE + 1;
+    let mut last = (0, 0);
+    let mut ops = Vec::new();
+    for relay in raw {
+        match relay {
+            Relay::Call(kind, from, to, seed) => {
+                let span = |(space, block): Place| {
+                    // Of two data spaces, so that blocks meet; the rest are blocks of the pool.
+                    let pool = blocks.get(space.wrapping_sub(2)).copied();
+                    let first = if pool.is_some() { 0 } else { block * BLOCK };
+                    Span {
+                        space: pool.unwrap_or(space % 2),
+                        bytes: first..first + BLOCK,
+                        detour: Detour::Straight,
+                    }
+                };
+                // Half of all go on with what was written last.
+                let from = if seed % 2 == 0 { last } else { *from };
+                let args = match kind {
+                    Kind::InPlace if seed % 3 > 0 => vec![span(from)],
+                    Kind::InPlace | Kind::Fill => vec![span(*to)],
+                    _ => vec![span(from), span(*to)],
+                };
+                let call = Call {
+                    kind: *kind,
+                    args,
+                    seed: *seed,
+                    size: Size::Threads,
+                };
+                if !refused(&call) {
+                    last = if call.args.len() == 1 && call.args[0] == span(from) {
+                        from
+                    } else {
+                        *to
+                    };
+                    ops.push(Op::Call(call));
+                }
+            }
+            Relay::Allocate(fill) => {
+                ops.push(Op::Allocate {
+                    space: next_space,
+                    len: BLOCK,
+                    fill: *fill,
+                });
+                blocks.push(next_space);
+                next_space += 1;
+            }
+            Relay::Release(which) if !blocks.is_empty() => {
+                ops.push(Op::Release(blocks.remove(which % blocks.len())));
+            }
+            Relay::Release(_) => {}
+            Relay::Barrier => ops.push(Op::Barrier),
+        }
+    }
+    ops
+}

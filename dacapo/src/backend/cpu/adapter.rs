@@ -128,6 +128,10 @@ impl backend::Device for CpuDevice {
         Box::new(CpuEncoder::default())
     }
 
+    fn part(&self, _first: bool) -> Box<dyn backend::Encoder> {
+        Box::new(CpuEncoder::default())
+    }
+
     fn submit(&self, recording: Box<Recording>) {
         self.queue.push(recording);
     }

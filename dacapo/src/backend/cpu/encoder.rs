@@ -5,12 +5,15 @@
 
 use core::any::Any;
 use core::ops::Range;
+use std::sync::Arc;
 
 use crate::backend::cpu::CpuEntry;
+use crate::backend::cpu::launch::{Launch, Part};
 use crate::backend::cpu::pipeline::CpuPipeline;
 use crate::backend::cpu::workgroup::Span;
-use crate::backend::{self, Bound, Dispatch, Groups};
+use crate::backend::{self, Bound, Dispatch, Groups, Refused};
 use crate::kernel::Kernel;
+use crate::sync::Mutex;
 
 /// Commands in arenas that keep their memory from one recording to the next.
 #[derive(Default)]
@@ -25,6 +28,8 @@ pub(super) struct CpuEncoder {
     scopes: Vec<Scope>,
     scope_text: String,
     scope: u32,
+    /// Prepared commands that run before these.
+    pub(super) launch: Launch,
 }
 
 /// One dispatch.
@@ -137,10 +142,23 @@ impl backend::Encoder for CpuEncoder {
         self.scopes.clear();
         self.scope_text.clear();
         self.scope = 0;
+        self.launch.clear();
+    }
+
+    fn prepare(self: Box<Self>) -> Result<Arc<dyn backend::Prepared>, Refused> {
+        Ok(Arc::new(Part(Mutex::new(*self))))
+    }
+
+    fn launch(&mut self, launch: &backend::Launch<'_>) {
+        self.launch.set(launch);
+    }
+
+    fn fetched(&self) -> &[u8] {
+        self.launch.fetched()
     }
 }
 
-fn span(bound: &Bound<'_>) -> Span {
+pub(super) fn span(bound: &Bound<'_>) -> Span {
     let Some(start) = bound.view.allocation.memory.host() else {
         unreachable!("the host sees all memory of this device");
     };

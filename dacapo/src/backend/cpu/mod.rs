@@ -3,6 +3,7 @@
 mod adapter;
 mod crew;
 mod encoder;
+mod launch;
 mod memory;
 mod pipeline;
 mod queue;

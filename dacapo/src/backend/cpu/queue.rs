@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 
 use crate::backend::cpu::crew::Crew;
 use crate::backend::cpu::encoder::{Command, CpuEncoder};
+use crate::backend::cpu::launch::Part;
 use crate::backend::cpu::scratch::Scratch;
 use crate::backend::cpu::workgroup::{Span, Workgroup};
 use crate::backend::jobs::Jobs;
@@ -28,7 +29,7 @@ pub(super) fn lead(queue: &Queue, mut crew: Crew, limits: &Limits) {
         recording.start();
         let native: &mut dyn Any = &mut *recording.native;
         let outcome = match native.downcast_mut::<CpuEncoder>() {
-            Some(commands) => run(commands, &mut crew, &scratch, limits),
+            Some(commands) => run_all(commands, &mut crew, &scratch, limits),
             None => unreachable!("the recording was made by this device"),
         };
         recording.complete(outcome);
@@ -39,6 +40,26 @@ pub(super) fn lead(queue: &Queue, mut crew: Crew, limits: &Limits) {
 struct Failure {
     command: usize,
     fault: Fault,
+}
+
+/// Runs a submission: the parts that it launches, and its own commands.
+fn run_all(
+    commands: &mut CpuEncoder,
+    crew: &mut Crew,
+    scratch: &Scratch,
+    limits: &Limits,
+) -> Result<(), Box<Outcome>> {
+    commands.launch.update();
+    for part in commands.launch.parts() {
+        let part: &dyn Any = &**part;
+        match part.downcast_ref::<Part>() {
+            Some(Part(part)) => run(&mut lock(part), crew, scratch, limits)?,
+            None => unreachable!("the part was prepared by this device"),
+        }
+    }
+    run(commands, crew, scratch, limits)?;
+    commands.launch.fetch();
+    Ok(())
 }
 
 fn run(

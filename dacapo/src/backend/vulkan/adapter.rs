@@ -204,6 +204,10 @@ impl backend::Device for VulkanDevice {
         Box::new(VulkanEncoder::new(&self.gpu))
     }
 
+    fn part(&self, first: bool) -> Box<dyn backend::Encoder> {
+        Box::new(VulkanEncoder::part(&self.gpu, first))
+    }
+
     fn submit(&self, recording: Box<Recording>) {
         queue::submit(&self.gpu, &self.jobs, recording);
     }

@@ -9,12 +9,14 @@ use smallvec::SmallVec;
 
 use crate::backend::vulkan::barrier::{self, Stages};
 use crate::backend::vulkan::binder::Binder;
+use crate::backend::vulkan::frame::Frame;
 #[cfg(test)]
 use crate::backend::vulkan::gpu::Spoilt;
 use crate::backend::vulkan::gpu::{Gpu, with_c_str};
 use crate::backend::vulkan::memory::buffer_of;
 use crate::backend::vulkan::pipeline::{ComputePipeline, FillTable, VulkanPipeline};
-use crate::backend::{self, Bound, Dispatch, Groups, Refused};
+use crate::backend::vulkan::timer::Timer;
+use crate::backend::{self, Bound, Dispatch, Groups, Launch, Refused};
 use crate::kernel::Kernel;
 
 /// A command buffer in a pool of its own, recorded as dispatches come.
@@ -22,8 +24,8 @@ pub(super) struct VulkanEncoder {
     gpu: Arc<Gpu>,
     pool: vk::CommandPool,
     commands: vk::CommandBuffer,
-    /// Two timestamps: when the device begins and ends.
-    queries: vk::QueryPool,
+    role: Role,
+    timer: Timer,
     recording: bool,
     binder: Binder,
     pipeline: vk::Pipeline,
@@ -39,18 +41,48 @@ pub(super) struct VulkanEncoder {
     refused: Option<Refused>,
     /// What the validation layer has said of the recording, which goes on.
     complaint: Option<Refused>,
+    /// What stands around the parts of a launch.
+    frame: Option<Frame>,
+    /// What the queue runs: nothing for an empty encoder.
+    submitted: Vec<vk::CommandBuffer>,
 }
 
-/// What the queue runs: nothing for an empty encoder.
-pub(super) type Commands = SmallVec<[vk::CommandBuffer; 1]>;
+/// What becomes of the commands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// They are a submission, and run once.
+    Submission,
+    /// They are a part of launches, and run any number of times.
+    Part,
+}
+
+/// The end of a part, ready to be launched.
+struct Part(VulkanEncoder);
+
+impl backend::Prepared for Part {}
 
 impl VulkanEncoder {
+    /// Commands of a submission of their own.
     pub(super) fn new(gpu: &Arc<Gpu>) -> VulkanEncoder {
+        VulkanEncoder::with(gpu, Role::Submission)
+    }
+
+    /// Commands of a part of launches: the first one, or one that waits for all before it.
+    pub(super) fn part(gpu: &Arc<Gpu>, first: bool) -> VulkanEncoder {
+        let mut encoder = VulkanEncoder::with(gpu, Role::Part);
+        if !first {
+            encoder.ran = Stages::COMPUTE | Stages::TRANSFER | Stages::INDIRECT;
+        }
+        encoder
+    }
+
+    fn with(gpu: &Arc<Gpu>, role: Role) -> VulkanEncoder {
         VulkanEncoder {
             gpu: gpu.clone(),
             pool: vk::CommandPool::null(),
             commands: vk::CommandBuffer::null(),
-            queries: vk::QueryPool::null(),
+            role,
+            timer: Timer::default(),
             recording: false,
             binder: Binder::default(),
             pipeline: vk::Pipeline::null(),
@@ -61,6 +93,8 @@ impl VulkanEncoder {
             open_labels: 0,
             refused: None,
             complaint: None,
+            frame: None,
+            submitted: Vec::new(),
         }
     }
 
@@ -79,47 +113,58 @@ impl VulkanEncoder {
         self.complaint.take().map_or(Ok(()), Err)
     }
 
-    /// Ends the recording.
-    pub(super) fn finish(&mut self) -> Result<Commands, Refused> {
+    /// Ends the recording; gives what the queue shall run.
+    pub(super) fn finish(&mut self) -> Result<&[vk::CommandBuffer], Refused> {
         if let Some(refused) = &self.refused {
             return Err(refused.clone());
         }
-        if !self.recording {
-            return Ok(Commands::new());
+        if self.recording {
+            self.end()?;
+            self.submitted.push(self.commands);
         }
+        Ok(&self.submitted)
+    }
+
+    fn end(&mut self) -> Result<(), Refused> {
         while self.open_labels > 0 {
             backend::Encoder::pop_scope(self);
         }
-        let everything = Stages::COMPUTE | Stages::TRANSFER;
-        barrier::record(&self.gpu, self.commands, everything, Stages::HOST);
-        self.timestamp(vk::PipelineStageFlags::BOTTOM_OF_PIPE, 1);
+        if self.role == Role::Submission {
+            let everything = Stages::COMPUTE | Stages::TRANSFER;
+            barrier::record(&self.gpu, self.commands, everything, Stages::HOST);
+            self.timer.end(&self.gpu, self.commands);
+        }
         self.recording = false;
         // SAFETY: the command buffer is being recorded.
         unsafe { self.gpu.device.end_command_buffer(self.commands) }
-            .map_err(|error| self.gpu.refused("ending a command buffer", error))?;
-        Ok(SmallVec::from_slice(&[self.commands]))
+            .map_err(|error| self.gpu.refused("ending a command buffer", error))
     }
 
     /// How long the device took, once it has run the commands.
     pub(super) fn device_time(&self) -> Option<Duration> {
-        if self.queries == vk::QueryPool::null() {
-            return None;
+        self.timer.elapsed(&self.gpu)
+    }
+
+    fn surround(&mut self, launch: &Launch<'_>) -> Result<(), Refused> {
+        self.gpu.alive()?;
+        let frame = match &mut self.frame {
+            Some(frame) => frame,
+            empty => empty.insert(Frame::new(&self.gpu)?),
+        };
+        let [opening, closing] = frame.around(&self.gpu, &mut self.timer, launch)?;
+        self.submitted.push(opening);
+        for part in launch.parts {
+            let part: &dyn Any = &**part;
+            match part.downcast_ref::<Part>() {
+                Some(Part(part)) if part.commands != vk::CommandBuffer::null() => {
+                    self.submitted.push(part.commands);
+                }
+                Some(_) => {}
+                None => unreachable!("the part was prepared by this device"),
+            }
         }
-        let mut ticks = [0u64; 2];
-        // SAFETY: the pool has two queries, and the commands that write them have run.
-        unsafe {
-            self.gpu.device.get_query_pool_results(
-                self.queries,
-                0,
-                &mut ticks,
-                vk::QueryResultFlags::TYPE_64,
-            )
-        }
-        .ok()?;
-        let valid = u64::MAX >> (64 - self.gpu.features.timestamp_bits.clamp(1, 64));
-        let passed = ticks[1].wrapping_sub(ticks[0]) & valid;
-        let nanoseconds = passed as f64 * f64::from(self.gpu.features.timestamp_period);
-        Some(Duration::from_nanos(nanoseconds as u64))
+        self.submitted.push(closing);
+        Ok(())
     }
 
     /// Makes sure that commands can be recorded. The first of a submission waits for all submissions before:
@@ -132,21 +177,18 @@ impl VulkanEncoder {
         if self.pool == vk::CommandPool::null() {
             self.create()?;
         }
-        let info = vk::CommandBufferBeginInfo::default()
-            .flags(vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT);
+        let info = vk::CommandBufferBeginInfo::default().flags(match self.role {
+            Role::Submission => vk::CommandBufferUsageFlags::ONE_TIME_SUBMIT,
+            Role::Part => vk::CommandBufferUsageFlags::SIMULTANEOUS_USE,
+        });
         // SAFETY: the pool was reset since the commands last ran.
         unsafe { self.gpu.device.begin_command_buffer(self.commands, &info) }
             .map_err(|error| self.gpu.refused("beginning a command buffer", error))?;
         self.recording = true;
-        if self.queries != vk::QueryPool::null() {
-            // SAFETY: the command buffer is being recorded, and the pool has two queries.
-            unsafe {
-                self.gpu
-                    .device
-                    .cmd_reset_query_pool(self.commands, self.queries, 0, 2);
-            }
+        if self.role == Role::Part {
+            return Ok(());
         }
-        self.timestamp(vk::PipelineStageFlags::TOP_OF_PIPE, 0);
+        self.timer.begin(&self.gpu, self.commands)?;
         #[cfg(test)]
         if self.gpu.spoils(Spoilt::Submission) {
             return Ok(());
@@ -170,26 +212,7 @@ impl VulkanEncoder {
         let commands = unsafe { gpu.device.allocate_command_buffers(&info) }
             .map_err(|error| gpu.refused("allocating a command buffer", error))?;
         self.commands = commands.first().copied().unwrap_or_default();
-        if gpu.features.timestamp_bits > 0 {
-            let info = vk::QueryPoolCreateInfo::default()
-                .query_type(vk::QueryType::TIMESTAMP)
-                .query_count(2);
-            // SAFETY: as above.
-            self.queries = unsafe { gpu.device.create_query_pool(&info, None) }
-                .map_err(|error| gpu.refused("creating a query pool", error))?;
-        }
         Ok(())
-    }
-
-    fn timestamp(&self, stage: vk::PipelineStageFlags, query: u32) {
-        if self.queries != vk::QueryPool::null() {
-            // SAFETY: the command buffer is being recorded, and the pool has two queries.
-            unsafe {
-                self.gpu
-                    .device
-                    .cmd_write_timestamp(self.commands, stage, self.queries, query);
-            }
-        }
     }
 
     /// Puts the barrier that a command of this kind needs in front of it, if it is not there yet.
@@ -411,6 +434,26 @@ impl backend::Encoder for VulkanEncoder {
         self.kernels.clear();
         (self.ran, self.wave, self.ordered) = (Stages::NONE, Stages::NONE, Stages::NONE);
         self.open_labels = 0;
+        self.submitted.clear();
+    }
+
+    fn prepare(mut self: Box<Self>) -> Result<Arc<dyn backend::Prepared>, Refused> {
+        self.finish()?;
+        self.validated()?;
+        Ok(Arc::new(Part(*self)))
+    }
+
+    fn launch(&mut self, launch: &Launch<'_>) {
+        if self.refused.is_none()
+            && let Err(refused) = self.surround(launch)
+        {
+            self.refused = Some(refused);
+        }
+        self.note_complaints();
+    }
+
+    fn fetched(&self) -> &[u8] {
+        self.frame.as_ref().map_or(&[], Frame::fetched)
     }
 }
 
@@ -419,7 +462,10 @@ impl Drop for VulkanEncoder {
         self.binder.destroy(&self.gpu);
         // SAFETY: the device has run the commands, or never got them.
         unsafe {
-            self.gpu.device.destroy_query_pool(self.queries, None);
+            self.timer.destroy(&self.gpu);
+            if let Some(frame) = &mut self.frame {
+                frame.destroy(&self.gpu);
+            }
             self.gpu.device.destroy_command_pool(self.pool, None);
         }
     }

@@ -11,14 +11,17 @@ mod cache;
 mod debug;
 mod encoder;
 mod features;
+mod frame;
 mod gpu;
 mod instance;
+mod landing;
 mod memory;
 mod pipeline;
 mod queue;
 mod staging;
 #[cfg(test)]
 mod tests;
+mod timer;
 
 pub(crate) use adapter::VulkanDevice;
 pub(crate) use instance::{Candidate, enumerate};

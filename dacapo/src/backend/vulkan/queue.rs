@@ -22,7 +22,7 @@ pub(super) fn submit(gpu: &Gpu, jobs: &Jobs<Job>, mut recording: Box<Recording>)
     let number = recording.number();
     let submitted = encoder(&mut recording)
         .finish()
-        .and_then(|commands| gpu.submit(&commands, Some(number), vk::Fence::null()))
+        .and_then(|commands| gpu.submit(commands, Some(number), vk::Fence::null()))
         .and_then(|()| encoder(&mut recording).validated());
     jobs.push(Job {
         recording,

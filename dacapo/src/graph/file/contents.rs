@@ -39,11 +39,7 @@ mod tests {
         let block = BLOCK as u64;
         assert_eq!(
             places,
-            [
-                (block, 2 * BLOCK),
-                (8 * block, BLOCK),
-                (10 * block, 5)
-            ]
+            [(block, 2 * BLOCK), (8 * block, BLOCK), (10 * block, 5)]
         );
         let mut back = vec![0; bytes.len()];
         for (at, piece) in &extents {

@@ -134,7 +134,9 @@ pub enum GraphFileError {
         count: usize,
     },
     /// A buffer was given by a label that several have.
-    #[error("{count} buffers are labelled {label:?}; give them by index, such as {first} and {second}")]
+    #[error(
+        "{count} buffers are labelled {label:?}; give them by index, such as {first} and {second}"
+    )]
     AmbiguousLabel {
         /// The label.
         label: Box<str>,

@@ -4,14 +4,14 @@ use crate::arg::{Arg, Value};
 use crate::device::Device;
 use crate::encoder::CommandEncoder;
 use crate::error::{Error, Result};
+use crate::graph::Graph;
 use crate::graph::file::{
     BufferKey, FileBuffer, FileGrid, FileKernel, FileNode, FileSource, FileView, GraphFile,
     GraphFileError,
 };
 use crate::graph::node::{ScopeId, ScopeLabel};
-use crate::graph::Graph;
 use crate::grid::Grid;
-use crate::kernel::{Kernel, KernelSource, Wgsl};
+use crate::kernel::{CpuEntry, Kernel, KernelSource, Wgsl};
 use crate::memory::{BufferOptions, BufferView};
 
 /// A graph that was made of a capture file.
@@ -95,7 +95,7 @@ impl GraphFile<'_> {
         let kernels = self.kernels.iter();
         let kernels = kernels.map(|kernel| match kernel {
             FileKernel::Copy | FileKernel::Fill => Ok(None),
-            FileKernel::Source(source) => device.kernel(&source.to_source(trust)).map(Some),
+            FileKernel::Source(source) => source.compile(device, trust).map(Some),
         });
         let kernels = kernels.collect::<Result<Vec<Option<Kernel>>>>()?;
         let buffers = self.buffers.iter().zip(given).map(|(buffer, given)| {
@@ -209,7 +209,10 @@ impl GraphFile<'_> {
             _ => {
                 let (kernel, allowed) = match kernel {
                     FileKernel::Copy => ("copy", "slots 0 and 1, and no inline bytes"),
-                    _ => ("fill", "slot 0, and inline bytes below 256 as one number of four bytes"),
+                    _ => (
+                        "fill",
+                        "slot 0, and inline bytes below 256 as one number of four bytes",
+                    ),
                 };
                 let slots: Vec<u32> = node.args.iter().map(|(slot, _)| *slot).collect();
                 let found = format!("slots {slots:?} and inline bytes {:?}", node.inline).into();
@@ -235,7 +238,9 @@ impl FileNode<'_> {
         let views = views.map(|(slot, view)| Ok((*slot, view.of(buffers)?)));
         let views = views.collect::<Result<Vec<(u32, BufferView)>>>()?;
         let args = views.iter();
-        let mut args: Vec<Arg<'_>> = args.map(|(slot, view)| Arg::view(view).slot(*slot)).collect();
+        let mut args: Vec<Arg<'_>> = args
+            .map(|(slot, view)| Arg::view(view).slot(*slot))
+            .collect();
         args.push(Arg {
             slot: None,
             value: Value::Bytes(&self.inline),
@@ -249,7 +254,11 @@ impl FileNode<'_> {
                 Grid::indirect(&indirect)
             }
         };
-        encoder.dispatch(kernel, &args[..], grid.with_shared_memory(self.shared_bytes))
+        encoder.dispatch(
+            kernel,
+            &args[..],
+            grid.with_shared_memory(self.shared_bytes),
+        )
     }
 }
 
@@ -280,22 +289,48 @@ impl FileBuffer<'_> {
 }
 
 impl FileSource<'_> {
-    fn to_source(&self, trust: Trust<'_>) -> KernelSource {
-        let native = trust.natives.iter().filter(|_| self.native);
-        let mut native = native.filter(|source| {
-            source.name() == self.name && *source.interface() == self.interface
-        });
+    fn compile(&self, device: &Device, trust: Trust<'_>) -> Result<Kernel> {
         let wgsl = self.wgsl.clone().map(|wgsl| Wgsl {
             trusted: wgsl.trusted && trust.wgsl,
             ..wgsl
         });
-        KernelSource::captured(
+        let source = KernelSource::captured(
             self.name.to_owned(),
             self.op.to_owned(),
             self.interface.clone(),
-            self.native,
-            native.find_map(KernelSource::cpu_entry),
+            self.native_in(trust.natives),
             wgsl,
-        )
+        );
+        device.kernel(&source).map_err(|error| match error {
+            Error::UnsupportedKernel {
+                kernel,
+                device,
+                takes,
+                ..
+            } => Error::UnsupportedKernel {
+                kernel,
+                offered: self.offered().into(),
+                device,
+                takes,
+            },
+            other => other,
+        })
+    }
+
+    fn native_in(&self, natives: &[KernelSource]) -> Option<CpuEntry> {
+        let same = |source: &&KernelSource| {
+            self.native && source.name() == self.name && *source.interface() == self.interface
+        };
+        let mut same = natives.iter().filter(same);
+        same.find_map(KernelSource::cpu_entry)
+    }
+
+    fn offered(&self) -> &'static str {
+        match (self.native, &self.wgsl) {
+            (true, Some(_)) => "WGSL, and a native CPU form that is not in the file",
+            (true, None) => "a native CPU form that is not in the file",
+            (false, Some(_)) => "WGSL",
+            (false, None) => "no form at all",
+        }
     }
 }
