@@ -70,7 +70,7 @@ pub enum FileKernel<'a> {
     /// The runtime's own fill.
     Fill,
     /// Any other kernel.
-    Source(FileSource<'a>),
+    Source(Box<FileSource<'a>>),
 }
 
 /// What a kernel was compiled from, as far as a file can hold it.

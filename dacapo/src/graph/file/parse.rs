@@ -71,7 +71,7 @@ fn list<'a, T>(
 fn kernel<'a>(cursor: &mut Cursor<'a>) -> Result<FileKernel<'a>> {
     let at = cursor.at();
     match cursor.u8("the kind of a kernel")? {
-        0 => source(cursor).map(FileKernel::Source),
+        0 => Ok(FileKernel::Source(Box::new(source(cursor)?))),
         1 => Ok(FileKernel::Copy),
         2 => Ok(FileKernel::Fill),
         found => Err(GraphFileError::Tag {

@@ -197,11 +197,11 @@ fn file_kernel(kernel: &Kernel) -> FileKernel<'_> {
     if let Some(transfer) = source.transfer() {
         return FileKernel::of_transfer(transfer);
     }
-    FileKernel::Source(FileSource {
+    FileKernel::Source(Box::new(FileSource {
         name: source.name(),
         op: source.op_kind(),
         interface: source.interface().clone(),
         native: source.cpu_entry().is_some(),
         wgsl: source.wgsl_form().cloned(),
-    })
+    }))
 }
