@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::builder::RangedU64ValueParser;
-use dacapo::{Device, DeviceOptions, DeviceSelector};
+use dacapo::{Device, DeviceOptions, DeviceSelector, Hazards};
+use dacapo_llm::PassOptions;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::error::{Error, Result};
@@ -20,6 +21,38 @@ pub(crate) struct DeviceFlags {
     /// Worker threads of the CPU device, 1 to 1024 [default: one per core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..=1024))]
     threads: Option<u64>,
+    /// How dispatches are kept apart: auto, manual, serial [default: auto]
+    #[arg(long, value_name = "HOW", value_parser = hazards)]
+    hazards: Option<Hazards>,
+}
+
+/// How forward passes reach the device. The text is the same whatever is chosen.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[command(next_help_heading = "Graphs")]
+pub(crate) struct PassFlags {
+    /// Encode every pass anew instead of planning it once and launching it again
+    #[arg(long)]
+    no_graph: bool,
+    /// Fuse no operations
+    #[arg(long)]
+    no_fuse: bool,
+    /// Keep operations in program order
+    #[arg(long)]
+    no_reorder: bool,
+    /// Decode steps submitted before the token of the first is known [default: 2]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=PassOptions::MOST_IN_FLIGHT as u64))]
+    in_flight: Option<usize>,
+}
+
+impl PassFlags {
+    pub(crate) fn options(self) -> PassOptions {
+        PassOptions {
+            graph: !self.no_graph,
+            fuse: !self.no_fuse,
+            reorder: !self.no_reorder,
+            in_flight: self.in_flight.unwrap_or(PassOptions::default().in_flight),
+        }
+    }
 }
 
 impl DeviceFlags {
@@ -28,6 +61,9 @@ impl DeviceFlags {
         let mut options = DeviceOptions::default().with_env()?;
         if let Some(device) = &self.device {
             options.device = device.clone();
+        }
+        if let Some(hazards) = self.hazards {
+            options.hazards = hazards;
         }
         if let Some(threads) = self.threads {
             options.threads = usize::try_from(threads).ok().and_then(NonZeroUsize::new);
@@ -97,6 +133,10 @@ fn log_level(value: Option<OsString>) -> Result<LevelFilter> {
             });
         }
     })
+}
+
+fn hazards(text: &str) -> Result<Hazards, &'static str> {
+    text.parse().map_err(|()| "allowed: auto, manual, serial")
 }
 
 fn device_selector(text: &str) -> Result<DeviceSelector, &'static str> {

@@ -47,7 +47,7 @@ pub mod weights;
 
 pub use config::ModelConfig;
 pub use decoder::{
-    CacheType, DecoderError, LoadProgress, Model, Sampling, Session, SessionOptions,
+    CacheType, DecoderError, LoadProgress, Model, PassOptions, Sampling, Session, SessionOptions,
 };
 pub use error::{Error, Result};
 pub use mapped::MappedFile;

@@ -6,9 +6,9 @@
 
 mod common;
 
-use common::{data, load, session};
+use common::{data, load};
 use dacapo::{Contents, FileOptions, GraphFile};
-use dacapo_llm::Sampling;
+use dacapo_llm::{Sampling, Session, SessionOptions};
 use dacapo_ops::Ops;
 
 const STEPS: usize = 4;
@@ -18,7 +18,11 @@ fn a_decode_step_goes_on_elsewhere() {
     for name in ["llama-gqa.q4_1.gguf", "qwen2.f16-f32.gguf"] {
         let path = data("tiny").join(name);
         for (from, to) in common::devices().into_iter().zip(common::devices()) {
-            let mut session = session(&load(&from, &path), 64, 16);
+            let model = load(&from, &path);
+            let mut options = SessionOptions::for_model(model.config());
+            // What is on the device then is what the token was sampled from.
+            options.passes.in_flight = 1;
+            let mut session = Session::new(&model, &options).unwrap();
             session.push(&[11, 48, 85, 122], &mut |_| {}).unwrap();
             let sampling = Sampling {
                 temperature: 0.8,

@@ -4,8 +4,10 @@ mod common;
 
 use std::path::PathBuf;
 
-use common::{cpu, data, load, session};
-use dacapo_llm::{CacheType, DecoderError, Error, Model, Sampling, Session, SessionOptions};
+use common::{cpu, data, devices, load, session};
+use dacapo_llm::{
+    CacheType, DecoderError, Error, Model, PassOptions, Sampling, Session, SessionOptions,
+};
 
 fn tiny() -> PathBuf {
     data("tiny/llama-gqa.q4_1.gguf")
@@ -199,6 +201,7 @@ fn what_cannot_be_is_refused_before_anything_happens() {
             capacity,
             chunk,
             cache: CacheType::F16,
+            passes: PassOptions::default(),
         };
         let error = Session::new(&model, &options).unwrap_err().to_string();
         assert!(
@@ -214,6 +217,100 @@ fn what_cannot_be_is_refused_before_anything_happens() {
     assert!(session.next_token(&nan).is_err());
 }
 
+/// All ways in which passes can reach a device.
+fn ways() -> Vec<PassOptions> {
+    let mut ways = Vec::new();
+    for (graph, fuse, reorder) in [
+        (false, false, false),
+        (true, false, false),
+        (true, false, true),
+        (true, true, false),
+        (true, true, true),
+    ] {
+        for in_flight in [1, 2, 5] {
+            ways.push(PassOptions {
+                graph,
+                fuse,
+                reorder,
+                in_flight,
+            });
+        }
+    }
+    ways
+}
+
+/// A conversation: prompts between answers, a change of mind about sampling, looks at logits, a fork in the middle of
+/// steps in flight, and the end of the context. What comes out must not depend on how passes reach the device.
+fn conversation(model: &Model, passes: PassOptions) -> (Vec<u32>, Vec<Vec<f32>>) {
+    let options = SessionOptions {
+        capacity: 64,
+        chunk: 16,
+        passes,
+        ..SessionOptions::for_model(model.config())
+    };
+    let mut session = Session::new(model, &options).unwrap();
+    let (mut tokens, mut logits) = (Vec::new(), Vec::new());
+    session.push(&prompt(5), &mut |_| {}).unwrap();
+    tokens.extend(text(&mut session, 4, &Sampling::GREEDY));
+    logits.push(session.logits().unwrap());
+    tokens.extend(text(&mut session, 3, &Sampling::GREEDY));
+    session.push(&prompt(18), &mut |_| {}).unwrap();
+    tokens.extend(text(&mut session, 3, &Sampling::GREEDY));
+    let mut fork = session.fork().unwrap();
+    tokens.extend(text(&mut fork, 3, &Sampling::GREEDY));
+    tokens.extend(text(&mut session, 3, &Sampling::GREEDY));
+    // A token that was sampled warm is put through by a greedy step, and the other way round.
+    for sampling in [&WARM, &Sampling::GREEDY, &WARM] {
+        tokens.extend(text(&mut session, 2, sampling));
+    }
+    fork.push(&prompt(2), &mut |_| {}).unwrap();
+    logits.push(fork.logits().unwrap());
+    // To the end of the context, and no further.
+    while session.position() < 64 {
+        tokens.push(session.next_token(&Sampling::GREEDY).unwrap());
+    }
+    session.next_token(&Sampling::GREEDY).unwrap_err();
+    session.clear();
+    session.push(&prompt(7), &mut |_| {}).unwrap();
+    tokens.extend(text(&mut session, 3, &Sampling::GREEDY));
+    logits.push(session.logits().unwrap());
+    (tokens, logits)
+}
+
+#[test]
+fn a_conversation_is_the_same_however_passes_reach_the_device() {
+    for device in devices() {
+        for file in ["tiny/llama-gqa.q4_1.gguf", "tiny/qwen3.bf16-q8_0.gguf"] {
+            let model = load(&device, &data(file));
+            let ways = ways();
+            let (tokens, logits) = conversation(&model, ways[0]);
+            for way in &ways[1..] {
+                let (others, other_logits) = conversation(&model, *way);
+                assert_eq!(others, tokens, "{file}, {way:?}");
+                for (ours, theirs) in logits.iter().zip(&other_logits) {
+                    // Fused operations round elsewhere.
+                    assert!(common::cosine(ours, theirs) > 0.999999, "{file}, {way:?}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_decode_step_has_as_few_waves_as_its_hazards_allow() {
+    for device in devices() {
+        let model = load(&device, &tiny());
+        let session = session(&model, 64, 16);
+        let graph = session.decode_graph(&Sampling::GREEDY).unwrap();
+        let plan = session.plan(&graph).unwrap();
+        let report = plan.report();
+        assert_eq!(plan.waves().len() as u32, report.renamed.longest_path);
+        assert!(report.fused.nodes < report.captured.nodes);
+        assert!(report.fused.longest_path < report.captured.longest_path);
+        assert!(report.renamed.longest_path <= report.renamed.barriers_greedy64 + 1);
+    }
+}
+
 #[test]
 fn f32_and_f16_caches_agree_closely() {
     let model = load(&cpu(2), &tiny());
@@ -222,6 +319,7 @@ fn f32_and_f16_caches_agree_closely() {
             capacity: 64,
             chunk: 16,
             cache,
+            passes: PassOptions::default(),
         };
         let mut session = Session::new(&model, &options).unwrap();
         session.push(&prompt(40), &mut |_| {}).unwrap();

@@ -9,8 +9,10 @@ use std::ops::Range;
 use dacapo::{Grid, Kernel, Wgsl, Workgroup};
 
 use crate::check::Check;
+use crate::dtype::DType;
 use crate::error::Result;
 use crate::launch::MAX_GROUPS;
+use crate::tensor::Tensor;
 
 /// Elements of one workgroup on the CPU: 16 KiB, so that several operands stay in the first cache.
 const CHUNK: usize = 4096;
@@ -20,11 +22,13 @@ const CHUNK: usize = 4096;
 const SPREAD: usize = 1024;
 
 /// The GPU form of an operation: `text` declares buffers and says, in the functions of `elementwise.wgsl`, what
-/// becomes of an element. All its buffers hold as many elements.
+/// becomes of an element. All its buffers hold as many elements,
+/// or those of one row, which `facing` finds.
 pub(crate) fn wgsl(text: &str) -> Wgsl {
     let shared = include_str!("elementwise.wgsl");
     let math = include_str!("vector/math.wgsl");
-    // SAFETY: the loop asks for elements below the count only, which all buffers hold, and for each once.
+    // SAFETY: the loop asks for elements below the count only, which all buffers hold (or a row of them), and for each
+    // once.
     unsafe { Wgsl::new([math, shared, text].join("\n")).trusted() }
 }
 
@@ -40,6 +44,37 @@ pub(crate) fn grid(check: Check, kernel: &Kernel, elements: usize) -> Result<Gri
     };
     let groups = check.size("the number of elements", groups)?;
     Ok(Grid::groups([groups, 1, 1]))
+}
+
+/// `x` and `y` are contiguous F32, and `y` has the shape of `x` or is a row of it, `[width]`.
+pub(crate) fn check_facing(check: Check, x: &Tensor, y: &Tensor) -> Result<()> {
+    check.any_shape("x", x, &[DType::F32])?;
+    check.any_shape("y", y, &[DType::F32])?;
+    if y.shape() == x.shape() || y.shape() == [x.cols()] {
+        return Ok(());
+    }
+    let wanted = format!("{:?} or [{}]", x.shape(), x.cols());
+    Err(check.operand("y", y, &[DType::F32], &wanted))
+}
+
+/// Pieces of `x`, the elements of a tensor from `start` on, each with what faces it in `y`: another tensor of that
+/// length, or one row for all of its rows.
+pub(crate) fn facing<'a>(
+    start: usize,
+    mut x: &'a mut [f32],
+    y: &'a [f32],
+) -> impl Iterator<Item = (&'a mut [f32], &'a [f32])> {
+    let mut at = start % y.len().max(1);
+    core::iter::from_fn(move || {
+        let count = x.len().min(y.len() - at);
+        if count == 0 {
+            return None;
+        }
+        let (piece, rest) = core::mem::take(&mut x).split_at_mut(count);
+        let facing = &y[at..at + count];
+        (x, at) = (rest, 0);
+        Some((piece, facing))
+    })
 }
 
 /// The elements of this workgroup, of the f32 bound at `slot`. Those of different workgroups of one

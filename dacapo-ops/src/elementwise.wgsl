@@ -5,6 +5,14 @@
 
 const THREADS = 256u;
 
+// What faces element i in a tensor of this length, which may be one row for all rows.
+fn facing(i: u32, length: u32) -> u32 {
+    if i < length {
+        return i;
+    }
+    return i % length;
+}
+
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(global_invocation_id) thread: vec3<u32>,

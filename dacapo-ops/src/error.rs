@@ -82,6 +82,15 @@ pub enum Error {
         /// What is possible.
         allowed: &'static str,
     },
+    /// Several operations were asked for in one dispatch, which the device cannot do for these operands. Encoded one by
+    /// one they may be possible.
+    #[error("{op}: not in one dispatch: {reason}")]
+    Unfused {
+        /// The operation.
+        op: &'static str,
+        /// What stands in the way.
+        reason: Box<str>,
+    },
     /// The runtime refused.
     #[error(transparent)]
     Runtime(#[from] dacapo::Error),

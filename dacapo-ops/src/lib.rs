@@ -24,6 +24,7 @@ mod ops;
 pub mod quant;
 pub mod rms_norm;
 pub mod rope;
+pub mod rope_append;
 mod rows;
 pub mod sample;
 pub mod scale;
@@ -35,6 +36,8 @@ pub mod tensor;
 pub mod top_k;
 mod vector;
 
+#[cfg(test)]
+mod fusing;
 #[cfg(test)]
 mod reference;
 #[cfg(test)]

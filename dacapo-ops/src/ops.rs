@@ -1,6 +1,6 @@
 use std::thread::ScopedJoinHandle;
 
-use dacapo::Device;
+use dacapo::{Device, FusionRule};
 
 use crate::add::Add;
 use crate::advance::Advance;
@@ -14,6 +14,7 @@ use crate::linear::Linear;
 use crate::mul::Mul;
 use crate::rms_norm::RmsNorm;
 use crate::rope::Rope;
+use crate::rope_append::RopeAppend;
 use crate::sample::Sample;
 use crate::scale::Scale;
 use crate::silu_mul::SiluMul;
@@ -46,6 +47,18 @@ macro_rules! ops {
     };
 }
 
+impl Ops {
+    /// The rules by which a plan makes fewer of these operations' dispatches, in the order in which they are to be tried.
+    pub fn fusion_rules(&self) -> Vec<FusionRule> {
+        [
+            self.linear.fusion_rules(),
+            self.rope_append.fusion_rules(),
+            self.rms_norm.fusion_rules(),
+        ]
+        .concat()
+    }
+}
+
 fn join<T>(compiled: ScopedJoinHandle<'_, T>) -> T {
     compiled
         .join()
@@ -75,6 +88,8 @@ ops! {
     rms_norm: RmsNorm,
     /// Rotary position embedding.
     rope: Rope,
+    /// Rotary position embedding on the way into a cache.
+    rope_append: RopeAppend,
     /// Random draws from logits.
     sample: Sample,
     /// Multiplication by a constant.

@@ -127,6 +127,21 @@ impl Case {
         (want, steps * 1.01 + magnitudes * roundings)
     }
 
+    /// The product of a dequantised row with `x`, and how far a sum in f32 of its parts may be from it.
+    pub(crate) fn single_dot(&self, row: &[f32], x: &[f64]) -> (f64, f64) {
+        let (mut want, mut magnitude) = (0.0, 0.0);
+        for (&w, &x) in row.iter().zip(x) {
+            let w = f64::from(w);
+            want += w * x;
+            magnitude += x.abs()
+                * match self.dtype.is_quantized() {
+                    true => 2.0 * self.largest_part(),
+                    false => w.abs(),
+                };
+        }
+        (want, magnitude * (self.cols + 16) as f64 * 2f64.powi(-24))
+    }
+
     /// Bounds the parts that add up to a weight, its unsigned integer and its offset each times their scale: they may
     /// cancel in the weight, but are rounded apart.
     fn largest_part(&self) -> f64 {

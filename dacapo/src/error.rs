@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::encoder::DispatchError;
-use crate::graph::GraphFileError;
+use crate::graph::{GraphFileError, PatchError, TopologyChange};
 use crate::memory::MemoryKind;
 use crate::range::ByteRange;
 
@@ -135,6 +135,30 @@ pub enum Error {
         /// The view.
         view: Box<str>,
     },
+    /// Two updates of one launch write the same bytes.
+    #[error("two updates of a launch write bytes {overlap} of buffer {buffer:?}")]
+    UpdatesOverlap {
+        /// The buffer's label.
+        buffer: Box<str>,
+        /// The bytes of the allocation that both write.
+        overlap: ByteRange,
+    },
+    /// More bytes than an operation takes.
+    #[error("{what} of {given} bytes; at most {limit} are taken")]
+    TooLong {
+        /// The operation.
+        what: &'static str,
+        /// Bytes given.
+        given: u64,
+        /// Bytes that are allowed.
+        limit: u64,
+    },
+    /// A patch of an executable was refused.
+    #[error(transparent)]
+    Patch(Arc<PatchError>),
+    /// A patch of an executable would let nodes conflict that its plan has not kept apart: a new plan is needed.
+    #[error(transparent)]
+    TopologyChanged(Arc<TopologyChange>),
     /// Two views are of different allocations.
     #[error("{view} is no view of {allocation:?}")]
     OtherAllocation {

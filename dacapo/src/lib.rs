@@ -93,9 +93,10 @@ pub use error::{Error, Fault, Result, SubmissionFailure};
 pub use graph::{
     BufferKey, Contents, Costs, CriticalNode, Executable, Explanation, FileBuffer, FileGrid,
     FileKernel, FileNode, FileOptions, FileSource, FileView, Fired, Fused, FusedPart, FusionReport,
-    FusionRule, Graph, GraphFile, GraphFileError, Link, LoadedGraph, Match, MissReason, NearMiss,
-    Node, NodeArg, NodeGrid, Plan, PlanOptions, PlanReport, PlannedBarrier, Port, Renamed, Reorder,
-    ScopeId, Shape, Split, Unfit,
+    FusionRule, Graph, GraphFile, GraphFileError, Launch, Link, LoadedGraph, Match, MissReason,
+    NearMiss, Node, NodeArg, NodeGrid, ParameterBlock, Patch, PatchError, PatchProblem, Place,
+    Plan, PlanOptions, PlanReport, PlannedBarrier, Port, Renamed, Reorder, ScopeId, Shape, Split,
+    TopologyChange, Unfit, Update,
 };
 pub use grid::Grid;
 pub use info::{

@@ -7,6 +7,7 @@ use core::task::{Context, Poll};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytemuck::{AnyBitPattern, NoUninit};
 use parking_lot::Mutex;
 
 use crate::device::DeviceCore;
@@ -115,6 +116,48 @@ impl Submission {
     /// When the device began and ended it; `None` until it has completed.
     pub fn gpu_times(&self) -> Option<GpuTimes> {
         self.record.finished.lock().times
+    }
+
+    /// The bytes that the launch fetched, after waiting for it; none if it was to fetch none.
+    ///
+    /// # Errors
+    /// [`Error::Submission`] when it failed, [`Error::Element`] when the bytes are no whole number of elements.
+    pub fn fetched<T: NoUninit + AnyBitPattern>(&self) -> Result<Vec<T>> {
+        self.wait()?;
+        let finished = self.record.finished.lock();
+        let bytes = finished.fetched.len();
+        let (size, align) = (size_of::<T>(), align_of::<T>());
+        if size == 0 || !bytes.is_multiple_of(size) {
+            let len = bytes as u64;
+            return Err(Error::Element {
+                offset: 0,
+                len,
+                size,
+                align,
+            });
+        }
+        let mut values = vec![T::zeroed(); bytes / size];
+        bytemuck::cast_slice_mut::<T, u8>(&mut values).copy_from_slice(&finished.fetched);
+        Ok(values)
+    }
+
+    /// As [`Submission::fetched`], into memory of the caller's.
+    ///
+    /// # Errors
+    /// [`Error::Submission`] when it failed, [`Error::LengthMismatch`] when another number of bytes was fetched.
+    pub fn fetched_into<T: NoUninit + AnyBitPattern>(&self, values: &mut [T]) -> Result<()> {
+        self.wait()?;
+        let finished = self.record.finished.lock();
+        let target: &mut [u8] = bytemuck::cast_slice_mut(values);
+        if target.len() != finished.fetched.len() {
+            return Err(Error::LengthMismatch {
+                what: "fetched memory",
+                given: target.len() as u64,
+                len: finished.fetched.len() as u64,
+            });
+        }
+        target.copy_from_slice(&finished.fetched);
+        Ok(())
     }
 
     fn result(&self) -> Result<()> {

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cache::model_or_default;
 use crate::commands::Ending;
 use crate::error::Result;
-use crate::options::{DeviceFlags, count};
+use crate::options::{DeviceFlags, PassFlags, count};
 use crate::output;
 use crate::progress::Progress;
 use crate::stats;
@@ -46,6 +46,8 @@ pub(crate) struct Bench {
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    passes: PassFlags,
 }
 
 #[derive(Serialize)]
@@ -102,6 +104,7 @@ impl Bench {
     /// Tokens per second of each repeat, in prefill and in decode.
     fn measure(&self, model: &Model) -> Result<(Vec<f64>, Vec<f64>)> {
         let mut options = SessionOptions::for_model(model.config());
+        options.passes = self.passes.options();
         options.capacity = self.prompt_tokens.saturating_add(self.gen_tokens);
         let mut session = Session::new(model, &options)?;
         let prompt = prompt(self.prompt_tokens, model.config().vocab_size);

@@ -14,7 +14,7 @@ use crate::cache::model_or_default;
 use crate::commands::Ending;
 use crate::error::Result;
 use crate::interrupt::Interrupt;
-use crate::options::{DeviceFlags, count, share, temperature};
+use crate::options::{DeviceFlags, PassFlags, count, share, temperature};
 use crate::output::{self, Output, tell};
 use crate::progress::Progress;
 use crate::prompt::PromptFlags;
@@ -61,6 +61,8 @@ pub(crate) struct Generate {
     // Last, since flags after it would be listed under its heading.
     #[command(flatten)]
     sampling: SamplingFlags,
+    #[command(flatten)]
+    passes: PassFlags,
 }
 
 #[derive(Debug, clap::Args)]
@@ -143,6 +145,7 @@ impl Generate {
         let prompt = self.prompt.tokens(text, &files, &tokenizer)?;
         let model = crate::model::load(&device, &files)?;
         let mut options = SessionOptions::for_model(model.config());
+        options.passes = self.passes.options();
         options.capacity = self.context.unwrap_or(options.capacity);
         let mut session = Session::new(&model, &options)?;
         let load = load.finish(0);

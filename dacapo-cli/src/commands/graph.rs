@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use dacapo::{Graph, PlanOptions};
+use dacapo::{Graph, Plan};
 use dacapo_llm::ModelFiles;
 use dacapo_llm::decoder::{Sampling, Session, SessionOptions};
 
 use crate::cache::model_or_default;
 use crate::commands::Ending;
 use crate::error::{Error, Result};
-use crate::options::{DeviceFlags, count};
+use crate::options::{DeviceFlags, PassFlags, count};
 use crate::output;
 
 /// Show the graph of a model's decode step, and its plan
@@ -28,6 +28,8 @@ pub(crate) struct GraphCommand {
     context: Option<usize>,
     #[command(flatten)]
     device: DeviceFlags,
+    #[command(flatten)]
+    passes: PassFlags,
 }
 
 impl GraphCommand {
@@ -37,15 +39,15 @@ impl GraphCommand {
         let files = ModelFiles::open(path)?;
         let model = crate::model::load(&device, &files)?;
         let mut options = SessionOptions::for_model(model.config());
+        options.passes = self.passes.options();
         options.capacity = self.context.unwrap_or(options.capacity);
         let session = Session::new(&model, &options)?;
         let graph = session.decode_graph(&Sampling::GREEDY)?;
-        self.show(&graph)?;
+        self.show(&session.plan(&graph)?, &graph)?;
         Ok(Ending::Complete)
     }
 
-    fn show(&self, graph: &Graph) -> Result<()> {
-        let plan = graph.plan(&PlanOptions::default())?;
+    fn show(&self, plan: &Plan, graph: &Graph) -> Result<()> {
         if let Some(path) = &self.dot {
             write(path, &plan.to_dot())?;
         }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cache::model_or_default;
 use crate::commands::Ending;
 use crate::error::{Error, Result};
-use crate::options::{DeviceFlags, count};
+use crate::options::{DeviceFlags, PassFlags, count};
 use crate::output;
 use crate::progress::Progress;
 use crate::{model, text};
@@ -40,6 +40,8 @@ pub(crate) struct Perplexity {
     /// Print one JSON object
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    passes: PassFlags,
 }
 
 #[derive(Serialize)]
@@ -69,6 +71,7 @@ impl Perplexity {
 
         let model = model::load(&device, &files)?;
         let mut options = SessionOptions::for_model(model.config());
+        options.passes = self.passes.options();
         // A text that fits into a window needs no memory for more.
         options.capacity = self
             .context

@@ -14,6 +14,8 @@ use crate::decoder::workspace::{Activations, LayerCache};
 
 impl Shared {
     /// Encodes all layers over the rows of `rows`; their final hidden states, normed, are in `rows.normed` after.
+    ///
+    /// Each operation is encoded by itself, as the paper's formulas have it: what can be one dispatch, a plan finds.
     pub(super) fn encode_layers(
         &self,
         encoder: &mut CommandEncoder,
@@ -27,42 +29,20 @@ impl Shared {
             &rows.tokens,
             &rows.hidden,
         )?;
-        for (number, (layer, cache)) in self.weights.layers.iter().zip(caches).enumerate() {
-            let mut encoder = encoder.scope(&layer.label);
-            let (hidden, update, normed) = (&rows.hidden, &rows.update, &rows.normed);
-            match number {
-                0 => ops
-                    .rms_norm
-                    .encode(&mut encoder, hidden, &layer.attn_norm, eps, normed)?,
-                _ => ops.rms_norm.encode_residual(
-                    &mut encoder,
-                    hidden,
-                    update,
-                    &layer.attn_norm,
-                    eps,
-                    normed,
-                )?,
-            }
-            self.encode_attention(&mut encoder, layer, cache, rows)?;
-            ops.rms_norm.encode_residual(
-                &mut encoder,
-                hidden,
-                update,
-                &layer.ffn_norm,
-                eps,
-                normed,
-            )?;
-            self.encode_feed_forward(&mut encoder, layer, rows)?;
+        let (hidden, update, normed) = (&rows.hidden, &rows.update, &rows.normed);
+        for (layer, cache) in self.weights.layers.iter().zip(caches) {
+            let encoder = &mut encoder.scope(&layer.label);
+            ops.rms_norm
+                .encode(encoder, hidden, &layer.attn_norm, eps, normed)?;
+            self.encode_attention(encoder, layer, cache, rows)?;
+            ops.add.encode(encoder, hidden, update)?;
+            ops.rms_norm
+                .encode(encoder, hidden, &layer.ffn_norm, eps, normed)?;
+            self.encode_feed_forward(encoder, layer, rows)?;
+            ops.add.encode(encoder, hidden, update)?;
         }
         let norm = &self.weights.output_norm;
-        ops.rms_norm.encode_residual(
-            encoder,
-            &rows.hidden,
-            &rows.update,
-            norm,
-            eps,
-            &rows.normed,
-        )?;
+        ops.rms_norm.encode(encoder, hidden, norm, eps, normed)?;
         Ok(())
     }
 

@@ -1,13 +1,15 @@
 //! Decoders: weights on a device, and sessions that turn tokens into tokens.
 //!
 //! [`Model::load`] puts a model's weights where the device uses them; on the CPU they stay in the mapped file.
-//! A [`Session`] owns a key-value cache and the memory of one forward pass, and encodes every pass through the
-//! runtime's encoder. Any number of sessions share one model.
+//! A [`Session`] owns a key-value cache and the memory of one forward pass, and runs every pass as a graph of the
+//! runtime, captured and planned once. Any number of sessions share one model.
 
+mod commands;
 mod error;
 mod forward;
 mod load;
 mod model;
+mod passes;
 mod session;
 mod workspace;
 
@@ -15,5 +17,6 @@ pub use dacapo_ops::sample::SampleParams as Sampling;
 pub use error::DecoderError;
 pub use load::LoadProgress;
 pub use model::Model;
+pub use passes::PassOptions;
 pub use session::Session;
 pub use workspace::{CacheType, SessionOptions};

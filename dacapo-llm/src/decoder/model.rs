@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use dacapo::Device;
+use dacapo::{Device, FusionRule};
 use dacapo_ops::Ops;
 use dacapo_ops::linear::{Epilogue, Product};
 use dacapo_ops::tensor::Tensor;
@@ -89,6 +89,11 @@ impl Model {
     /// The device.
     pub fn device(&self) -> &Device {
         &self.shared.device
+    }
+
+    /// The rules by which a graph of its passes is fused.
+    pub fn fusion_rules(&self) -> Vec<FusionRule> {
+        self.shared.ops.fusion_rules()
     }
 
     /// What the user should know of how the weights were loaded, such as conversions.

@@ -1,12 +1,17 @@
+use std::collections::VecDeque;
 use std::fmt;
 
-use dacapo::{Buffer, BufferOptions, CommandEncoder, Device, Graph, MemoryKind};
+use dacapo::{
+    Buffer, BufferOptions, CommandEncoder, Device, Graph, Launch, MemoryKind, Plan, Submission,
+};
 use dacapo_ops::dtype::DType;
 use dacapo_ops::sample::SampleParams as Sampling;
 use dacapo_ops::tensor::Tensor;
 
+use crate::decoder::commands::{Commands, Outputs};
+use crate::decoder::passes::{Pass, Passes};
 use crate::decoder::workspace::{Activations, LayerCache, SessionOptions, caches};
-use crate::decoder::{DecoderError, Model};
+use crate::decoder::{DecoderError, Model, PassOptions};
 use crate::error::Result;
 
 /// Rows whose logits [`Session::score`] computes at a time: 64 rows of a vocabulary of 150,000 take 38 MB.
@@ -29,9 +34,19 @@ pub struct Session {
     sampled: Tensor,
     /// `[1, vocab_size]`: logits of the last position.
     logits: Tensor,
-    /// Positions in the cache.
+    /// Positions in the cache that count: steps in flight may have filled more.
     position: usize,
     state: State,
+    passes: Passes,
+    ahead: Ahead,
+}
+
+/// Decode steps that were submitted and whose tokens nobody has asked for yet.
+#[derive(Default)]
+struct Ahead {
+    steps: VecDeque<Submission>,
+    /// How they sample.
+    sampling: Option<Sampling>,
 }
 
 /// What the logits and the step's token stand for.
@@ -80,9 +95,7 @@ impl Session {
         if tokens.is_empty() {
             return Ok(());
         }
-        if let State::Sampled(_) = self.state {
-            self.step_forward()?;
-        }
+        self.catch_up()?;
         let mut done = 0;
         for chunk in tokens.chunks(self.options.chunk) {
             done += chunk.len();
@@ -110,8 +123,7 @@ impl Session {
     pub fn logits(&mut self) -> Result<Vec<f32>> {
         match self.state {
             State::Empty => return Err(DecoderError::Empty.into()),
-            State::Predicted => {}
-            State::Sampled(_) => self.step_forward()?,
+            State::Predicted | State::Sampled(_) => self.catch_up()?,
         }
         Ok(self
             .logits
@@ -145,17 +157,24 @@ impl Session {
     /// # Errors
     /// The runtime's own.
     pub fn decode_graph(&self, sampling: &Sampling) -> Result<Graph> {
-        let encode = |encoder: &mut CommandEncoder| {
-            self.encode_step(encoder)?;
-            self.encode_sampling(encoder, sampling)
-        };
+        let (commands, outputs) = (self.step_commands(), self.outputs());
+        let encode = |encoder: &mut CommandEncoder| commands.decode(encoder, outputs, sampling);
         Ok(Graph::capture::<DecoderError>(self.model.device(), encode)?)
+    }
+
+    /// A graph of this session, such as [`Session::decode_graph`], as [`SessionOptions::passes`] has it planned.
+    ///
+    /// # Errors
+    /// The runtime's own.
+    pub fn plan(&self, graph: &Graph) -> Result<Plan> {
+        Ok(self.passes.plan(graph)?)
     }
 
     /// Forgets all tokens.
     pub fn clear(&mut self) {
         self.position = 0;
         self.state = State::Empty;
+        self.ahead = Ahead::default();
     }
 
     fn check(&self, tokens: &[u32]) -> Result<(), DecoderError> {
@@ -182,29 +201,44 @@ impl Session {
     /// Puts one chunk through the model; the logits of its last token are computed if `predict`.
     fn forward(&mut self, tokens: &[u32], predict: bool) -> Result<(), DecoderError> {
         let rows = self.fill(tokens)?;
-        let model = &self.model.shared;
-        let mut encoder = model.device.encoder("prefill")?;
-        model.encode_layers(&mut encoder, &rows, &self.caches)?;
-        if predict {
-            let last = rows.normed.narrow(0, tokens.len() - 1, tokens.len())?;
-            model.encode_logits(&mut encoder, &last, &rows, &self.logits)?;
-        }
-        encoder.commit()?.wait()?;
+        let last = rows.normed.narrow(0, tokens.len() - 1, tokens.len())?;
+        let pass = Pass::Prefill {
+            rows: tokens.len(),
+            predict,
+        };
+        let commands = Commands {
+            model: &self.model,
+            rows: &rows,
+            caches: &self.caches,
+        };
+        let logits = &self.logits;
+        let submission = self.passes.run(self.model.device(), pass, |encoder| {
+            commands.layers(encoder)?;
+            if predict {
+                commands.logits(encoder, &last, logits)?;
+            }
+            rows.discard(encoder)
+        })?;
+        submission.wait()?;
         self.position += tokens.len();
         if predict {
-            self.predicted()?;
+            self.state = State::Predicted;
+            self.place()?;
         }
         Ok(())
     }
 
-    /// Notes that the logits are those of the last position.
-    fn predicted(&mut self) -> Result<(), DecoderError> {
-        self.step
-            .positions
-            .view()
-            .write(&[self.position as u32 - 1])?;
-        self.state = State::Predicted;
-        Ok(())
+    /// Tells the device what the host knows: the position of the last token, and the token if it was sampled.
+    fn place(&self) -> Result<(), DecoderError> {
+        let position = match self.state {
+            State::Empty => return Ok(()),
+            State::Predicted => self.position - 1,
+            State::Sampled(token) => {
+                self.step.tokens.view().write(&[token])?;
+                self.position
+            }
+        };
+        Ok(self.step.positions.view().write(&[position as u32])?)
     }
 
     fn score_chunks(
@@ -220,16 +254,25 @@ impl Session {
             DType::F32,
             &[rows, vocabulary],
         )?;
+        // Its graphs bind the logits, which are gone afterwards.
+        let mut passes = self.passes.fresh();
         for chunk in tokens.chunks(rows) {
             let rows = self.fill(chunk)?;
             let logits = all.narrow(0, 0, chunk.len())?;
-            let model = &self.model.shared;
-            let mut encoder = model.device.encoder("score")?;
-            model.encode_layers(&mut encoder, &rows, &self.caches)?;
-            model.encode_logits(&mut encoder, &rows.normed, &rows, &logits)?;
             let last = logits.narrow(0, chunk.len() - 1, chunk.len())?;
-            encoder.copy(last.view(), self.logits.view())?;
-            encoder.commit()?.wait()?;
+            let commands = Commands {
+                model: &self.model,
+                rows: &rows,
+                caches: &self.caches,
+            };
+            let pass = Pass::Score { rows: chunk.len() };
+            let submission = passes.run(self.model.device(), pass, |encoder| {
+                commands.layers(encoder)?;
+                commands.logits(encoder, &rows.normed, &logits)?;
+                encoder.copy(last.view(), self.logits.view())?;
+                rows.discard(encoder)
+            })?;
+            submission.wait()?;
             let values = logits.view().map_read(dacapo::WhenBusy::Wait)?;
             for (row, logits) in values
                 .as_slice::<f32>()?
@@ -239,7 +282,8 @@ impl Session {
                 each(self.position + row, logits);
             }
             self.position += chunk.len();
-            self.predicted()?;
+            self.state = State::Predicted;
+            self.place()?;
         }
         Ok(())
     }
@@ -257,58 +301,140 @@ impl Session {
     }
 
     fn decode(&mut self, sampling: &Sampling) -> Result<u32, DecoderError> {
-        let forward = match self.state {
+        let token = match self.state {
             State::Empty => return Err(DecoderError::Empty),
-            State::Predicted => false,
+            State::Predicted => self.sample(sampling)?,
             State::Sampled(_) => {
                 self.expect_room(1)?;
-                true
+                let token = match self.passes.options().graph {
+                    true => self.next_step(sampling),
+                    false => self.live_step(sampling),
+                }?;
+                self.position += 1;
+                token
             }
         };
-        let mut encoder = self.model.device().encoder("decode")?;
-        if forward {
-            self.encode_step(&mut encoder)?;
-        }
-        self.encode_sampling(&mut encoder, sampling)?;
+        self.state = State::Sampled(token);
+        Ok(token)
+    }
+
+    /// Samples from the logits that are there.
+    fn sample(&self, sampling: &Sampling) -> Result<u32, DecoderError> {
+        let mut encoder = self.model.device().encoder("sample")?;
+        self.step_commands()
+            .sampling(&mut encoder, self.outputs(), sampling)?;
         encoder.commit()?.wait()?;
-        self.position += usize::from(forward);
+        self.sampled_token()
+    }
+
+    /// A decode step, encoded and waited for.
+    fn live_step(&mut self, sampling: &Sampling) -> Result<u32, DecoderError> {
+        let mut encoder = self.model.device().encoder("decode")?;
+        self.step_commands()
+            .decode(&mut encoder, self.outputs(), sampling)?;
+        encoder.commit()?.wait()?;
+        self.sampled_token()
+    }
+
+    /// The commands of a step, which has the token and the position on the device.
+    fn step_commands(&self) -> Commands<'_> {
+        Commands {
+            model: &self.model,
+            rows: &self.step,
+            caches: &self.caches,
+        }
+    }
+
+    fn outputs(&self) -> Outputs<'_> {
+        Outputs {
+            logits: &self.logits,
+            sampled: &self.sampled,
+        }
+    }
+
+    fn sampled_token(&self) -> Result<u32, DecoderError> {
         let mut id = [0];
         self.sampled.view().read_into(&mut id)?;
-        self.state = State::Sampled(id[0]);
         Ok(id[0])
     }
 
-    /// Puts the sampled token through the model.
-    fn step_forward(&mut self) -> Result<(), DecoderError> {
+    /// The token of the next decode step. Later ones are submitted before it is waited for, as many as may be in flight:
+    /// each finds its token and position on the device.
+    fn next_step(&mut self, sampling: &Sampling) -> Result<u32, DecoderError> {
+        if self.ahead.sampling != Some(*sampling) {
+            self.fall_back()?;
+            self.ahead.sampling = Some(*sampling);
+        }
+        let room = self.options.capacity - self.position;
+        let commands = Commands {
+            model: &self.model,
+            rows: &self.step,
+            caches: &self.caches,
+        };
+        let outputs = Outputs {
+            logits: &self.logits,
+            sampled: &self.sampled,
+        };
+        let most = self.passes.options().in_flight.min(room);
+        let executable =
+            self.passes
+                .executable(self.model.device(), Pass::Decode(*sampling), |encoder| {
+                    commands.decode(encoder, outputs, sampling)
+                })?;
+        while self.ahead.steps.len() < most {
+            self.ahead.steps.push_back(executable.launch_with(&Launch {
+                label: "decode",
+                updates: &[],
+                fetch: Some(self.sampled.view()),
+            })?);
+        }
+        let Some(step) = self.ahead.steps.pop_front() else {
+            unreachable!("there is room for a step");
+        };
+        let mut token = [0];
+        match step.fetched_into(&mut token) {
+            Ok(()) => Ok(token[0]),
+            Err(error) => {
+                // The device may be anywhere; what the host knows still holds.
+                self.fall_back()?;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Takes back the steps in flight: what they compute counts for nothing.
+    fn fall_back(&mut self) -> Result<(), DecoderError> {
+        self.ahead.sampling = None;
+        if self.ahead.steps.is_empty() {
+            return Ok(());
+        }
+        self.ahead.steps.clear();
+        self.place()
+    }
+
+    /// Puts a sampled token through the model, if there is one.
+    fn catch_up(&mut self) -> Result<(), DecoderError> {
+        if !matches!(self.state, State::Sampled(_)) {
+            return Ok(());
+        }
         self.expect_room(1)?;
-        let mut encoder = self.model.device().encoder("decode")?;
-        self.encode_step(&mut encoder)?;
-        encoder.commit()?.wait()?;
+        self.fall_back()?;
+        let commands = Commands {
+            model: &self.model,
+            rows: &self.step,
+            caches: &self.caches,
+        };
+        let logits = &self.logits;
+        let submission = self
+            .passes
+            .run(self.model.device(), Pass::Forward, |encoder| {
+                commands.layers(encoder)?;
+                commands.logits(encoder, &commands.rows.normed, logits)?;
+                commands.rows.discard(encoder)
+            })?;
+        submission.wait()?;
         self.position += 1;
         self.state = State::Predicted;
-        Ok(())
-    }
-
-    /// Encodes the forward pass of one token, which is on the device like its position.
-    fn encode_step(&self, encoder: &mut CommandEncoder) -> Result<(), DecoderError> {
-        let model = &self.model.shared;
-        model.encode_layers(encoder, &self.step, &self.caches)?;
-        model.encode_logits(encoder, &self.step.normed, &self.step, &self.logits)?;
-        Ok(())
-    }
-
-    /// Encodes the sampling of the next token from the logits, and its way to where the step reads it.
-    fn encode_sampling(
-        &self,
-        encoder: &mut CommandEncoder,
-        sampling: &Sampling,
-    ) -> Result<(), DecoderError> {
-        let ops = &self.model.shared.ops;
-        let (token, position) = (&self.step.tokens, &self.step.positions);
-        ops.sample
-            .encode(encoder, &self.logits, sampling, position, &self.sampled)?;
-        ops.advance
-            .encode(encoder, &self.sampled, token, position)?;
         Ok(())
     }
 
@@ -317,11 +443,10 @@ impl Session {
         let mut encoder = self.model.device().encoder("fork")?;
         encoder.copy(&self.cache, &copy.cache)?;
         encoder.copy(self.logits.view(), copy.logits.view())?;
-        encoder.copy(self.step.tokens.view(), copy.step.tokens.view())?;
-        encoder.copy(self.step.positions.view(), copy.step.positions.view())?;
         encoder.commit()?.wait()?;
         copy.position = self.position;
         copy.state = self.state;
+        copy.place()?;
         Ok(copy)
     }
 }
@@ -334,6 +459,11 @@ fn open(model: &Model, options: &SessionOptions) -> Result<Session, DecoderError
             "chunk",
             options.chunk,
             config.context_length.max(options.capacity),
+        ),
+        (
+            "in_flight",
+            options.passes.in_flight,
+            PassOptions::MOST_IN_FLIGHT,
         ),
     ];
     for (option, found, most) in bounds {
@@ -363,6 +493,8 @@ fn open(model: &Model, options: &SessionOptions) -> Result<Session, DecoderError
         logits: Tensor::zeros(device, "logits", DType::F32, &[1, config.vocab_size])?,
         position: 0,
         state: State::Empty,
+        passes: Passes::new(options.passes, model.fusion_rules()),
+        ahead: Ahead::default(),
     })
 }
 

@@ -1,12 +1,12 @@
 //! The memory of one session: what a forward pass computes in, and the key-value cache.
 
-use dacapo::{Buffer, BufferView, Device, MemoryKind};
+use dacapo::{Buffer, BufferView, CommandEncoder, Device, MemoryKind};
 use dacapo_ops::dtype::DType;
 use dacapo_ops::linear::Linear;
 use dacapo_ops::tensor::Tensor;
 
 use crate::config::ModelConfig;
-use crate::decoder::DecoderError;
+use crate::decoder::{DecoderError, PassOptions};
 
 /// Element type of the key-value cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -27,16 +27,19 @@ pub struct SessionOptions {
     pub chunk: usize,
     /// Element type of the cache.
     pub cache: CacheType,
+    /// How forward passes reach the device.
+    pub passes: PassOptions,
 }
 
 impl SessionOptions {
-    /// The model's context length, but at most 4096 positions; chunks of 128 tokens; an F16 cache.
+    /// The model's context length, but at most 4096 positions; chunks of 128 tokens; an F16 cache; passes as by default.
     pub fn for_model(config: &ModelConfig) -> SessionOptions {
         let capacity = config.context_length.min(4096);
         SessionOptions {
             capacity,
             chunk: 128,
             cache: CacheType::F16,
+            passes: PassOptions::default(),
         }
     }
 }
@@ -103,6 +106,26 @@ impl Activations {
             activated: f32s("activated", config.feed_forward)?,
             scratch: (*scratch).clone(),
         })
+    }
+
+    /// Says that nobody needs the activations after what has been encoded.
+    pub(super) fn discard(&self, encoder: &mut CommandEncoder) -> Result<(), DecoderError> {
+        let activations = [
+            &self.hidden,
+            &self.normed,
+            &self.q,
+            &self.k,
+            &self.v,
+            &self.attended,
+            &self.update,
+            &self.gate,
+            &self.up,
+            &self.activated,
+        ];
+        for tensor in activations {
+            encoder.discard(tensor.view())?;
+        }
+        Ok(encoder.discard(&self.scratch)?)
     }
 
     /// The first `rows` rows of each tensor.

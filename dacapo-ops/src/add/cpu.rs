@@ -9,10 +9,11 @@ use crate::vector::{self, Kernel, Simd};
 
 pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     let chunk = elementwise::chunk(group, 0);
-    let y = &group.read::<f32>(1)[chunk.clone()];
     // SAFETY: chunks of different workgroups do not overlap.
-    let x = unsafe { group.write::<f32>(0, chunk) };
-    add(Isa::detect(), x, y);
+    let x = unsafe { group.write::<f32>(0, chunk.clone()) };
+    for (x, y) in elementwise::facing(chunk.start, x, group.read(1)) {
+        add(Isa::detect(), x, y);
+    }
     Ok(())
 }
 

@@ -7,7 +7,6 @@ mod tests;
 use dacapo::{Access, CommandEncoder, Device, Kernel, KernelSource};
 
 use crate::check::Check;
-use crate::dtype::DType;
 use crate::elementwise;
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -34,14 +33,14 @@ impl Add {
         })
     }
 
-    /// Encodes `x[i] += y[i]`. Both are contiguous F32 of one shape and do not overlap.
+    /// Encodes `x[i] += y[i]`. Both are contiguous F32 and do not overlap; `y` has the shape of `x`, or is one row,
+    /// `[width]`, for all rows of `x`.
     ///
     /// # Errors
     /// [`Error::Operand`](crate::Error::Operand) and those of [`CommandEncoder::dispatch`].
     pub fn encode(&self, encoder: &mut CommandEncoder, x: &Tensor, y: &Tensor) -> Result<()> {
         let check = Check("add");
-        check.any_shape("x", x, &[DType::F32])?;
-        check.tensor("y", y, &[DType::F32], x.shape())?;
+        elementwise::check_facing(check, x, y)?;
         let grid = elementwise::grid(check, &self.kernel, x.elements())?;
         Ok(encoder.dispatch(&self.kernel, (x.view(), y.view()), grid)?)
     }

@@ -27,6 +27,7 @@ impl Advance {
         let source = KernelSource::new("advance")
             .binding::<u32>(0, Access::Read)
             .binding::<u32>(1, Access::Write)
+            .overwrites(1)
             .binding::<u32>(2, Access::ReadWrite)
             .cpu(cpu::entry)
             .wgsl(gpu::wgsl());

@@ -33,6 +33,7 @@ impl Argmax {
         let source = KernelSource::new("argmax")
             .binding::<f32>(0, Access::Read)
             .binding::<u32>(1, Access::Write)
+            .overwrites(1)
             .inline::<u32>();
         let form = if device.gpu().is_some() {
             Form::Gpu(ByWidth::new(device, source, include_str!("argmax.wgsl")).compiled()?)

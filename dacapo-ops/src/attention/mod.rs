@@ -72,6 +72,7 @@ impl Attention {
                 .binding::<E>(2, Access::Read)
                 .binding::<u32>(3, Access::Read)
                 .binding::<f32>(4, Access::Write)
+                .overwrites(4)
                 .inline::<Params>()
                 .shared_memory(SharedMemory::Dynamic {
                     max: MAX_SHARED as u32,

@@ -125,11 +125,15 @@ fn source(dtype: DType, out: Access) -> KernelSource {
     // SAFETY: rows that the part of the table has are read, and rows of ids that there are written, by shapes that
     // the host checks.
     let wgsl = unsafe { Wgsl::new(text).trusted() };
-    KernelSource::new(format!("embed_{name}"))
+    let source = KernelSource::new(format!("embed_{name}"))
         .op("embed")
         .binding::<u32>(0, Access::Read)
         .binding::<u32>(1, Access::Read)
         .binding::<f32>(2, out)
         .inline::<Params>()
-        .wgsl(wgsl)
+        .wgsl(wgsl);
+    match out {
+        Access::Write => source.overwrites(2),
+        _ => source,
+    }
 }

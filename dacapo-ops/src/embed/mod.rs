@@ -44,6 +44,7 @@ impl Embed {
             .binding::<u8>(0, Access::Read)
             .binding::<u32>(1, Access::Read)
             .binding::<f32>(2, Access::Write)
+            .overwrites(2)
             .inline::<cpu::Params>()
             .cpu(cpu::entry);
         let form = Form::Cpu(device.kernel(&source)?, Isa::detect());

@@ -14,7 +14,7 @@ use crate::error::Result;
 use crate::tensor::Tensor;
 
 /// Which function is called GELU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Form {
     /// `x/2 (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`: ggml's, and `gelu_pytorch_tanh` of Hugging Face.
     Tanh,
@@ -42,6 +42,7 @@ impl GeluMul {
                 .binding::<f32>(0, Access::Read)
                 .binding::<f32>(1, Access::Read)
                 .binding::<f32>(2, Access::Write)
+                .overwrites(2)
                 .cpu(entry)
                 .wgsl(wgsl.constant("ERF", u8::from(erf)));
             device.kernel(&source)

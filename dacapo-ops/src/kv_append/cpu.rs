@@ -10,7 +10,7 @@ use crate::simd::Isa;
 use crate::vector::{self, Kernel, LANES, Simd};
 
 /// What a cache can store an f32 as.
-pub(super) trait Stored: Pod {
+pub(crate) trait Stored: Pod {
     fn store<S: Simd>(s: S, v: S::F, to: &mut [Self; LANES]);
     fn from_f32(x: f32) -> Self;
 }
@@ -71,14 +71,13 @@ pub(super) fn append<E: Stored>(
     for (row, &position) in rows.chunks_exact(heads * head_dim).zip(positions) {
         let from = &row[head * head_dim..][..head_dim];
         let slot = position as usize % capacity;
-        vector::dispatch(
-            isa,
-            Narrow {
-                from,
-                to: &mut cache[slot * head_dim..][..head_dim],
-            },
-        );
+        narrow(isa, from, &mut cache[slot * head_dim..][..head_dim]);
     }
+}
+
+/// Copies `from` to `to`, which is as long.
+pub(crate) fn narrow<E: Stored>(isa: Isa, from: &[f32], to: &mut [E]) {
+    vector::dispatch(isa, Narrow { from, to });
 }
 
 struct Narrow<'a, E> {

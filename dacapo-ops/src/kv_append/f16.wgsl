@@ -4,10 +4,14 @@
 
 const PER_WORD = 2u;
 
-fn store_keys(at: u32, source: u32) {
-    k_cache[at / 2u] = half_bits(k[source]) | (half_bits(k[source + 1u]) << 16u);
+fn word_of(elements: vec2<f32>) -> u32 {
+    return half_bits(elements.x) | (half_bits(elements.y) << 16u);
 }
 
-fn store_values(at: u32, source: u32) {
-    v_cache[at / 2u] = half_bits(v[source]) | (half_bits(v[source + 1u]) << 16u);
+fn store_keys(at: u32, elements: vec2<f32>) {
+    k_cache[at / 2u] = word_of(elements);
+}
+
+fn store_values(at: u32, elements: vec2<f32>) {
+    v_cache[at / 2u] = word_of(elements);
 }

@@ -5,14 +5,14 @@
 
 const PER_WORD = 1u;
 
-fn store_keys(at: u32, source: u32) {
+fn store_keys(at: u32, elements: vec2<f32>) {
     let shift = (at & 1u) * 16u;
     atomicAnd(&k_cache[at / 2u], 0xffff0000u >> shift);
-    atomicOr(&k_cache[at / 2u], half_bits(k[source]) << shift);
+    atomicOr(&k_cache[at / 2u], half_bits(elements.x) << shift);
 }
 
-fn store_values(at: u32, source: u32) {
+fn store_values(at: u32, elements: vec2<f32>) {
     let shift = (at & 1u) * 16u;
     atomicAnd(&v_cache[at / 2u], 0xffff0000u >> shift);
-    atomicOr(&v_cache[at / 2u], half_bits(v[source]) << shift);
+    atomicOr(&v_cache[at / 2u], half_bits(elements.x) << shift);
 }

@@ -3,10 +3,10 @@
 
 const PER_WORD = 1u;
 
-fn store_keys(at: u32, source: u32) {
-    k_cache[at] = k[source];
+fn store_keys(at: u32, elements: vec2<f32>) {
+    k_cache[at] = elements.x;
 }
 
-fn store_values(at: u32, source: u32) {
-    v_cache[at] = v[source];
+fn store_values(at: u32, elements: vec2<f32>) {
+    v_cache[at] = elements.x;
 }

@@ -1,6 +1,6 @@
 //! Keys and values of new tokens into a layer's ring cache.
 
-mod cpu;
+pub(crate) mod cpu;
 mod gpu;
 #[cfg(test)]
 mod tests;
@@ -15,7 +15,7 @@ use crate::dtype::DType;
 use crate::error::Result;
 use crate::lazy::LazyKernel;
 use crate::tensor::Tensor;
-use gpu::Cache;
+pub(crate) use gpu::Cache;
 
 /// Copies rows of k and v to the slots `position % capacity` of a cache.
 #[derive(Clone, Debug)]
@@ -29,10 +29,10 @@ pub struct KvAppend {
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Params {
-    kv_heads: u32,
-    head_dim: u32,
-    capacity: u32,
+pub(crate) struct Params {
+    pub(crate) kv_heads: u32,
+    pub(crate) head_dim: u32,
+    pub(crate) capacity: u32,
 }
 
 impl KvAppend {
@@ -83,34 +83,14 @@ impl KvAppend {
         v_cache: &Tensor,
     ) -> Result<()> {
         let check = Check("kv_append");
-        let [tokens, kv_heads, head_dim] = check.dims("k", k, &[DType::F32])?;
-        check.tensor("v", v, &[DType::F32], k.shape())?;
-        check.tensor("positions", positions, &[DType::U32], &[tokens])?;
-        let [_, capacity, _] = check.dims("k_cache", k_cache, &[DType::F16, DType::F32])?;
-        let dtype = k_cache.dtype();
-        check.tensor(
-            "k_cache",
-            k_cache,
-            &[dtype],
-            &[kv_heads, capacity, head_dim],
-        )?;
-        check.tensor("v_cache", v_cache, &[dtype], k_cache.shape())?;
-        if tokens > capacity {
-            let wanted = format!("[at most the cache's capacity of {capacity}, ..]");
-            return Err(check.operand("k", k, &[DType::F32], &wanted));
-        }
-        let params = Params {
-            kv_heads: check.size("the number of heads", kv_heads)?,
-            head_dim: check.size("the head's width", head_dim)?,
-            capacity: check.size("the capacity", capacity)?,
-        };
-        let kernel = match dtype {
-            DType::F16 if self.on_gpu && !head_dim.is_multiple_of(2) => self.half_odd.get()?,
-            DType::F16 => &self.half,
-            _ => &self.single,
+        let params = params(check, k, v, positions, k_cache, v_cache)?;
+        let kernel = match Cache::of(self.on_gpu, k_cache) {
+            Cache::Half => &self.half,
+            Cache::HalfOdd => self.half_odd.get()?,
+            Cache::Single => &self.single,
         };
         let grid = if self.on_gpu {
-            gpu::grid(tokens)
+            gpu::grid(k.shape()[0])
         } else {
             Grid::groups([params.kv_heads, 1, 1])
         };
@@ -124,4 +104,36 @@ impl KvAppend {
         );
         Ok(encoder.dispatch(kernel, args, grid)?)
     }
+}
+
+/// Checks the operands of an append.
+pub(crate) fn params(
+    check: Check,
+    k: &Tensor,
+    v: &Tensor,
+    positions: &Tensor,
+    k_cache: &Tensor,
+    v_cache: &Tensor,
+) -> Result<Params> {
+    let [tokens, kv_heads, head_dim] = check.dims("k", k, &[DType::F32])?;
+    check.tensor("v", v, &[DType::F32], k.shape())?;
+    check.tensor("positions", positions, &[DType::U32], &[tokens])?;
+    let [_, capacity, _] = check.dims("k_cache", k_cache, &[DType::F16, DType::F32])?;
+    let dtype = k_cache.dtype();
+    check.tensor(
+        "k_cache",
+        k_cache,
+        &[dtype],
+        &[kv_heads, capacity, head_dim],
+    )?;
+    check.tensor("v_cache", v_cache, &[dtype], k_cache.shape())?;
+    if tokens > capacity {
+        let wanted = format!("[at most the cache's capacity of {capacity}, ..]");
+        return Err(check.operand("k", k, &[DType::F32], &wanted));
+    }
+    Ok(Params {
+        kv_heads: check.size("the number of heads", kv_heads)?,
+        head_dim: check.size("the head's width", head_dim)?,
+        capacity: check.size("the capacity", capacity)?,
+    })
 }

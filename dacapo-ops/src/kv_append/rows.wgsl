@@ -1,6 +1,6 @@
 // A workgroup takes one token, of the keys where y is 0 and of the values where it is 1. What precedes this
 // declares the caches and, for words of PER_WORD elements from the cache's element `at`,
-//   fn store_keys(at: u32, source: u32), fn store_values(at: u32, source: u32).
+//   fn store_keys(at: u32, elements: vec2<f32>), fn store_values(at: u32, elements: vec2<f32>).
 
 @group(0) @binding(0) var<storage, read> k: array<f32>;
 @group(0) @binding(1) var<storage, read> v: array<f32>;
@@ -19,20 +19,16 @@ const THREADS = 256u;
 
 var<workgroup> found: array<u32, THREADS / 4>;
 
-// Whether a later token goes to the same slot: of those the last stays. The same in all threads.
+// Whether a later token goes to the same slot. The same in all threads.
 fn superseded(token: u32, thread: u32, subgroup: u32, lane: u32) -> bool {
     let tokens = arrayLength(&positions);
     if token + 1u >= tokens {
         return false;
     }
     let position = positions[token];
-    let slot = position % params.capacity;
     var same = 0u;
     for (var later = token + 1u + thread; later < tokens; later += THREADS) {
-        let other = positions[later];
-        // Most positions ascend by less than the capacity, which needs no division.
-        let near = other > position && other - position < params.capacity;
-        if !near && other % params.capacity == slot {
+        if same_slot(position, positions[later], params.capacity) {
             same = 1u;
         }
     }
@@ -67,9 +63,9 @@ fn main(
             let at = (head * params.capacity + slot) * params.head_dim + element;
             let source = (token * params.kv_heads + head) * params.head_dim + element;
             if group.y == 0u {
-                store_keys(at, source);
+                store_keys(at, vec2(k[source], k[source + PER_WORD - 1u]));
             } else {
-                store_values(at, source);
+                store_values(at, vec2(v[source], v[source + PER_WORD - 1u]));
             }
         }
     }

@@ -1,6 +1,14 @@
 //! Linear layers: `out = x W^T + bias`, by the kernel that suits the number of rows.
 
+mod fused;
+#[cfg(test)]
+mod fused_tests;
+mod fusion;
+#[cfg(test)]
+mod fusion_tests;
 mod gpu;
+mod operands;
+mod recorded;
 #[cfg(test)]
 mod tests;
 
@@ -18,31 +26,15 @@ use crate::matvec::MatVec;
 use crate::quant::{Q15Group, WeightMatrix};
 use crate::simd::Isa;
 use crate::tensor::Tensor;
+pub(crate) use fused::on_the_processor;
 use gpu::GpuLinear;
 pub use gpu::Shape;
+pub use operands::{Activation, Epilogue, Input, Norm, Product};
 
 /// Rows of activations from which on unpacking weights into tiles is worth it.
 const MANY: u32 = 4;
 
-/// What happens to a product before it is written.
-#[derive(Clone, Copy, Debug)]
-pub enum Epilogue<'a> {
-    /// Nothing.
-    None,
-    /// This F32 vector, one element for each output column, is added to every row.
-    Bias(&'a Tensor),
-}
-
-/// One of several products of the same activations.
-#[derive(Clone, Copy, Debug)]
-pub struct Product<'a> {
-    /// The weights, `[rows, cols]`.
-    pub w: &'a Tensor,
-    /// What happens to the product before it is written.
-    pub epilogue: Epilogue<'a>,
-    /// Where it is written, `[tokens, rows]`.
-    pub out: &'a Tensor,
-}
+const CHECK: Check = Check("linear");
 
 /// `out = x W^T + bias` for weights of any type.
 ///
@@ -53,6 +45,9 @@ pub struct Product<'a> {
 /// 65504 count as that.
 ///
 /// A GPU takes weights that [`Linear::weights`] laid out for it.
+///
+/// Few tokens can be multiplied together with what comes before and after in one dispatch: [`Linear::encode_together`],
+/// [`Linear::encode_gated`] and [`Linear::encode_argmax`].
 #[derive(Clone, Debug)]
 pub struct Linear {
     form: Form,
@@ -143,7 +138,7 @@ impl Linear {
         scratch_bytes(max_tokens, max_cols).max(1)
     }
 
-    /// Encodes `out[t, i] = sum_j x[t, j] * w[i, j] + bias[i]`.
+    /// Encodes `out[t, i] = sum_j x[t, j] * w[i, j]` with what `epilogue` says.
     ///
     /// `w` is `[rows, cols]` of any type of [`DType::WEIGHTS`], `x` `[tokens, cols]` F32, `out` `[tokens, rows]` F32,
     /// all contiguous; `out` and `scratch` overlap no other. `scratch` holds at least
@@ -203,12 +198,15 @@ impl Linear {
     }
 
     fn operands<'a>(&self, product: &Product<'a>, x: &'a Tensor) -> Result<Operands<'a>> {
-        let check = Check("linear");
-        let shape = match &self.form {
-            Form::Gpu(_) => check.packed("w", product.w)?,
-            Form::Cpu { .. } => check.dims("w", product.w, &DType::WEIGHTS)?,
-        };
-        operands(check, product, shape, x)
+        operands(CHECK, product, self.shape_of("w", product.w)?, x)
+    }
+
+    /// The shape of weights that its device takes.
+    fn shape_of(&self, name: &'static str, w: &Tensor) -> Result<[usize; 2]> {
+        match &self.form {
+            Form::Gpu(_) => CHECK.packed(name, w),
+            Form::Cpu { .. } => CHECK.dims(name, w, &DType::WEIGHTS),
+        }
     }
 }
 

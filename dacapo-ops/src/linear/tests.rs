@@ -1,6 +1,6 @@
 //! Through a device, against sums in f64.
 
-use dacapo::MemoryKind;
+use dacapo::{Graph, MemoryKind};
 
 use super::*;
 use crate::testing::{Case, Random, devices, tensor};
@@ -300,15 +300,27 @@ fn a_matrix_beyond_the_longest_binding() {
     let linear = Linear::new(&device).unwrap();
     let matrix = WeightMatrix::new(DType::F32, rows, cols, bytemuck::cast_slice(&bytes)).unwrap();
     let w = linear.weights(&device, "large", &matrix).unwrap();
-    for tokens in [1, 9] {
+    let bias: Vec<f32> = (0..rows).map(|row| (row % 13) as f32).collect();
+    let bias = tensor(&device, DType::F32, &[rows], &bias);
+    let scratch = device.buffer(256, MemoryKind::DeviceLocal).unwrap();
+    for tokens in [1, 2, 9] {
         let values: Vec<f32> = (0..tokens * cols).map(|at| (at % 5) as f32 - 2.0).collect();
         let x = tensor(&device, DType::F32, &[tokens, cols], &values);
         let out = Tensor::zeros(&device, "out", DType::F32, &[tokens, rows]).unwrap();
-        let scratch = device.buffer(256, MemoryKind::DeviceLocal).unwrap();
         let mut encoder = device.encoder("large").unwrap();
-        linear
-            .encode(&mut encoder, &w, &x, Epilogue::None, &scratch, &out)
-            .unwrap();
+        for epilogue in [Epilogue::Bias(&bias), Epilogue::Accumulate] {
+            linear
+                .encode(&mut encoder, &w, &x, epilogue, &scratch, &out)
+                .unwrap();
+        }
+        let whole = Product {
+            w: &w,
+            epilogue: Epilogue::None,
+            out: &out,
+        };
+        let error = linear.encode_together(&mut encoder, &[whole], &x);
+        let parts = "is multiplied in parts: the device binds";
+        assert!(tokens > 8 || error.unwrap_err().to_string().contains(parts));
         encoder.commit().unwrap().wait().unwrap();
         let found = out.view().read::<f32>().unwrap();
         for (token, x) in values.chunks(cols).enumerate() {
@@ -318,8 +330,17 @@ fn a_matrix_beyond_the_longest_binding() {
                     .enumerate()
                     .map(|(col, x)| f64::from(value(row, col)) * f64::from(*x))
                     .sum();
+                let exact = 2.0 * exact + (row % 13) as f64;
                 assert_eq!(f64::from(found[token * rows + row]), exact, "row {row}");
             }
         }
     }
+    let plain = Tensor::zeros(&device, "out", DType::F32, &[2, rows]).unwrap();
+    let x = Tensor::zeros(&device, "x", DType::F32, &[2, cols]).unwrap();
+    let graph = Graph::capture(&device, |encoder| {
+        linear.encode(encoder, &w, &x, Epilogue::None, &scratch, &plain)
+    })
+    .unwrap();
+    let whole = |node: &dacapo::Node| node.kernel().interface().overwrites(3);
+    assert!(graph.nodes().len() > 1 && !graph.nodes().iter().any(whole));
 }

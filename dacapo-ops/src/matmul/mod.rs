@@ -20,7 +20,7 @@ use dacapo::{
 };
 
 use crate::error::Result;
-use crate::linear::{Epilogue, Operands};
+use crate::linear::{Epilogue, Operands, on_the_processor};
 use crate::quant::Q15Group;
 use crate::simd::{Isa, Level};
 
@@ -52,6 +52,7 @@ impl MatMul {
         let quantize = KernelSource::new("quantize")
             .binding::<f32>(0, Access::Read)
             .binding::<Q15Group>(1, Access::Write)
+            .overwrites(1)
             .inline::<cpu::Params>()
             .cpu(cpu::quantize);
         let tile = (TILE_ROWS * TILE_TOKENS * size_of::<f32>()) as u32;
@@ -61,6 +62,7 @@ impl MatMul {
                 .binding::<u8>(0, Access::Read)
                 .binding::<f32>(1, Access::Read)
                 .binding::<f32>(2, Access::Write)
+                .overwrites(2)
                 .inline::<cpu::Params>()
                 .shared_memory(SharedMemory::Fixed(tile))
         };
@@ -71,6 +73,7 @@ impl MatMul {
                 .binding::<f32>(1, Access::Read)
                 .binding::<f32>(2, Access::Read)
                 .binding::<f32>(3, Access::Write)
+                .overwrites(3)
                 .inline::<cpu::Params>()
                 .shared_memory(SharedMemory::Fixed(tile))
         };
@@ -138,6 +141,7 @@ impl MatMul {
             Epilogue::Bias(bias) => {
                 encoder.dispatch(&kernels[1], (w, input, bias.view(), out, params), grid)?;
             }
+            Epilogue::Accumulate => return on_the_processor(),
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ pub use product::{exact, quantized};
 use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory};
 
 use crate::error::Result;
-use crate::linear::{Epilogue, Operands};
+use crate::linear::{Epilogue, Operands, on_the_processor};
 use crate::quant::Q15Group;
 use crate::simd::Isa;
 
@@ -47,10 +47,12 @@ impl MatVec {
         };
         let plain = source("matvec")
             .binding::<f32>(2, Access::Write)
+            .overwrites(2)
             .cpu(cpu::entry::<false>);
         let bias = source("matvec_bias")
             .binding::<f32>(2, Access::Read)
             .binding::<f32>(3, Access::Write)
+            .overwrites(3)
             .cpu(cpu::entry::<true>);
         Ok(MatVec {
             plain: device.kernel(&plain)?,
@@ -97,6 +99,7 @@ impl MatVec {
             Epilogue::Bias(bias) => {
                 encoder.dispatch(&self.bias, (w, x, bias.view(), out, params), grid)?;
             }
+            Epilogue::Accumulate => return on_the_processor(),
         }
         Ok(())
     }

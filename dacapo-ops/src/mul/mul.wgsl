@@ -6,7 +6,7 @@ fn count() -> u32 {
 }
 
 fn result(i: u32) -> f32 {
-    return x[i] * y[i];
+    return x[i] * y[facing(i, arrayLength(&y))];
 }
 
 fn store(i: u32, value: f32) {

@@ -30,11 +30,19 @@ fn through_the_runtime() {
             let found = bench.read::<f32>(&x);
             assert!((0..length).all(|i| found[i] == a[i] * b[i]));
         }
+        // One row for all, shorter and longer than what a workgroup takes.
+        for (rows, width) in [(1, 1), (700, 1), (3, 5), (13, 1001), (3, 5000)] {
+            let (a, b) = (noise(3, rows * width), noise(4, width));
+            let (x, y) = (bench.f32(&[rows, width], &a), bench.f32(&[width], &b));
+            bench.run(|encoder| mul.encode(encoder, &x, &y)).unwrap();
+            let found = bench.read::<f32>(&x);
+            assert!((0..rows * width).all(|i| found[i] == a[i] * b[i % width]));
+        }
         let x = bench.zeros(DType::F32, &[4, 6]);
         for (y, found) in [
             (
                 bench.zeros(DType::F32, &[24]),
-                "y is F32 [24]; it must be F32 [4, 6]",
+                "y is F32 [24]; it must be F32 [4, 6] or [6]",
             ),
             (bench.zeros(DType::U32, &[4, 6]), "y is U32 [4, 6]"),
             (x.narrow(1, 0, 3).unwrap(), "y is F32 [4, 3] with gaps"),

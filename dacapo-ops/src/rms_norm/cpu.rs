@@ -12,7 +12,7 @@ use crate::vector::{self, Kernel, LANES, Simd};
 
 pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     let weight = group.read::<f32>(1);
-    let (rows, eps) = rows(group, 2, weight.len());
+    let (rows, eps) = rows(group, 2);
     let x = &group.read::<f32>(0)[rows.clone()];
     // SAFETY: rows of different workgroups do not overlap.
     let out = unsafe { group.write::<f32>(2, rows) };
@@ -20,9 +20,19 @@ pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     Ok(())
 }
 
+pub(super) fn entry_unweighted(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    let width = group.inline::<Params>().width as usize;
+    let (rows, eps) = rows(group, 1);
+    let x = &group.read::<f32>(0)[rows.clone()];
+    // SAFETY: rows of different workgroups do not overlap.
+    let out = unsafe { group.write::<f32>(1, rows) };
+    rms_norm_unweighted(Isa::detect(), x, width, eps, out);
+    Ok(())
+}
+
 pub(super) fn entry_in_place(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     let weight = group.read::<f32>(1);
-    let (rows, eps) = rows(group, 0, weight.len());
+    let (rows, eps) = rows(group, 0);
     // SAFETY: rows of different workgroups do not overlap.
     let x = unsafe { group.write::<f32>(0, rows) };
     rms_norm_in_place(Isa::detect(), x, weight, eps);
@@ -31,7 +41,7 @@ pub(super) fn entry_in_place(group: &mut Workgroup<'_>) -> Result<(), KernelFaul
 
 pub(super) fn entry_residual(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     let weight = group.read::<f32>(2);
-    let (rows, eps) = rows(group, 3, weight.len());
+    let (rows, eps) = rows(group, 3);
     let x = &group.read::<f32>(1)[rows.clone()];
     // SAFETY: rows of different workgroups do not overlap.
     let h = unsafe { group.write::<f32>(0, rows.clone()) };
@@ -42,12 +52,16 @@ pub(super) fn entry_residual(group: &mut Workgroup<'_>) -> Result<(), KernelFaul
 }
 
 /// The elements of this workgroup's rows of the tensor at `slot`, and the epsilon.
-fn rows(group: &Workgroup<'_>, slot: u32, width: usize) -> (Range<usize>, f32) {
+fn rows(group: &Workgroup<'_>, slot: u32) -> (Range<usize>, f32) {
     let Params {
         rows_per_group,
+        width,
         eps,
     } = group.inline();
-    let (len, chunk) = (group.len::<f32>(slot), rows_per_group as usize * width);
+    let (len, chunk) = (
+        group.len::<f32>(slot),
+        rows_per_group as usize * width as usize,
+    );
     let first = (group.id()[0] as usize * chunk).min(len);
     (first..(first + chunk).min(len), eps)
 }
@@ -65,6 +79,11 @@ pub(super) fn rms_norm(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &mut 
             out,
         },
     );
+}
+
+/// [`rms_norm`] without a weight, of rows of `width`.
+pub(super) fn rms_norm_unweighted(isa: Isa, x: &[f32], width: usize, eps: f32, out: &mut [f32]) {
+    vector::dispatch(isa, Unweighted { x, width, eps, out });
 }
 
 /// [`rms_norm`] in place.
@@ -118,10 +137,31 @@ impl Kernel for RmsNorm<'_> {
     }
 }
 
-struct RmsNormInPlace<'a> {
-    x: &'a mut [f32],
-    weight: &'a [f32],
+struct Unweighted<'a> {
+    x: &'a [f32],
+    width: usize,
     eps: f32,
+    out: &'a mut [f32],
+}
+
+impl Kernel for Unweighted<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let width = self.width.max(1);
+        let rows = self.x.chunks_exact(width);
+        for (x, out) in rows.zip(self.out.chunks_exact_mut(width)) {
+            let factor = s.splat(factor(x, self.eps));
+            out.copy_from_slice(x);
+            vector::map_in_place!(s, out, |x| s.mul(x, factor));
+        }
+    }
+}
+
+pub(crate) struct RmsNormInPlace<'a> {
+    pub(crate) x: &'a mut [f32],
+    pub(crate) weight: &'a [f32],
+    pub(crate) eps: f32,
 }
 
 impl Kernel for RmsNormInPlace<'_> {

@@ -13,6 +13,12 @@ use crate::tensor::Tensor;
 
 use super::Params;
 
+/// `Norm`, what a row's elements are multiplied with, and how to come to it.
+pub(crate) fn factor() -> String {
+    let root = include_str!("../vector/inverse_root.wgsl");
+    [root, include_str!("factor.wgsl")].join("\n")
+}
+
 /// Threads of a workgroup, as `row.wgsl` has them.
 const THREADS: usize = 256;
 
@@ -28,9 +34,9 @@ pub(super) fn wgsl(form: &str, wide: bool) -> Wgsl {
     } else {
         include_str!("single.wgsl")
     };
-    let text = [part, form, include_str!("row.wgsl")].join("\n");
-    // SAFETY: rows below the number that the written buffer holds are read and written, up to the length of the
-    // weight; other buffers are as long. Only sums that a subgroup has written are read, past a barrier.
+    let text = [part, form, &factor(), include_str!("row.wgsl")].join("\n");
+    // SAFETY: rows below the number that the written buffer holds are read and written, of the width of all
+    // other buffers. Only sums that a subgroup has written are read, past a barrier.
     unsafe { Wgsl::new(text).trusted() }
 }
 
@@ -58,6 +64,7 @@ pub(super) fn launch(
     let groups = x.rows().div_ceil(rows_per_group).min(MAX_GROUPS);
     let params = Params {
         rows_per_group: rows_per_group as u32,
+        width: check.size("the width of a row", x.cols())?,
         eps,
     };
     Ok((params, check.size("the number of rows", groups)?))

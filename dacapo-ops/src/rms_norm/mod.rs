@@ -1,11 +1,15 @@
 //! Root-mean-square normalisation (Zhang and Sennrich 2019): `x / sqrt(mean(x^2) + eps) * weight`.
 //!
-//! A row is a token's whole activation or, as in Qwen 3, one head of q or k; the arithmetic is the same.
+//! A row is a token's whole activation or, as in Qwen 3, one head of q or k; the arithmetic is the same. Each form, with
+//! slots of its own, is a kind of operation.
 
-mod cpu;
+pub(crate) mod cpu;
+mod fusion;
+#[cfg(test)]
+mod fusion_tests;
 mod gpu;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
@@ -19,11 +23,13 @@ use crate::dtype::DType;
 use crate::error::Result;
 use crate::lazy::LazyKernel;
 use crate::tensor::Tensor;
+pub(crate) use gpu::factor;
 
 /// `out = x / sqrt(mean(x^2) + eps) * weight`, row by row.
 #[derive(Clone, Debug)]
 pub struct RmsNorm {
     plain: Form,
+    unweighted: Form,
     in_place: Form,
     residual: Form,
     gpu: Option<GpuFeatures>,
@@ -39,9 +45,11 @@ struct Form {
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Params {
-    rows_per_group: u32,
-    eps: f32,
+pub(crate) struct Params {
+    pub(crate) rows_per_group: u32,
+    /// Elements of a row.
+    pub(crate) width: u32,
+    pub(crate) eps: f32,
 }
 
 /// Elements that one workgroup takes on on the CPU, in whole rows.
@@ -62,13 +70,23 @@ impl RmsNorm {
             plain: Form::new(
                 device,
                 ["rms_norm", "rms_norm_single"],
+                "rms_norm",
                 &[read, read, write],
                 cpu::entry,
                 include_str!("plain.wgsl"),
             )?,
+            unweighted: Form::new(
+                device,
+                ["rms_norm_unweighted", "rms_norm_unweighted_single"],
+                "rms_norm_unweighted",
+                &[read, write],
+                cpu::entry_unweighted,
+                include_str!("unweighted.wgsl"),
+            )?,
             in_place: Form::new(
                 device,
                 ["rms_norm_in_place", "rms_norm_in_place_single"],
+                "rms_norm_in_place",
                 &[change, read],
                 cpu::entry_in_place,
                 include_str!("in_place.wgsl"),
@@ -76,6 +94,7 @@ impl RmsNorm {
             residual: Form::new(
                 device,
                 ["rms_norm_residual", "rms_norm_residual_single"],
+                "rms_norm_residual",
                 &[change, read, read, write],
                 cpu::entry_residual,
                 include_str!("residual.wgsl"),
@@ -104,6 +123,23 @@ impl RmsNorm {
         CHECK.tensor("out", out, &[DType::F32], x.shape())?;
         let views = [x.view(), weight.view(), out.view()];
         self.dispatch(encoder, &self.plain, x, eps, &views)
+    }
+
+    /// As [`RmsNorm::encode`] without a weight: `out = x / sqrt(mean(x^2) + eps)`.
+    ///
+    /// # Errors
+    /// As [`RmsNorm::encode`].
+    pub fn encode_unweighted(
+        &self,
+        encoder: &mut CommandEncoder,
+        x: &Tensor,
+        eps: f32,
+        out: &Tensor,
+    ) -> Result<()> {
+        check_input(x, eps)?;
+        CHECK.tensor("out", out, &[DType::F32], x.shape())?;
+        let views = [x.view(), out.view()];
+        self.dispatch(encoder, &self.unweighted, x, eps, &views)
     }
 
     /// Encodes the norm of each head in place: `x` is F32 `[tokens, heads, head_dim]` (or of any shape
@@ -167,17 +203,23 @@ impl Form {
     fn new(
         device: &Device,
         [name, single]: [&'static str; 2],
+        op: &'static str,
         accesses: &[Access],
         cpu: CpuEntry,
         wgsl: &str,
     ) -> Result<Form> {
         let source = |name, wide| {
+            let bind = |source: KernelSource, (slot, &access)| {
+                let source = source.binding::<f32>(slot, access);
+                match access {
+                    Access::Write => source.overwrites(slot),
+                    _ => source,
+                }
+            };
             let slots = (0..).zip(accesses);
             slots
-                .fold(KernelSource::new(name), |source, (slot, &access)| {
-                    source.binding::<f32>(slot, access)
-                })
-                .op("rms_norm")
+                .fold(KernelSource::new(name), bind)
+                .op(op)
                 .inline::<Params>()
                 .cpu(cpu)
                 .wgsl(gpu::wgsl(wgsl, wide))
@@ -190,8 +232,12 @@ impl Form {
 }
 
 fn check(x: &Tensor, weight: &Tensor, eps: f32) -> Result<()> {
+    check_input(x, eps)?;
+    CHECK.tensor("weight", weight, &[DType::F32], &[x.cols()])
+}
+
+fn check_input(x: &Tensor, eps: f32) -> Result<()> {
     CHECK.any_shape("x", x, &[DType::F32])?;
-    CHECK.tensor("weight", weight, &[DType::F32], &[x.cols()])?;
     CHECK.parameter("eps", eps, 0.0..=f32::MAX, "0 or above, and finite")
 }
 
@@ -201,6 +247,7 @@ fn launch(x: &Tensor, eps: f32) -> Result<(Params, u32)> {
     let groups = CHECK.size("the number of rows", x.rows().div_ceil(rows_per_group))?;
     let params = Params {
         rows_per_group: rows_per_group as u32,
+        width: CHECK.size("the width of a row", x.cols())?,
         eps,
     };
     Ok((params, groups))

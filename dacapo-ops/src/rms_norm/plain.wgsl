@@ -14,6 +14,10 @@ fn retake(i: u32) -> Part {
     return x[i];
 }
 
+fn weight_of(i: u32) -> Part {
+    return weight[i];
+}
+
 fn put(i: u32, value: Part) {
     out[i] = value;
 }

@@ -5,10 +5,13 @@
 //   fn count() -> u32                        parts in all rows,
 //   fn take(i: u32) -> Part                  part i of what is to be normalised, once,
 //   fn retake(i: u32) -> Part                the same again,
+//   fn weight_of(i: u32) -> Part             what part i of each row's norm is multiplied with,
 //   fn put(i: u32, value: Part)              its norm.
 
 struct Params {
     rows_per_group: u32,
+    // Elements of a row.
+    width: u32,
     eps: f32,
 }
 
@@ -18,12 +21,6 @@ override SUBGROUP_SIZE: u32;
 const THREADS = 256u;
 
 var<workgroup> sums: array<f32, THREADS / 4>;
-
-struct Norm {
-    // Both multiply an element: together they may be too small or too large for an f32.
-    scale: f32,
-    factor: f32,
-}
 
 // One row to a workgroup, or to each of its subgroups where a workgroup takes several.
 fn whole() -> bool {
@@ -65,13 +62,6 @@ fn row_greatest(value: f32, subgroup: u32, lane: u32) -> f32 {
     return subgroupMax(all);
 }
 
-// 1 / sqrt(x) within 1.5 units in the last place, by a step of Newton's; infinity for 0 and 0 for infinity.
-fn inverse_root(x: f32) -> f32 {
-    let y = inverseSqrt(x);
-    let corrected = fma(0.5 * y, fma(-x * y, y, 1.0), y);
-    return select(y, corrected, x > 0.0 && x < 0x1p+127);
-}
-
 @compute @workgroup_size(THREADS)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -79,9 +69,9 @@ fn main(
     @builtin(subgroup_id) subgroup: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let width = arrayLength(&weight);
+    let width = params.width / PART;
     let rows = count() / width;
-    let elements = f32(width * PART);
+    let elements = f32(params.width);
     let first = select(lane, subgroup * SUBGROUP_SIZE + lane, whole());
     let step = select(SUBGROUP_SIZE, THREADS, whole());
     let own = select(subgroup, 0u, whole());
@@ -97,15 +87,15 @@ fn main(
             squares = fma(v, v, squares);
         }
         let sum = row_sum(sum_of(squares), subgroup, lane);
-        var norm = Norm(1.0, inverse_root(sum / elements + params.eps));
+        var norm = norm_of(sum / elements, params.eps);
 
-        // Outside these bounds squares overflowed, or lost bits below 2^-126. All threads of a row agree.
-        if !(sum >= elements * 0x1p-100 && sum < 0x1p+127) {
+        // All threads of a row agree.
+        if !is_normal(sum, elements) {
             norm = scaled(base, first, end, step, elements, subgroup, lane);
         }
 
         for (var i = first; i < end; i += step) {
-            put(base + i, retake(base + i) * norm.scale * norm.factor * weight[i]);
+            put(base + i, retake(base + i) * norm.scale * norm.factor * weight_of(i));
         }
     }
 }
@@ -117,20 +107,12 @@ fn scaled(base: u32, first: u32, end: u32, step: u32, elements: f32, subgroup: u
         greatest = max(greatest, greatest_of(retake(base + i)));
     }
     greatest = row_greatest(greatest, subgroup, lane);
-    // A power of two, so that nothing is rounded; it and its inverse are normal.
-    let exponent = clamp(i32(bitcast<u32>(greatest) >> 23u), 1, 253);
-    let scale = bitcast<f32>(u32(254 - exponent) << 23u);
+    let scale = scale_for(greatest);
     var squares = Part();
     for (var i = first; i < end; i += step) {
         let v = retake(base + i) * scale;
         squares = fma(v, v, squares);
     }
     let mean = row_sum(sum_of(squares), subgroup, lane) / elements;
-    // 1 / sqrt(mean / scale^2 + eps) is scale / sqrt(mean + eps scale^2); the mean is below 16.
-    // NVIDIA's compiler squares the scale first, which may give infinity.
-    let eps = select(0.0, params.eps * scale * scale, params.eps > 0.0);
-    if eps > 1e30 {
-        return Norm(1.0, inverse_root(params.eps));
-    }
-    return Norm(scale, inverse_root(mean + eps));
+    return scaled_norm(scale, mean, params.eps);
 }

@@ -1,10 +1,10 @@
 use super::RmsNorm;
-use super::cpu::{add_rms_norm, rms_norm, rms_norm_in_place};
+use super::cpu::{add_rms_norm, rms_norm, rms_norm_in_place, rms_norm_unweighted};
 use crate::dtype::DType;
 use crate::reference::{ODD_LENGTHS, assert_close, noise, on_devices};
 use crate::simd::Isa;
 
-fn exactly(x: &[f32], weight: &[f32], eps: f32) -> Vec<f64> {
+pub(crate) fn exactly(x: &[f32], weight: &[f32], eps: f32) -> Vec<f64> {
     x.chunks(weight.len())
         .flat_map(|row| {
             let squares: f64 = row.iter().map(|&x| f64::from(x).powi(2)).sum();
@@ -29,6 +29,9 @@ fn follows_f64_over_odd_widths_rows_and_offsets() {
                 rms_norm(isa, x, weight, 1e-5, &mut out[3..]);
                 assert_eq!(out[..3], [9.0; 3]);
                 assert_close(&out[3..], &exact, 5e-7, 0.0);
+                rms_norm_unweighted(isa, x, width, 1e-5, &mut out[3..]);
+                assert_eq!(out[..3], [9.0; 3]);
+                assert_close(&out[3..], &exactly(x, &vec![1.0; width], 1e-5), 5e-7, 0.0);
                 let mut in_place = x.to_vec();
                 rms_norm_in_place(isa, &mut in_place, weight, 1e-5);
                 assert_close(&in_place, &exact, 5e-7, 0.0);
@@ -91,6 +94,12 @@ fn through_the_runtime() {
                 .run(|encoder| norm.encode(encoder, &x, &weight, 1e-5, &out))
                 .unwrap();
             assert_close(&bench.read(&out), &exactly(&a, &w, 1e-5), 5e-7, 0.0);
+
+            bench
+                .run(|encoder| norm.encode_unweighted(encoder, &x, 1e-5, &out))
+                .unwrap();
+            let exact = exactly(&a, &vec![1.0; width], 1e-5);
+            assert_close(&bench.read(&out), &exact, 5e-7, 0.0);
 
             bench
                 .run(|encoder| norm.encode_residual(encoder, &h, &x, &weight, 1e-5, &out))
@@ -191,6 +200,11 @@ fn refusals() {
             |e| norm.encode_residual(e, &wide, &x, &weight, 1e-5, &out),
             "h is F32 [9]",
         );
+        bench.refuses(
+            |e| norm.encode_unweighted(e, &x, 1e-5, &wide),
+            "out is F32 [9]",
+        );
+        bench.refuses(|e| norm.encode_unweighted(e, &x, -1.0, &out), "eps is -1");
         let ids = bench.zeros(DType::U32, &[3, 8]);
         bench.refuses(
             |e| norm.encode_heads(e, &ids, &weight, 1e-5),

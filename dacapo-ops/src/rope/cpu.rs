@@ -7,18 +7,12 @@ use super::{Layout, Params};
 use crate::simd::Isa;
 use crate::vector::{self, Kernel, LANES, Simd};
 
-pub(super) fn entry_pairs(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
-    run(group, Layout::Pairs);
-    Ok(())
-}
-
-pub(super) fn entry_halves(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
-    run(group, Layout::Halves);
-    Ok(())
-}
-
-fn run(group: &mut Workgroup<'_>, layout: Layout) {
-    let Params { heads, head_dim } = group.inline();
+pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    let Params {
+        heads,
+        head_dim,
+        layout,
+    } = group.inline();
     let (token, head_dim) = (group.id()[0] as usize, head_dim as usize);
     let width = heads as usize * head_dim;
     let position = group.read::<u32>(1)[token];
@@ -27,13 +21,14 @@ fn run(group: &mut Workgroup<'_>, layout: Layout) {
     let row = unsafe { group.write::<f32>(0, token * width..(token + 1) * width) };
     rotate(
         Isa::detect(),
-        layout,
+        Layout::of_number(layout),
         row,
         head_dim,
         position,
         frequencies,
         group.shared(),
     );
+    Ok(())
 }
 
 /// Rotates every head of one row in place.
@@ -78,25 +73,49 @@ impl Kernel for Rotate<'_> {
         let half = self.frequencies.len();
         let (sin, rest) = self.scratch.split_at_mut(half);
         let cos = &mut rest[..half];
-        for (turns, &[low, high]) in sin.iter_mut().zip(self.frequencies) {
-            let frequency = u64::from(high) << 32 | u64::from(low);
-            let product = frequency.wrapping_mul(u64::from(self.position));
-            *turns = (product >> 32) as i32 as f32 * 2.0_f32.powi(-32);
-        }
-        cos.copy_from_slice(sin);
-        vector::map_in_place!(s, sin, |turns| vector::sin_cos_turns(s, turns).0);
-        vector::map_in_place!(s, cos, |turns| vector::sin_cos_turns(s, turns).1);
-        for head in self.row.chunks_exact_mut(self.head_dim) {
-            let head = &mut head[..2 * half];
-            match self.layout {
-                Layout::Halves => rotate_halves(s, head, sin, cos),
-                Layout::Pairs => {
-                    for ((pair, &sin), &cos) in
-                        head.as_chunks_mut::<2>().0.iter_mut().zip(&*sin).zip(&*cos)
-                    {
-                        let [x, y] = *pair;
-                        *pair = [x * cos - y * sin, x * sin + y * cos];
-                    }
+        angles(s, self.position, self.frequencies, sin, cos);
+        turn_heads(s, self.layout, self.row, self.head_dim, sin, cos);
+    }
+}
+
+/// Sine and cosine of the angle that each pair turns by at `position`; one of each for every frequency.
+#[inline(always)]
+pub(crate) fn angles<S: Simd>(
+    s: S,
+    position: u32,
+    frequencies: &[[u32; 2]],
+    sin: &mut [f32],
+    cos: &mut [f32],
+) {
+    for (turns, &[low, high]) in sin.iter_mut().zip(frequencies) {
+        let frequency = u64::from(high) << 32 | u64::from(low);
+        let product = frequency.wrapping_mul(u64::from(position));
+        *turns = (product >> 32) as i32 as f32 * 2.0_f32.powi(-32);
+    }
+    cos.copy_from_slice(sin);
+    vector::map_in_place!(s, sin, |turns| vector::sin_cos_turns(s, turns).0);
+    vector::map_in_place!(s, cos, |turns| vector::sin_cos_turns(s, turns).1);
+}
+
+/// Turns the pairs of each of the heads of `row`, which are `head_dim` wide.
+#[inline(always)]
+pub(crate) fn turn_heads<S: Simd>(
+    s: S,
+    layout: Layout,
+    row: &mut [f32],
+    head_dim: usize,
+    sin: &[f32],
+    cos: &[f32],
+) {
+    for head in row.chunks_exact_mut(head_dim) {
+        let head = &mut head[..2 * sin.len()];
+        match layout {
+            Layout::Halves => rotate_halves(s, head, sin, cos),
+            Layout::Pairs => {
+                for ((pair, &sin), &cos) in head.as_chunks_mut::<2>().0.iter_mut().zip(sin).zip(cos)
+                {
+                    let [x, y] = *pair;
+                    *pair = [x * cos - y * sin, x * sin + y * cos];
                 }
             }
         }

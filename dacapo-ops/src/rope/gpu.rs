@@ -3,8 +3,10 @@
 
 use dacapo::{Grid, Wgsl};
 
-use super::Layout;
 use crate::launch::MAX_GROUPS;
+
+/// `turn_at`, which turns positions into cosines and sines.
+pub(crate) const ANGLES: &str = include_str!("angles.wgsl");
 
 /// Threads of a workgroup, as `rope.wgsl` has them.
 const THREADS: usize = 64;
@@ -15,11 +17,10 @@ const MANY: usize = 16;
 /// Heads of a thread then.
 const HEADS: usize = 4;
 
-pub(super) fn wgsl(layout: Layout) -> Wgsl {
+pub(super) fn wgsl() -> Wgsl {
     // SAFETY: pairs below the number of frequencies, of heads and tokens that there are; the host checks that heads
     // are wide enough for the pairs.
-    let text = unsafe { Wgsl::new(include_str!("rope.wgsl")).trusted() };
-    text.constant("PAIRS", u8::from(layout == Layout::Pairs))
+    unsafe { Wgsl::new([ANGLES, include_str!("rope.wgsl")].join("\n")).trusted() }
 }
 
 /// At least one thread for each of `half` pairs.

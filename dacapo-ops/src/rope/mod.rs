@@ -6,16 +6,14 @@
 //! 2^-64, made in f64: the integer product with a position wraps at whole turns by itself, its upper 32
 //! bits are the angle within 2e-9 rad at any position, and a GPU without f64 computes the same bits.
 
-mod cpu;
+pub(crate) mod cpu;
 mod frequencies;
 mod gpu;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use bytemuck::{Pod, Zeroable};
-use dacapo::{
-    Access, Bytes, CommandEncoder, CpuEntry, Device, Grid, Kernel, KernelSource, SharedMemory,
-};
+use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory};
 
 use crate::check::Check;
 use crate::dtype::DType;
@@ -23,6 +21,7 @@ use crate::error::Result;
 use crate::tensor::Tensor;
 
 pub use frequencies::{Config, Llama3, Scaling, frequencies};
+pub(crate) use gpu::ANGLES;
 
 /// Which two elements of a head turn together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,19 +32,34 @@ pub enum Layout {
     Halves,
 }
 
+impl Layout {
+    /// As the kernels receive it.
+    pub(crate) fn number(self) -> u32 {
+        u32::from(self == Layout::Pairs)
+    }
+
+    pub(crate) fn of_number(number: u32) -> Layout {
+        match number {
+            0 => Layout::Halves,
+            _ => Layout::Pairs,
+        }
+    }
+}
+
 /// Rotates heads by their token's position, in place.
 #[derive(Clone, Debug)]
 pub struct Rope {
-    pairs: Kernel,
-    halves: Kernel,
+    kernel: Kernel,
     on_gpu: bool,
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Params {
-    heads: u32,
-    head_dim: u32,
+pub(crate) struct Params {
+    pub(crate) heads: u32,
+    pub(crate) head_dim: u32,
+    /// [`Layout::number`].
+    pub(crate) layout: u32,
 }
 
 /// Most bytes of sines and cosines on the CPU: heads of 16384 elements.
@@ -57,21 +71,16 @@ impl Rope {
     /// # Errors
     /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
     pub fn new(device: &Device) -> Result<Rope> {
-        let kernel = |name, entry: CpuEntry, layout| {
-            let source = KernelSource::new(name)
-                .op("rope")
-                .binding::<f32>(0, Access::ReadWrite)
-                .binding::<u32>(1, Access::Read)
-                .binding::<u32>(2, Access::Read)
-                .inline::<Params>()
-                .shared_memory(SharedMemory::Dynamic { max: MAX_SHARED })
-                .cpu(entry)
-                .wgsl(gpu::wgsl(layout));
-            device.kernel(&source)
-        };
+        let source = KernelSource::new("rope")
+            .binding::<f32>(0, Access::ReadWrite)
+            .binding::<u32>(1, Access::Read)
+            .binding::<u32>(2, Access::Read)
+            .inline::<Params>()
+            .shared_memory(SharedMemory::Dynamic { max: MAX_SHARED })
+            .cpu(cpu::entry)
+            .wgsl(gpu::wgsl());
         Ok(Rope {
-            pairs: kernel("rope_pairs", cpu::entry_pairs, Layout::Pairs)?,
-            halves: kernel("rope_halves", cpu::entry_halves, Layout::Halves)?,
+            kernel: device.kernel(&source)?,
             on_gpu: device.gpu().is_some(),
         })
     }
@@ -94,14 +103,11 @@ impl Rope {
         let check = Check("rope");
         let [tokens, heads, head_dim] = check.dims("x", x, &[DType::F32])?;
         check.tensor("positions", positions, &[DType::U32], &[tokens])?;
-        let [half, words] = check.dims("frequencies", frequencies, &[DType::U32])?;
-        if words != 2 || 2 * half > head_dim {
-            let wanted = format!("[at most {}, 2]", head_dim / 2);
-            return Err(check.operand("frequencies", frequencies, &[DType::U32], &wanted));
-        }
+        let half = check_frequencies(check, frequencies, head_dim)?;
         let params = Params {
             heads: check.size("the number of heads", heads)?,
             head_dim: check.size("the head's width", head_dim)?,
+            layout: layout.number(),
         };
         let grid = if self.on_gpu {
             gpu::grid(tokens, heads, half)
@@ -110,16 +116,26 @@ impl Rope {
             let groups = check.size("the number of tokens", tokens)?;
             Grid::groups([groups, 1, 1]).with_shared_memory(shared)
         };
-        let kernel = match layout {
-            Layout::Pairs => &self.pairs,
-            Layout::Halves => &self.halves,
-        };
         let args = (
             x.view(),
             positions.view(),
             frequencies.view(),
             Bytes(&params),
         );
-        Ok(encoder.dispatch(kernel, args, grid)?)
+        Ok(encoder.dispatch(&self.kernel, args, grid)?)
     }
+}
+
+/// The number of pairs of a table of frequencies for heads that are `head_dim` wide.
+pub(crate) fn check_frequencies(
+    check: Check,
+    frequencies: &Tensor,
+    head_dim: usize,
+) -> Result<usize> {
+    let [half, words] = check.dims("frequencies", frequencies, &[DType::U32])?;
+    if words != 2 || 2 * half > head_dim {
+        let wanted = format!("[at most {}, 2]", head_dim / 2);
+        return Err(check.operand("frequencies", frequencies, &[DType::U32], &wanted));
+    }
+    Ok(half)
 }

@@ -4,7 +4,7 @@ use crate::reference::{assert_close, noise, on_devices};
 use crate::simd::Isa;
 
 /// The definition in f64, from radians a position.
-fn exactly(
+pub(crate) fn exactly(
     layout: Layout,
     row: &[f32],
     head_dim: usize,
@@ -28,7 +28,7 @@ fn exactly(
     out
 }
 
-fn radians(dims: usize, theta: f64) -> Vec<f64> {
+pub(crate) fn radians(dims: usize, theta: f64) -> Vec<f64> {
     (0..dims / 2)
         .map(|i| theta.powf(-2.0 * i as f64 / dims as f64))
         .collect()

@@ -1,18 +1,6 @@
 override SUBGROUP_SIZE: u32;
 override WORKGROUP: u32;
 
-/// The order of floats as that of integers: NaN is 0 and below all else, both zeros are alike.
-fn ordered(bits: u32) -> u32 {
-    let magnitude = bits & 0x7fffffffu;
-    if magnitude > 0x7f800000u {
-        return 0u;
-    }
-    if magnitude == 0u {
-        return 0x80000000u;
-    }
-    return select(bits | 0x80000000u, ~bits, bits > 0x7fffffffu);
-}
-
 const NEGATIVE_INFINITY: u32 = 0x007fffffu;
 const POSITIVE_INFINITY: u32 = 0xff800000u;
 const NAN_BITS: u32 = 0x7fc00000u;

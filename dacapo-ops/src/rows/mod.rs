@@ -39,7 +39,8 @@ impl ByWidth {
             _ => 1024,
         };
         let form = |load: &str| {
-            let wgsl = Wgsl::new([text, include_str!("keys.wgsl"), load].concat())
+            let order = include_str!("ordered.wgsl");
+            let wgsl = Wgsl::new([text, include_str!("keys.wgsl"), order, load].concat())
                 .constant("WORKGROUP", workgroup(device, most));
             // SAFETY: the kernels here take lengths from their bindings, or from sizes that the host has checked
             // against them, and write workgroup memory before they read it.

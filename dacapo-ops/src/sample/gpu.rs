@@ -36,6 +36,7 @@ impl Gpu {
             .binding::<f32>(0, Access::Read)
             .binding::<u32>(1, Access::Read)
             .binding::<u32>(2, Access::Write)
+            .overwrites(2)
             .inline::<Inline>();
         let text = concat!(
             include_str!("sample.wgsl"),

@@ -90,6 +90,7 @@ impl Sample {
             .binding::<f32>(0, Access::Read)
             .binding::<u32>(1, Access::Read)
             .binding::<u32>(2, Access::Write)
+            .overwrites(2)
             .inline::<Inline>()
             .shared_memory(SharedMemory::Dynamic { max: MAX_SHARED })
             .cpu(cpu::entry);

@@ -29,6 +29,7 @@ impl SiluMul {
             .binding::<f32>(0, Access::Read)
             .binding::<f32>(1, Access::Read)
             .binding::<f32>(2, Access::Write)
+            .overwrites(2)
             .cpu(cpu::entry)
             .wgsl(elementwise::wgsl(include_str!("silu_mul.wgsl")));
         Ok(SiluMul {

@@ -32,6 +32,7 @@ impl Softmax {
         let text = concat!(
             include_str!("softmax.wgsl"),
             include_str!("../rows/keys.wgsl"),
+            include_str!("../rows/ordered.wgsl"),
             include_str!("../rows/exp.wgsl"),
         );
         let wgsl = Wgsl::new(text).constant("WORKGROUP", rows::workgroup(device, 1024));

@@ -33,6 +33,7 @@ impl TopK {
         let source = KernelSource::new("top_k")
             .binding::<f32>(0, Access::Read)
             .binding::<f32>(1, Access::Write)
+            .overwrites(1)
             .inline::<[u32; 2]>();
         let form = if device.gpu().is_some() {
             // A GPU sorts many ids where they belong.
@@ -44,7 +45,7 @@ impl TopK {
             );
             Form::Gpu(ByWidth::new(device, source, text))
         } else {
-            let source = source.binding::<u32>(2, Access::Write);
+            let source = source.binding::<u32>(2, Access::Write).overwrites(2);
             Form::Cpu(device.kernel(&source.cpu(cpu::entry))?)
         };
         Ok(TopK { form })

@@ -32,7 +32,7 @@ pub use error::{DispatchError, DispatchProblem};
 pub(crate) use recording::{Launched, Outcome, Recording, Submitted};
 pub(crate) use retain::{Kept, Retained};
 pub use scope::Scope;
-pub(crate) use validate::Checked;
+pub(crate) use validate::{Checked, check, native_use};
 pub(crate) use waves::{Order, Uses, Waves};
 
 /// Most bindings that a kernel can have on any device.

@@ -30,6 +30,7 @@ pub(crate) struct Recording {
 }
 
 /// Prepared commands, and what they use.
+#[derive(Default)]
 pub(crate) struct Launched {
     pub(crate) parts: Vec<Arc<dyn backend::Prepared>>,
     pub(crate) kept: Arc<Kept>,

@@ -48,7 +48,7 @@ impl Costs {
                     hazards: Some(Hazards::Serial),
                 })?;
                 for _ in 0..TURNS {
-                    graph.encode_node(node, &mut encoder)?;
+                    encoder.dispatch(&node.kernel, &node.arguments()[..], node.grid.as_grid())?;
                 }
                 let submission = encoder.commit()?;
                 submission.wait()?;

@@ -17,9 +17,8 @@ use core::fmt;
 
 use smallvec::SmallVec;
 
-use crate::arg::{Arg, Value};
 use crate::device::Device;
-use crate::encoder::{Barrier, BarrierCause, CommandEncoder, EncoderOptions, MAX_BINDINGS, Waves};
+use crate::encoder::{Barrier, BarrierCause, CommandEncoder, EncoderOptions, Waves};
 use crate::error::{Error, Result};
 use crate::options::Hazards;
 use crate::submission::Submission;
@@ -27,7 +26,10 @@ use crate::submission::Submission;
 pub(crate) use capture::Capture;
 use capture::Discard;
 pub use costs::Costs;
-pub use executable::{Executable, Split};
+pub use executable::{
+    Executable, Launch, ParameterBlock, Patch, PatchError, PatchProblem, Place, Split,
+    TopologyChange, Update,
+};
 pub use file::{
     BufferKey, Contents, FileBuffer, FileGrid, FileKernel, FileNode, FileOptions, FileSource,
     FileView, GraphFile, GraphFileError, LoadedGraph,
@@ -171,7 +173,8 @@ impl Graph {
                 encoder.barrier();
             }
             self.enter_scope(node.scope, &mut open, |step| step.take(encoder));
-            let encoded = self.encode_node(node, encoder);
+            let encoded =
+                encoder.dispatch(&node.kernel, &node.arguments()[..], node.grid.as_grid());
             if encoded.is_err() {
                 self.enter_scope(None, &mut open, |step| step.take(encoder));
                 return encoded;
@@ -182,16 +185,6 @@ impl Graph {
             encoder.barrier();
         }
         Ok(())
-    }
-
-    fn encode_node(&self, node: &Node, encoder: &mut CommandEncoder) -> Result<()> {
-        let mut args = SmallVec::<[Arg<'_>; MAX_BINDINGS + 1]>::new();
-        args.extend(node.args.iter().map(|arg| Arg::view(&arg.view)));
-        args.push(Arg {
-            slot: None,
-            value: Value::Bytes(&node.inline),
-        });
-        encoder.dispatch(&node.kernel, &args[..], node.grid.as_grid())
     }
 
     /// Encodes the graph into an encoder of its own with this label, and commits it.

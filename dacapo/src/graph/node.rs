@@ -1,8 +1,12 @@
 use core::fmt;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::access::Access;
+use crate::arg::{Arg, Value};
 use crate::backend::INDIRECT_BYTES;
+use crate::encoder::MAX_BINDINGS;
 use crate::graph::dag::Step;
 use crate::grid::{Extent, Grid};
 use crate::hazard::RangeAccess;
@@ -108,6 +112,25 @@ impl Node {
 
     pub(crate) fn arg(&self, slot: u32) -> Option<&NodeArg> {
         self.args.iter().find(|arg| arg.slot == slot)
+    }
+
+    /// The views it uses: those that are bound, and that of its grid.
+    pub(crate) fn views(&self) -> impl Iterator<Item = &BufferView> {
+        let grid = match &self.grid.extent {
+            NodeExtent::Indirect(view) => Some(view),
+            NodeExtent::Groups(_) | NodeExtent::Threads(_) => None,
+        };
+        self.args.iter().map(|arg| &arg.view).chain(grid)
+    }
+
+    /// What it was dispatched with.
+    pub(crate) fn arguments(&self) -> SmallVec<[Arg<'_>; MAX_BINDINGS + 1]> {
+        let views = self.args.iter().map(|arg| Arg::view(&arg.view));
+        let inline = Arg {
+            slot: None,
+            value: Value::Bytes(&self.inline),
+        };
+        views.chain([inline]).collect()
     }
 
     /// The inline constants.

@@ -219,7 +219,10 @@ impl Gpu {
         // SAFETY: rows, heads and slots stay below what the host has checked the bindings for, records in scratch
         // below what `splits` allows, and workgroup memory is written before it is read.
         let wgsl = unsafe { Wgsl::new(text).trusted() };
-        KernelSource::new(name).op("attention").wgsl(wgsl)
+        KernelSource::new(name)
+            .op("attention")
+            .overwrites(4)
+            .wgsl(wgsl)
     }
 }
 

@@ -41,7 +41,7 @@ fn main(
             var x = vec4<f32>();
             var weight = vec4<f32>();
             if inside && first_token + line < p.tokens { x = x4(first_token + line, k4); }
-            if inside && first_row + line < p.rows { weight = weight4(first_row + line, k4, units); }
+            if inside && first_row + line < p.rows_0 { weight = weight4_0(first_row + line, k4, units); }
             let base = line * STRIDE + column * 4u;
             let narrow_x = narrow(x);
             let narrow_weight = narrow(weight);
@@ -81,6 +81,6 @@ fn main(
     for (var at = thread; at < TILE * TILE; at += threads) {
         let token = first_token + at / TILE;
         let row = first_row + at % TILE;
-        if token < p.tokens && row < p.rows { put(token, row, results[at / TILE * OUT + at % TILE]); }
+        if token < p.tokens && row < p.rows_0 { put_0(token, row, results[at / TILE * OUT + at % TILE]); }
     }
 }

@@ -29,7 +29,7 @@ fn main(
             var x = vec4<f32>();
             var weight = vec4<f32>();
             if inside && first_token + line < p.tokens { x = x4(first_token + line, k4); }
-            if inside && first_row + line < p.rows { weight = weight4(first_row + line, k4, units); }
+            if inside && first_row + line < p.rows_0 { weight = weight4_0(first_row + line, k4, units); }
             let place = line / 4u;
             let lane = line & 3u;
             let base = column * 4u;
@@ -54,7 +54,7 @@ fn main(
         if token >= p.tokens { continue; }
         for (var j = 0u; j < 4u; j += 1u) {
             let row = first_row + across * 4u + j;
-            if row < p.rows { put(token, row, sums[i][j]); }
+            if row < p.rows_0 { put_0(token, row, sums[i][j]); }
         }
     }
 }

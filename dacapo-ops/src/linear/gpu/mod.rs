@@ -4,20 +4,25 @@
     reason = "vouches for kernels that stay inside their buffers"
 )]
 
+mod fused;
+mod matvec;
 mod pack;
+mod recorded;
 mod shader;
 #[cfg(test)]
 mod tests;
+mod variant;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
-    Arg, BufferOptions, BufferView, CommandEncoder, Device, GpuFeatures, Grid, Kernel,
-    KernelSource, MemoryKind, Wgsl,
+    Arg, Buffer, BufferOptions, CommandEncoder, Device, GpuFeatures, Grid, Kernel, KernelSource,
+    MemoryKind, Wgsl,
 };
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -29,8 +34,9 @@ use crate::linear::{Epilogue, Operands};
 use crate::quant::WeightMatrix;
 use crate::tensor::Tensor;
 use pack::Layout;
-pub use shader::Shape;
-use shader::{Variant, Way};
+pub use variant::Shape;
+pub(super) use variant::{INPUT, OUT};
+use variant::{Job, MATRICES, Put, Variant, Way};
 
 /// Bytes of the first plane that are packed at a time.
 const PIECE: u64 = 16 << 20;
@@ -44,14 +50,16 @@ const TILE: u32 = 64;
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Params {
-    rows: u32,
+    /// Rows of each matrix.
+    rows: [u32; MATRICES],
     cols: u32,
     tokens: u32,
-    /// Elements between rows of the output.
+    /// Where a part of a matrix has its whole output bound: elements between rows of it, and the first that is the part's.
     stride: u32,
-    /// The row of the matrix that the bound part starts with.
     first: u32,
     units: u32,
+    /// Of the norm, if there is one.
+    eps: f32,
 }
 
 /// The kernels that have been asked for so far.
@@ -63,6 +71,10 @@ pub(super) struct GpuLinear {
     ahead: Mutex<(HashSet<Variant>, Vec<JoinHandle<()>>)>,
     /// Overrides the choice of shapes for few tokens, to measure them.
     shape: Mutex<Option<Shape>>,
+    /// Memory through which workgroups pass each other what they found, once any has been asked to look for something.
+    found: Mutex<Option<Buffer>>,
+    /// The region of it that is used next.
+    next_region: AtomicU64,
 }
 
 impl GpuLinear {
@@ -73,6 +85,8 @@ impl GpuLinear {
             kernels: Mutex::default(),
             ahead: Mutex::default(),
             shape: Mutex::default(),
+            found: Mutex::default(),
+            next_region: AtomicU64::default(),
         })
     }
 
@@ -116,7 +130,7 @@ impl GpuLinear {
     fn prepare(&self, w: &Tensor) {
         let (rows, cols) = (w.rows() as u32, w.cols() as u32);
         for tokens in [1, FEW + 1] {
-            let variant = self.variant(w.dtype(), rows, cols, tokens, false);
+            let variant = self.variant(w.dtype(), rows, cols, tokens, Put::Plain);
             let (known, threads) = &mut *self.ahead.lock();
             if known.insert(variant) {
                 let device = self.device.clone();
@@ -135,71 +149,85 @@ impl GpuLinear {
     ) -> Result<()> {
         let &Operands {
             w,
+            out,
             rows,
             cols,
             tokens,
             ..
         } = operands;
         let layout = Layout::new(w.dtype(), w.rows(), w.cols());
-        let bias = matches!(operands.epilogue, Epilogue::Bias(_));
-        let variant = self.variant(w.dtype(), rows, cols, tokens, bias);
-        let kernel = self.kernel(variant)?;
-        let part = layout.rows_within(self.device.limits().max_binding_bytes);
+        let (put, bias) = match operands.epilogue {
+            Epilogue::None => (Put::Plain, None),
+            Epilogue::Bias(bias) => (Put::Bias, Some(bias)),
+            Epilogue::Accumulate => (Put::Add, None),
+        };
         let all = u64::from(rows);
-        for start in (0..all).step_by(part as usize) {
-            let range = start..all.min(start + part);
+        let length = layout.rows_within(self.device.limits().max_binding_bytes);
+        // The rows of several tokens have gaps between what is a part's.
+        let part = length < all && tokens > 1;
+        let variant = Variant {
+            part,
+            ..self.variant(w.dtype(), rows, cols, tokens, put)
+        };
+        let kernel = self.kernel(variant)?;
+        for start in (0..all).step_by(length as usize) {
+            let range = start..all.min(start + length);
+            let bytes = 4 * range.start..4 * range.end;
             let params = Params {
-                rows: (range.end - range.start) as u32,
+                rows: [(range.end - range.start) as u32, 0, 0],
                 cols,
                 tokens,
                 stride: rows,
                 first: range.start as u32,
                 units: layout.units(),
+                eps: 0.0,
             };
-            let first = w.view().slice(layout.first(range.clone()))?;
-            let second: Option<BufferView> = match layout.has_second() {
-                true => Some(w.view().slice(layout.second(range))?),
-                false => None,
+            let out = match part {
+                true => out.view().clone(),
+                false if length < all => out.view().slice(bytes.clone())?,
+                false => out.view().clone(),
             };
+            let bias = bias.map(|bias| bias.view().slice(bytes)).transpose()?;
+            let planes = layout.planes(w.view(), range)?;
             let mut args = SmallVec::<[Arg<'_>; 6]>::new();
-            args.push(Arg::view(&first));
-            args.extend(second.as_ref().map(Arg::view));
+            args.extend(planes.iter().map(Arg::view));
             args.push(Arg::view(operands.x.view()));
-            args.push(Arg::view(operands.out.view()));
-            if let Epilogue::Bias(bias) = operands.epilogue {
-                args.push(Arg::view(bias.view()));
-            }
+            args.push(Arg::view(&out));
+            args.extend(bias.as_ref().map(Arg::view));
             args.push(Arg::bytes(&params));
             encoder.dispatch(&kernel, &args[..], grid(variant.way, &params))?;
         }
         Ok(())
     }
 
-    fn variant(&self, dtype: DType, rows: u32, cols: u32, tokens: u32, bias: bool) -> Variant {
-        let odd = !cols.is_multiple_of(pack::unit(dtype));
-        let units = Layout::new(dtype, 1, cols as usize).units();
+    fn variant(&self, dtype: DType, rows: u32, cols: u32, tokens: u32, put: Put) -> Variant {
         let way = match (tokens <= FEW, self.gpu.cooperative_matrix) {
-            (true, _) => {
-                let forced = *self.shape.lock();
-                Way::MatVec(forced.unwrap_or_else(|| self.shape(dtype, rows, units, tokens)))
-            }
+            (true, _) => Way::MatVec(self.shape(dtype, rows, cols, tokens, 1)),
             (false, true) => Way::Cooperative,
             (false, false) => Way::MatMul,
         };
         Variant {
             dtype,
-            bias,
-            odd,
+            odd: is_odd(dtype, cols),
+            norm: false,
             way,
+            job: Job::Each([Some(put), None, None]),
+            part: false,
         }
     }
 
     /// Rows of a subgroup share the reads of activations, which take more of the first cache than the weights do where a
     /// unit is many elements. Long rows are split among the subgroups of a workgroup, four turns to each, and further
     /// where there would be too few for a whole device. Found by the sweep of the benchmark `products_gpu` on an H200.
-    fn shape(&self, dtype: DType, rows: u32, units: u32, tokens: u32) -> Shape {
+    ///
+    /// A subgroup goes along rows of `abreast` matrices; `rows` are those of all others.
+    fn shape(&self, dtype: DType, rows: u32, cols: u32, tokens: u32, abreast: u32) -> Shape {
         /// Subgroups of 32 lanes that keep the memory of a large GPU busy.
         const ENOUGH: u32 = 2048;
+        if let Some(forced) = *self.shape.lock() {
+            return forced;
+        }
+        let units = Layout::new(dtype, 1, cols as usize).units();
         let tokens = tokens.next_power_of_two();
         let lanes = self.gpu.subgroup_size;
         let shared = match pack::unit(dtype) {
@@ -207,7 +235,7 @@ impl GpuLinear {
             8.. => 2,
             _ => 1,
         };
-        let per_subgroup = (shared / tokens).max(1);
+        let per_subgroup = (shared / (tokens * abreast)).max(1);
         let turns = units.div_ceil(lanes);
         let mut split = 1 << (turns / 4).clamp(1, 8).ilog2();
         while split < 8 && split * 2 <= turns && rows / per_subgroup * split < ENOUGH {
@@ -241,21 +269,28 @@ impl GpuLinear {
 fn source(variant: Variant) -> KernelSource {
     // SAFETY: rows and tokens are clamped or skipped, columns end with the row, and planes are as long as the layout says.
     let wgsl = unsafe { Wgsl::new(variant.text()).trusted() };
-    KernelSource::new(variant.name())
+    let source = KernelSource::new(variant.name())
         .op(variant.op())
-        .wgsl(wgsl)
+        .wgsl(wgsl);
+    variant.overwritten().fold(source, KernelSource::overwrites)
+}
+
+/// Whether rows are no whole number of units.
+fn is_odd(dtype: DType, cols: u32) -> bool {
+    !cols.is_multiple_of(pack::unit(dtype))
 }
 
 fn grid(way: Way, params: &Params) -> Grid<'static> {
     match way {
         Way::MatVec(shape) => {
-            let per_group = shape.rows * (shape.subgroups / shape.split);
-            let groups = params.rows.div_ceil(per_group);
+            let blocks = params.rows.map(|rows| rows.div_ceil(shape.height()));
+            let groups = blocks.into_iter().fold(0, u32::saturating_add);
             let down = groups.div_ceil(MAX_GROUPS as u32);
             Grid::groups([groups.div_ceil(down), down, 1])
         }
         Way::MatMul | Way::Cooperative => {
-            Grid::groups([params.rows.div_ceil(TILE), params.tokens.div_ceil(TILE), 1])
+            let rows = params.rows[0].div_ceil(TILE);
+            Grid::groups([rows, params.tokens.div_ceil(TILE), 1])
         }
     }
 }

@@ -7,6 +7,9 @@
 
 use std::ops::Range;
 
+use dacapo::BufferView;
+use smallvec::SmallVec;
+
 use crate::dtype::DType;
 use crate::quant::WeightMatrix;
 
@@ -70,6 +73,20 @@ impl Layout {
         let row = self.blocks * self.block_bytes().1;
         let plane = self.first(0..self.rows).end.next_multiple_of(PLANE_ALIGN);
         plane + rows.start * row..plane + (rows.end * row).next_multiple_of(4)
+    }
+
+    /// The planes of `rows` rows of the matrix that lies in `view`.
+    pub(super) fn planes(
+        &self,
+        view: &BufferView,
+        rows: Range<u64>,
+    ) -> crate::Result<SmallVec<[BufferView; 2]>> {
+        let mut planes = SmallVec::new();
+        planes.push(view.slice(self.first(rows.clone()))?);
+        if self.has_second() {
+            planes.push(view.slice(self.second(rows))?);
+        }
+        Ok(planes)
     }
 
     pub(super) fn has_second(&self) -> bool {

@@ -3,6 +3,8 @@ use naga::back::spv;
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
 use super::*;
+use crate::gelu_mul::Form;
+use crate::linear::Activation;
 
 /// Every kernel is valid WGSL and becomes SPIR-V, also those for which no device is at hand.
 #[test]
@@ -23,23 +25,48 @@ fn every_kernel_compiles() {
         Way::MatMul,
         Way::Cooperative,
     ];
+    let mut kernels = 0;
     for dtype in DType::WEIGHTS {
+        let mut compiles = |way, job, norm, odd, part| {
+            let variant = Variant {
+                dtype,
+                odd: odd && !dtype.is_quantized(),
+                norm,
+                way,
+                job,
+                part,
+            };
+            for subgroup_size in [4, 32, 128] {
+                if let Err(error) = compile(&variant.text(), subgroup_size) {
+                    panic!("{variant:?}: {error}\n{}", variant.text());
+                }
+            }
+            kernels += 1;
+        };
         for way in ways {
-            for (bias, odd) in [(false, false), (true, !dtype.is_quantized())] {
-                let variant = Variant {
-                    dtype,
-                    bias,
-                    odd,
-                    way,
-                };
-                for subgroup_size in [4, 32, 128] {
-                    if let Err(error) = compile(&variant.text(), subgroup_size) {
-                        panic!("{variant:?}: {error}\n{}", variant.text());
-                    }
+            for (put, odd) in [(Put::Plain, false), (Put::Bias, true), (Put::Add, true)] {
+                for part in [false, true] {
+                    compiles(way, Job::Each([Some(put), None, None]), false, odd, part);
                 }
             }
         }
+        let few = ways.into_iter().filter(|way| matches!(way, Way::MatVec(_)));
+        for (way, norm) in few.flat_map(|way| [(way, false), (way, true)]) {
+            let jobs = [
+                Job::Each([Some(Put::Plain), None, None]),
+                Job::Each([Some(Put::Bias), Some(Put::Plain), None]),
+                Job::Each([Some(Put::Plain), Some(Put::Add), Some(Put::Bias)]),
+                Job::Gated(Activation::Silu),
+                Job::Gated(Activation::Gelu(Form::Tanh)),
+                Job::Gated(Activation::Gelu(Form::Erf)),
+                Job::Argmax,
+            ];
+            for job in jobs {
+                compiles(way, job, norm, norm, false);
+            }
+        }
     }
+    assert_eq!(kernels, DType::WEIGHTS.len() * (5 * 6 + 6 * 7));
 }
 
 fn compile(text: &str, subgroup_size: u32) -> Result<Vec<u32>, String> {

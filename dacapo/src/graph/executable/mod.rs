@@ -1,20 +1,30 @@
 //! Plans that are ready to run.
 
+mod error;
+mod launch;
+mod parameters;
+mod patch;
 mod record;
+mod topology;
 mod workers;
 
 use core::fmt;
 use core::ops::Range;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::backend::{Prepared, Refused};
+use crate::backend::Prepared;
 use crate::device::Device;
 use crate::encoder::Launched;
 use crate::error::Result;
-use crate::graph::{Graph, Plan};
-use crate::submission::Submission;
+use crate::graph::{Graph, Node, Plan};
+
+pub use error::{PatchError, PatchProblem, Place, TopologyChange};
+pub use launch::{Launch, Update};
+pub use parameters::ParameterBlock;
+pub use patch::Patch;
 
 /// How a plan is cut into parts that are recorded on several threads. Parts are whole waves, so they can have more
 /// nodes.
@@ -39,7 +49,21 @@ pub struct Executable {
     waves: Vec<Range<usize>>,
     /// As ranges of waves.
     parts: Vec<Range<usize>>,
-    current: Mutex<Arc<Launched>>,
+    /// The wave of each node.
+    wave_of: Vec<u32>,
+    /// The place of each node in the program.
+    places: Vec<u32>,
+    current: Mutex<Current>,
+}
+
+/// What the next launch runs.
+#[derive(Default)]
+struct Current {
+    launched: Arc<Launched>,
+    /// Parts whose nodes were patched since they were recorded.
+    stale: BTreeSet<usize>,
+    /// Whether nodes bind other buffers since.
+    rebound: bool,
 }
 
 impl Split {
@@ -79,42 +103,26 @@ impl Plan {
     pub fn instantiate_with(&self, split: Split) -> Result<Executable> {
         let graph = self.graph().clone();
         let waves: Vec<Range<usize>> = self.waves().collect();
-        let parts = record::parts(&waves, split);
-        let mut prepared = Ok(Vec::with_capacity(parts.len()));
-        workers::in_order(
-            parts.len(),
-            |at| prepare(&graph, &waves[parts[at].clone()], at == 0),
-            |_, part| match (&mut prepared, part) {
-                (Ok(prepared), Ok(part)) => prepared.push(part),
-                (Ok(_), Err(refused)) => prepared = Err(refused),
-                (Err(_), _) => {}
-            },
-        );
-        let core = &graph.device.core;
-        let launched = Launched {
-            parts: prepared.map_err(|refused| refused.into_error(core.name()))?,
-            kept: Arc::new(record::kept(&graph.nodes)),
-            counts: record::counts(self),
-        };
-        Ok(Executable {
+        let wave_of = waves.iter().zip(0..);
+        let wave_of = wave_of.flat_map(|(nodes, wave)| nodes.clone().map(move |_| wave));
+        let mut executable = Executable {
             device: graph.device.clone(),
-            current: Mutex::new(Arc::new(launched)),
+            current: Mutex::default(),
+            wave_of: wave_of.collect(),
+            places: self.places().to_vec(),
+            parts: record::parts(&waves, split),
             graph,
             waves,
-            parts,
-        })
+        };
+        let places: Vec<usize> = (0..executable.parts.len()).collect();
+        let launched = Launched {
+            parts: executable.prepare(&places)?,
+            kept: Arc::new(record::kept(&executable.graph.nodes)),
+            counts: record::counts(self),
+        };
+        executable.current.get_mut().launched = Arc::new(launched);
+        Ok(executable)
     }
-}
-
-/// Records waves of a graph that run first in a launch, or behind others.
-fn prepare(
-    graph: &Graph,
-    waves: &[Range<usize>],
-    first: bool,
-) -> Result<Arc<dyn Prepared>, Refused> {
-    let mut native = graph.device.core.backend.part(first);
-    record::record(&mut *native, graph, waves);
-    native.prepare()
 }
 
 impl Executable {
@@ -128,16 +136,73 @@ impl Executable {
         &self.graph
     }
 
-    /// Submits all nodes, after everything that was submitted before.
-    ///
-    /// # Errors
-    /// [`Error::Mapped`](crate::Error::Mapped) while the host has a buffer mapped that the nodes use.
-    pub fn launch(&self, label: &str) -> Result<Submission> {
-        let core = &self.device.core;
-        let launched = self.current.lock().clone();
-        let mut recording = core.recording(label, true);
-        recording.launch(launched, &[], None);
-        core.submit(recording)
+    /// The commands of the next launch, recorded again where nodes were patched.
+    fn current(&self) -> Result<Arc<Launched>> {
+        let mut current = self.current.lock();
+        let Current {
+            launched,
+            stale,
+            rebound,
+        } = &mut *current;
+        if stale.is_empty() {
+            return Ok(launched.clone());
+        }
+        let mut parts = launched.parts.clone();
+        let places: Vec<usize> = stale.iter().copied().collect();
+        let prepared = self.prepare(&places)?;
+        for (at, part) in places.into_iter().zip(prepared) {
+            parts[at] = part;
+        }
+        let kept = match rebound {
+            true => Arc::new(record::kept(&self.graph.nodes)),
+            false => launched.kept.clone(),
+        };
+        *launched = Arc::new(Launched {
+            parts,
+            kept,
+            counts: launched.counts,
+        });
+        stale.clear();
+        *rebound = false;
+        Ok(launched.clone())
+    }
+
+    /// Puts patched nodes into the graph, which bind other memory or the same.
+    fn replace(&mut self, nodes: BTreeMap<usize, Node>, rebound: bool) {
+        let current = self.current.get_mut();
+        for (at, node) in nodes {
+            let wave = self.wave_of[at] as usize;
+            let part = self.parts.partition_point(|part| part.end <= wave);
+            current.stale.insert(part);
+            self.graph.nodes[at] = node;
+        }
+        current.rebound |= rebound;
+    }
+
+    /// Records parts at these places.
+    fn prepare(&self, places: &[usize]) -> Result<Vec<Arc<dyn Prepared>>> {
+        let mut prepared = Ok(Vec::with_capacity(places.len()));
+        let record = |at: usize| {
+            let part = places[at];
+            let core = &self.device.core;
+            let mut native = core.backend.part(part == 0);
+            record::record(
+                &mut *native,
+                &self.graph,
+                &self.waves[self.parts[part].clone()],
+            );
+            native
+                .prepare()
+                .map_err(|refused| refused.into_error(core.name()))
+        };
+        workers::in_order(places.len(), record, |_, part| {
+            match (&mut prepared, part) {
+                (Ok(prepared), Ok(part)) => prepared.push(part),
+                (Ok(_), Err(error)) => prepared = Err(error),
+                (Err(_), _) => {}
+            }
+        });
+        prepared
     }
 }
 

@@ -17,16 +17,6 @@ fn group_of(unit: u32, units: u32) -> vec2<u32> {
     return select(vec2<u32>(pair, 1u), vec2<u32>(full, 2u), unit < pair);
 }
 
-fn load_unit(row: u32, unit: u32, units: u32) -> Unit {
-    let group = group_of(unit, units);
-    let first = row * units + group.x;
-    let a = affine(first);
-    let b = affine(first + group.y / 4u);
-    let c = affine(first + group.y / 2u);
-    let d = affine(first + group.y * 3u / 4u);
-    return Unit(w[row * units + unit], vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
-}
-
 fn load_input(token: u32, unit: u32) -> Input {
     let group = group_of(unit, p.units);
     let at = group.x * 7u + unit;
@@ -52,12 +42,24 @@ fn unit_dot(u: Unit, i: Input) -> f32 {
     return dot(u.scales, 16.0 * (products - i.sums)) + dot(u.offsets, i.sums);
 }
 
-fn weight4(row: u32, k4: u32, units: u32) -> vec4<f32> {
+// Of each matrix, whose number stands for #:
+
+fn load_unit_#(row: u32, unit: u32, units: u32) -> Unit {
+    let group = group_of(unit, units);
+    let first = row * units + group.x;
+    let a = affine_#(first);
+    let b = affine_#(first + group.y / 4u);
+    let c = affine_#(first + group.y / 2u);
+    let d = affine_#(first + group.y * 3u / 4u);
+    return Unit(w_#[row * units + unit], vec4<f32>(a.x, b.x, c.x, d.x), vec4<f32>(a.y, b.y, c.y, d.y));
+}
+
+fn weight4_#(row: u32, k4: u32, units: u32) -> vec4<f32> {
     let group = group_of(k4 / 8u, units);
     let chunk = k4 - group.x * 8u;
     let turn = chunk / group.y;
-    let word = w[row * units + group.x + chunk % group.y][turn / 2u];
+    let word = w_#[row * units + group.x + chunk % group.y][turn / 2u];
     let ones = select(low_ones(word), high_ones(word), (turn & 1u) == 1u);
-    let a = affine(row * units + k4 / 8u);
+    let a = affine_#(row * units + k4 / 8u);
     return a.x * (16.0 * (ones - vec4<f32>(1.0))) + vec4<f32>(a.y);
 }

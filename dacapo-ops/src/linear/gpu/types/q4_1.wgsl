@@ -1,3 +1,5 @@
-fn affine(block: u32) -> vec2<f32> {
-    return unpack2x16float(s[block]);
+// Of each matrix, whose number stands for #:
+
+fn affine_#(block: u32) -> vec2<f32> {
+    return unpack2x16float(s_#[block]);
 }

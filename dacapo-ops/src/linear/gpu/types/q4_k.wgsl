@@ -23,13 +23,6 @@ fn affine2(head: vec4<u32>, pair: u32) -> vec4<f32> {
     return numbers * vec4<f32>(of_block.x, -of_block.y, of_block.x, -of_block.y);
 }
 
-fn load_unit(row: u32, unit: u32, units: u32) -> Unit {
-    let block = (row * units + unit) / 8u;
-    let part = unit & 7u;
-    let both = affine2(w[block * 9u], part / 2u);
-    return Unit(w[block * 9u + 1u + part], both.xy, both.zw);
-}
-
 fn load_input(token: u32, unit: u32) -> Input {
     let part = unit & 7u;
     let at = unit / 8u * 64u + part / 2u * 16u + (part & 1u) * 4u;
@@ -55,13 +48,22 @@ fn unit_dot(u: Unit, i: Input) -> f32 {
     return (u.low.x * nibbles.x + u.low.y * i.sums.x) + (u.high.x * nibbles.y + u.high.y * i.sums.y);
 }
 
-fn weight4(row: u32, k4: u32, units: u32) -> vec4<f32> {
+// Of each matrix, whose number stands for #:
+
+fn load_unit_#(row: u32, unit: u32, units: u32) -> Unit {
+    let block = (row * units + unit) / 8u;
+    let part = unit & 7u;
+    let both = affine2(w_#[block * 9u], part / 2u);
+    return Unit(w_#[block * 9u + 1u + part], both.xy, both.zw);
+}
+
+fn weight4_#(row: u32, k4: u32, units: u32) -> vec4<f32> {
     let block = row * (units / 8u) + k4 / 64u;
     let sub = (k4 / 8u) & 7u;
-    let word = w[block * 9u + 1u + sub / 2u * 2u + ((k4 / 4u) & 1u)][k4 & 3u];
+    let word = w_#[block * 9u + 1u + sub / 2u * 2u + ((k4 / 4u) & 1u)][k4 & 3u];
     let is_high = (sub & 1u) == 1u;
     let ones = select(low_ones(word), high_ones(word), is_high);
-    let both = affine2(w[block * 9u], sub / 2u);
+    let both = affine2(w_#[block * 9u], sub / 2u);
     let a = select(both.xy, both.zw, is_high);
     return a.x * (16.0 * (ones - vec4<f32>(1.0))) + vec4<f32>(a.y);
 }

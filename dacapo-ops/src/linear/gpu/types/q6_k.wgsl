@@ -10,23 +10,6 @@ struct Input {
     m: vec4<f32>, n: vec4<f32>, o: vec4<f32>, p: vec4<f32>,
 }
 
-fn scale_of(block: u32, at: u32) -> f32 {
-    let d = unpack2x16float(s[block * 5u + 4u]).x;
-    let byte = s[block * 5u + at / 4u] << (24u - 8u * (at & 3u));
-    return d * f32(bitcast<i32>(byte) >> 24u);
-}
-
-fn load_unit(row: u32, unit: u32, units: u32) -> Unit {
-    let block = (row * units + unit) / 4u;
-    let half = (unit >> 1u) & 1u;
-    let part = unit & 1u;
-    let nibbles = block * 12u + half * 4u + part;
-    let at = half * 8u + part;
-    let scales = vec4<f32>(
-        scale_of(block, at), scale_of(block, at + 2u), scale_of(block, at + 4u), scale_of(block, at + 6u));
-    return Unit(w[nibbles], w[nibbles + 2u], w[block * 12u + 8u + half * 2u + part], scales);
-}
-
 fn load_input(token: u32, unit: u32) -> Input {
     let at = unit / 4u * 64u + ((unit >> 1u) & 1u) * 32u + (unit & 1u) * 4u;
     return Input(
@@ -58,12 +41,31 @@ fn unit_dot(u: Unit, i: Input) -> f32 {
     return dot(u.scales, sums);
 }
 
-fn weight4(row: u32, k4: u32, units: u32) -> vec4<f32> {
+// Of each matrix, whose number stands for #:
+
+fn scale_of_#(block: u32, at: u32) -> f32 {
+    let d = unpack2x16float(s_#[block * 5u + 4u]).x;
+    let byte = s_#[block * 5u + at / 4u] << (24u - 8u * (at & 3u));
+    return d * f32(bitcast<i32>(byte) >> 24u);
+}
+
+fn load_unit_#(row: u32, unit: u32, units: u32) -> Unit {
+    let block = (row * units + unit) / 4u;
+    let half = (unit >> 1u) & 1u;
+    let part = unit & 1u;
+    let nibbles = block * 12u + half * 4u + part;
+    let at = half * 8u + part;
+    let scales = vec4<f32>(
+        scale_of_#(block, at), scale_of_#(block, at + 2u), scale_of_#(block, at + 4u), scale_of_#(block, at + 6u));
+    return Unit(w_#[nibbles], w_#[nibbles + 2u], w_#[block * 12u + 8u + half * 2u + part], scales);
+}
+
+fn weight4_#(row: u32, k4: u32, units: u32) -> vec4<f32> {
     let block = row * (units / 4u) + k4 / 64u;
     let half = (k4 / 32u) & 1u;
     let quarter = (k4 / 8u) & 3u;
     let part = (k4 / 4u) & 1u;
-    let nibbles = w[block * 12u + half * 4u + (quarter & 1u) * 2u + part][k4 & 3u] >> (4u * (quarter / 2u));
-    let pairs = w[block * 12u + 8u + half * 2u + part][k4 & 3u] >> (2u * quarter);
-    return scale_of(block, half * 8u + quarter * 2u + part) * six4(nibbles, pairs);
+    let nibbles = w_#[block * 12u + half * 4u + (quarter & 1u) * 2u + part][k4 & 3u] >> (4u * (quarter / 2u));
+    let pairs = w_#[block * 12u + 8u + half * 2u + part][k4 & 3u] >> (2u * quarter);
+    return scale_of_#(block, half * 8u + quarter * 2u + part) * six4(nibbles, pairs);
 }

@@ -5,26 +5,12 @@ const UNIT: u32 = 16u;
 struct Unit { q: vec4<u32>, scales: vec4<f32> }
 struct Input { a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32> }
 
-fn scale_of(block: u32) -> f32 {
-    let two = unpack2x16float(s[block / 2u]);
-    return select(two.x, two.y, (block & 1u) == 1u);
-}
-
 // The first word of the group of a unit, and how many it has.
 fn group_of(unit: u32, units: u32) -> vec2<u32> {
     let full = units & ~7u;
     let pair = full + (units & 4u);
     if unit < full { return vec2<u32>(unit & ~7u, 8u); }
     return select(vec2<u32>(pair, 2u), vec2<u32>(full, 4u), unit < pair);
-}
-
-fn load_unit(row: u32, unit: u32, units: u32) -> Unit {
-    let group = group_of(unit, units);
-    let first = (row * units + group.x) / 2u;
-    let g = group.y;
-    let scales = vec4<f32>(
-        scale_of(first), scale_of(first + g / 8u), scale_of(first + g / 4u), scale_of(first + g * 3u / 8u));
-    return Unit(w[row * units + unit], scales);
 }
 
 fn load_input(token: u32, unit: u32) -> Input {
@@ -47,9 +33,25 @@ fn unit_dot(u: Unit, i: Input) -> f32 {
     return dot(u.scales, products);
 }
 
-fn weight4(row: u32, k4: u32, units: u32) -> vec4<f32> {
+// Of each matrix, whose number stands for #:
+
+fn scale_of_#(block: u32) -> f32 {
+    let two = unpack2x16float(s_#[block / 2u]);
+    return select(two.x, two.y, (block & 1u) == 1u);
+}
+
+fn load_unit_#(row: u32, unit: u32, units: u32) -> Unit {
+    let group = group_of(unit, units);
+    let first = (row * units + group.x) / 2u;
+    let g = group.y;
+    let scales = vec4<f32>(
+        scale_of_#(first), scale_of_#(first + g / 8u), scale_of_#(first + g / 4u), scale_of_#(first + g * 3u / 8u));
+    return Unit(w_#[row * units + unit], scales);
+}
+
+fn weight4_#(row: u32, k4: u32, units: u32) -> vec4<f32> {
     let group = group_of(k4 / 8u * 2u, units);
     let chunk = k4 - group.x * 4u;
-    let word = w[row * units + group.x + chunk % group.y][chunk / group.y];
-    return scale_of(row * (units / 2u) + k4 / 8u) * bytes4(word);
+    let word = w_#[row * units + group.x + chunk % group.y][chunk / group.y];
+    return scale_of_#(row * (units / 2u) + k4 / 8u) * bytes4(word);
 }

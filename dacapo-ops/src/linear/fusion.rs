@@ -1,0 +1,218 @@
+//! What comes before and after products becomes one dispatch with them.
+
+use dacapo::{FusionRule, Link, Match, Unfit};
+
+use super::gpu::{INPUT, OUT};
+use super::recorded::{Recorded, RecordedEpilogue, RecordedNorm, RecordedProduct, Then};
+use super::{Activation, Linear};
+use crate::dtype::DType;
+use crate::gelu_mul;
+use crate::rms_norm;
+use crate::tensor::Tensor;
+
+/// Most tokens with which a norm is worth computing again in every workgroup.
+const NORMED_TOKENS: usize = 4;
+
+/// Slots of the operations around products.
+const ADD_TO: u32 = 0;
+const ADDED: u32 = 1;
+const GATE: u32 = 0;
+const UP: u32 = 1;
+const GATED: u32 = 2;
+const LOGITS: u32 = 0;
+const IDS: u32 = 1;
+const NORM_X: u32 = 0;
+const NORM_WEIGHT: u32 = 1;
+const NORMED: u32 = 2;
+
+impl Linear {
+    /// Gates and what they multiply, products of the same activations, sums after products, the search of the greatest
+    /// and norms before products become one dispatch with them; in this order.
+    pub fn fusion_rules(&self) -> Vec<FusionRule> {
+        let mut rules = vec![
+            self.gated("gate and up products, silu_mul", "silu_mul"),
+            self.gated("gate and up products, gelu_mul", "gelu_mul"),
+            self.rule(
+                "three products of one input",
+                &["matvec"; 3],
+                &[shared(1), shared(2)],
+                |linear, found| {
+                    let [a, b, c] = [0, 1, 2].map(|place| linear.recorded(found, place));
+                    a?.beside(b?)?.beside(c?)
+                },
+            ),
+            self.rule(
+                "two products of one input",
+                &["matvec"; 2],
+                &[shared(1)],
+                |linear, found| {
+                    linear
+                        .recorded(found, 0)?
+                        .beside(linear.recorded(found, 1)?)
+                },
+            ),
+        ];
+        for (op, residual, bias) in [
+            ("matvec", "matvec, residual add", "matvec, bias"),
+            ("matmul", "matmul, residual add", "matmul, bias"),
+        ] {
+            let link = Link::Vanishing {
+                from: (0, OUT),
+                to: (1, ADDED),
+            };
+            rules.push(self.rule(residual, &[op, "add"], &[link], accumulated));
+            let link = Link::Passed {
+                from: (0, OUT),
+                to: (1, ADD_TO),
+            };
+            rules.push(self.rule(bias, &[op, "add"], &[link], biased));
+        }
+        let link = Link::Vanishing {
+            from: (0, OUT),
+            to: (1, LOGITS),
+        };
+        rules.push(self.rule("matvec, argmax", &["matvec", "argmax"], &[link], greatest));
+        // Weights of different types, such as keys and values of mixed quantisations, have the norm twice.
+        let linear = self.clone();
+        let links = [1, 2].map(|place| Link::Vanishing {
+            from: (0, NORMED),
+            to: (place, INPUT),
+        });
+        rules.push(FusionRule::new(
+            "rms norm, products of one input, matvec",
+            &["rms_norm", "matvec_each", "matvec"],
+            &links,
+            move |found, encoder| {
+                for place in [1, 2] {
+                    linear.encode_recorded(encoder, &normed(&linear, found, place)?)?;
+                }
+                Ok(())
+            },
+        ));
+        for (name, op) in [
+            ("rms norm, matvec", "matvec"),
+            ("rms norm, products of one input", "matvec_each"),
+            ("rms norm, gate and up products", "matvec_gate_up"),
+            ("rms norm, matvec, argmax", "matvec_argmax"),
+        ] {
+            let link = Link::Vanishing {
+                from: (0, NORMED),
+                to: (1, INPUT),
+            };
+            rules.push(
+                self.rule(name, &["rms_norm", op], &[link], |linear, found| {
+                    normed(linear, found, 1)
+                }),
+            );
+        }
+        rules
+    }
+
+    /// A rule whose replacement is one dispatch of products.
+    fn rule(
+        &self,
+        name: &'static str,
+        ops: &[&'static str],
+        links: &[Link],
+        fused: impl Fn(&Linear, &Match<'_>) -> Result<Recorded, Unfit> + Send + Sync + 'static,
+    ) -> FusionRule {
+        let linear = self.clone();
+        FusionRule::new(name, ops, links, move |found, encoder| {
+            Ok(linear.encode_recorded(encoder, &fused(&linear, found)?)?)
+        })
+    }
+
+    fn gated(&self, name: &'static str, op: &'static str) -> FusionRule {
+        let vanishing = |place, slot| Link::Vanishing {
+            from: (place, OUT),
+            to: (2, slot),
+        };
+        let links = [shared(1), vanishing(0, GATE), vanishing(1, UP)];
+        self.rule(name, &["matvec", "matvec", op], &links, |linear, found| {
+            let activation = match found.node(2).kernel().name() {
+                "silu_mul" => Activation::Silu,
+                "gelu_tanh_mul" => Activation::Gelu(gelu_mul::Form::Tanh),
+                "gelu_erf_mul" => Activation::Gelu(gelu_mul::Form::Erf),
+                other => return Err(Unfit::new(format!("no product is gated by {other}"))),
+            };
+            let (mut gate, mut up) = (linear.recorded(found, 0)?, linear.recorded(found, 1)?);
+            for product in [gate.plain()?, up.plain()?] {
+                product.out = f32s(found, (2, GATED), product.out.shape())?;
+            }
+            let mut both = gate.beside(up)?;
+            both.then = Then::Gate(activation);
+            Ok(both)
+        })
+    }
+}
+
+/// The products at the first place of a rule and at `place` have the same activations.
+fn shared(place: usize) -> Link {
+    Link::Shared((0, INPUT), (place, INPUT))
+}
+
+/// A product that is added to something.
+fn accumulated(linear: &Linear, found: &Match<'_>) -> Result<Recorded, Unfit> {
+    let mut recorded = linear.recorded(found, 0)?;
+    let product = recorded.plain()?;
+    product.out = f32s(found, (1, ADD_TO), product.out.shape())?;
+    product.epilogue = RecordedEpilogue::Accumulate;
+    Ok(recorded)
+}
+
+/// A product to whose rows one row is added.
+fn biased(linear: &Linear, found: &Match<'_>) -> Result<Recorded, Unfit> {
+    let mut recorded = linear.recorded(found, 0)?;
+    let product = recorded.plain()?;
+    let bias = f32s(found, (1, ADDED), &[product.w.rows()])?;
+    product.epilogue = RecordedEpilogue::Bias(bias);
+    Ok(recorded)
+}
+
+/// A product of which only the index of the greatest is asked.
+fn greatest(linear: &Linear, found: &Match<'_>) -> Result<Recorded, Unfit> {
+    let mut recorded = linear.recorded(found, 0)?;
+    let [tokens, _] = recorded.shape();
+    let RecordedProduct { w, out, .. } = recorded.plain()?;
+    let width: u32 = found.inline(1)?;
+    if width as usize != w.rows() {
+        let message = format!(
+            "the greatest of {width} is asked, the product has {}",
+            w.rows()
+        );
+        return Err(Unfit::new(message));
+    }
+    *out = Tensor::new(found.view(1, IDS)?.clone(), DType::U32, &[tokens])?;
+    recorded.then = Then::Argmax { found: None };
+    Ok(recorded)
+}
+
+/// The products at `place`, of activations that the first node norms.
+fn normed(linear: &Linear, found: &Match<'_>, place: usize) -> Result<Recorded, Unfit> {
+    let mut recorded = linear.recorded(found, place)?;
+    let [tokens, cols] = recorded.shape();
+    let rms_norm::Params { width, eps, .. } = found.inline(0)?;
+    if recorded.norm.is_some() {
+        return Err(Unfit::new("the product norms its activations itself"));
+    }
+    if width as usize != cols {
+        let message = format!("rows of {width} are normed, and rows of {cols} multiplied");
+        return Err(Unfit::new(message));
+    }
+    if tokens > NORMED_TOKENS {
+        return Err(Unfit::new(format!(
+            "a norm inside a product pays for at most {NORMED_TOKENS} tokens, not {tokens}"
+        )));
+    }
+    recorded.norm = Some(RecordedNorm {
+        weight: f32s(found, (0, NORM_WEIGHT), &[cols])?,
+        eps,
+    });
+    recorded.x = f32s(found, (0, NORM_X), &[tokens, cols])?;
+    Ok(recorded)
+}
+
+fn f32s(found: &Match<'_>, (place, slot): (usize, u32), shape: &[usize]) -> Result<Tensor, Unfit> {
+    let view = found.view(place, slot)?.clone();
+    Ok(Tensor::new(view, DType::F32, shape)?)
+}

@@ -1,0 +1,22 @@
+@group(0) @binding(0) var<storage, read> x: array<Part>;
+@group(0) @binding(1) var<storage, read_write> out: array<Part>;
+
+fn count() -> u32 {
+    return arrayLength(&out);
+}
+
+fn take(i: u32) -> Part {
+    return x[i];
+}
+
+fn retake(i: u32) -> Part {
+    return x[i];
+}
+
+fn weight_of(i: u32) -> Part {
+    return Part() + 1.0;
+}
+
+fn put(i: u32, value: Part) {
+    out[i] = value;
+}

@@ -1,0 +1,175 @@
+//! Rotations and the append that follows become one dispatch.
+
+use dacapo::{FusionRule, Link, Match, Unfit};
+
+use super::{Norms, Operands, RopeAppend};
+use crate::dtype::DType;
+use crate::rope::Layout;
+use crate::tensor::Tensor;
+use crate::{kv_append, rms_norm, rope};
+
+/// Places of the nodes in the rules.
+const Q: usize = 0;
+const K: usize = 1;
+const APPEND: usize = 2;
+const Q_NORM: usize = 3;
+const K_NORM: usize = 4;
+
+/// q and k turn by the same angles; k, which the cache gets, is needed nowhere else.
+const LINKS: [Link; 4] = [
+    Link::Shared((Q, 1), (K, 1)),
+    Link::Shared((Q, 2), (K, 2)),
+    Link::Vanishing {
+        from: (K, 0),
+        to: (APPEND, 0),
+    },
+    Link::Shared((K, 1), (APPEND, 2)),
+];
+
+const NORM_LINKS: [Link; 2] = [
+    Link::Passed {
+        from: (Q_NORM, 0),
+        to: (Q, 0),
+    },
+    Link::Vanishing {
+        from: (K_NORM, 0),
+        to: (K, 0),
+    },
+];
+
+impl RopeAppend {
+    /// Norms of heads, rotations and the append become one dispatch; without the norms, too.
+    pub fn fusion_rules(&self) -> Vec<FusionRule> {
+        let op = self.clone();
+        let normed = FusionRule::new(
+            "head norms, rope, kv append",
+            &[
+                "rope",
+                "rope",
+                "kv_append",
+                "rms_norm_in_place",
+                "rms_norm_in_place",
+            ],
+            &[&LINKS[..], &NORM_LINKS].concat(),
+            move |found, encoder| {
+                let norms = [Q_NORM, K_NORM].map(|place| norm(found, place));
+                let [(q, eps), (k, k_eps)] = lift(norms)?;
+                if eps.to_bits() != k_eps.to_bits() {
+                    let message = format!("the norms have different epsilons, {eps} and {k_eps}");
+                    return Err(Unfit::new(message));
+                }
+                let norms = Norms { q: &q, k: &k, eps };
+                Bound::new(found)?.encode(&op, encoder, Some(norms))
+            },
+        );
+        let op = self.clone();
+        let plain = FusionRule::new(
+            "rope, kv append",
+            &["rope", "rope", "kv_append"],
+            &LINKS,
+            move |found, encoder| Bound::new(found)?.encode(&op, encoder, None),
+        );
+        vec![normed, plain]
+    }
+}
+
+/// The operands of matched nodes, but for norms.
+struct Bound {
+    rows: [Tensor; 3],
+    positions: Tensor,
+    frequencies: Tensor,
+    layout: Layout,
+    caches: [Tensor; 2],
+}
+
+impl Bound {
+    fn new(found: &Match<'_>) -> Result<Bound, Unfit> {
+        let of_q = found.inline::<rope::Params>(Q)?;
+        let of_k = found.inline::<rope::Params>(K)?;
+        let append = found.inline::<kv_append::Params>(APPEND)?;
+        let shapes = [
+            (of_q.head_dim, of_q.layout),
+            (of_k.head_dim, of_k.layout),
+            (append.head_dim, of_k.layout),
+        ];
+        if shapes.iter().any(|shape| *shape != shapes[0]) || of_k.heads != append.kv_heads {
+            return Err(Unfit::new(
+                "the rotations of q and k and the cache have different heads or layouts",
+            ));
+        }
+        let [heads, kv_heads, head_dim, capacity] = [
+            of_q.heads,
+            append.kv_heads,
+            append.head_dim,
+            append.capacity,
+        ]
+        .map(|n| n as usize);
+        let positions = u32s(found, (Q, 1))?;
+        let tokens = positions.elements();
+        let rows = |place, slot, heads| {
+            let view = found.view(place, slot)?.clone();
+            Ok::<_, Unfit>(Tensor::new(view, DType::F32, &[tokens, heads, head_dim])?)
+        };
+        let table = u32s(found, (Q, 2))?;
+        let elements = kv_heads.saturating_mul(capacity).saturating_mul(head_dim);
+        let cache = |slot| {
+            let view = found.view(APPEND, slot)?.clone();
+            let dtype = match view.len() == 2 * elements as u64 {
+                true => DType::F16,
+                false => DType::F32,
+            };
+            Ok::<_, Unfit>(Tensor::new(view, dtype, &[kv_heads, capacity, head_dim])?)
+        };
+        Ok(Bound {
+            rows: [
+                rows(Q, 0, heads)?,
+                rows(K, 0, kv_heads)?,
+                rows(APPEND, 1, kv_heads)?,
+            ],
+            frequencies: table.reshape(&[table.elements() / 2, 2])?,
+            positions,
+            layout: Layout::of_number(of_q.layout),
+            caches: [cache(3)?, cache(4)?],
+        })
+    }
+
+    fn encode(
+        &self,
+        op: &RopeAppend,
+        encoder: &mut dacapo::CommandEncoder,
+        norms: Option<Norms<'_>>,
+    ) -> Result<(), Unfit> {
+        let [q, k, v] = &self.rows;
+        let [k_cache, v_cache] = &self.caches;
+        let operands = Operands {
+            q,
+            k,
+            v,
+            positions: &self.positions,
+            frequencies: &self.frequencies,
+            layout: self.layout,
+            norms,
+            k_cache,
+            v_cache,
+        };
+        Ok(op.encode(encoder, &operands)?)
+    }
+}
+
+/// The weight and the epsilon of a norm of heads.
+fn norm(found: &Match<'_>, place: usize) -> Result<(Tensor, f32), Unfit> {
+    let params = found.inline::<rms_norm::Params>(place)?;
+    let weight = found.view(place, 1)?.clone();
+    let weight = Tensor::new(weight, DType::F32, &[params.width as usize])?;
+    Ok((weight, params.eps))
+}
+
+fn lift<T>([a, b]: [Result<T, Unfit>; 2]) -> Result<[T; 2], Unfit> {
+    Ok([a?, b?])
+}
+
+fn u32s(found: &Match<'_>, (place, slot): (usize, u32)) -> Result<Tensor, Unfit> {
+    let view = found.view(place, slot)?.clone();
+    let count = view.len() as usize / 4;
+    Ok(Tensor::new(view, DType::U32, &[count])?)
+}

@@ -1,0 +1,188 @@
+// A subgroup takes one head of q, or one of k and of v, of one token. What precedes this declares the caches at slots
+// 3 and 4 with `store_keys` and `store_values`, `same_slot`, `turn_at`, `Norm` with what makes it, and
+//   const NORMED: bool                              whether heads are normed before they turn,
+//   fn weight_of(of_q: bool, i: u32) -> f32         the weight of element i of their norm.
+
+@group(0) @binding(0) var<storage, read_write> q: array<f32>;
+@group(0) @binding(1) var<storage, read> k: array<f32>;
+@group(0) @binding(2) var<storage, read> v: array<f32>;
+@group(0) @binding(5) var<storage, read> positions: array<u32>;
+// In turns a position, units of 2^-64: low and high halves.
+@group(0) @binding(6) var<storage, read> frequencies: array<vec2<u32>>;
+
+struct Params {
+    heads: u32,
+    kv_heads: u32,
+    head_dim: u32,
+    capacity: u32,
+    // Whether the pairs are 2i and 2i + 1, not i and i + dims/2.
+    pairs: u32,
+    eps: f32,
+}
+
+var<immediate> params: Params;
+
+override SUBGROUP_SIZE: u32;
+const THREADS = 128u;
+
+// A head of q or k.
+struct Head {
+    of_q: bool,
+    // Its first element.
+    base: u32,
+    // Pairs of elements that turn, and elements in all; none of a subgroup that has nothing to do.
+    half: u32,
+    width: u32,
+}
+
+// Element i as it is.
+fn raw(head: Head, i: u32) -> f32 {
+    if head.of_q {
+        return q[head.base + i];
+    }
+    return k[head.base + i];
+}
+
+fn element(head: Head, norm: Norm, i: u32) -> f32 {
+    let x = raw(head, i);
+    if !NORMED {
+        return x;
+    }
+    return x * norm.scale * norm.factor * weight_of(head.of_q, i);
+}
+
+fn first_of(pair: u32) -> u32 {
+    return select(pair, 2u * pair, params.pairs != 0u);
+}
+
+fn second_of(pair: u32, half: u32) -> u32 {
+    return select(pair + half, 2u * pair + 1u, params.pairs != 0u);
+}
+
+// The sum of the squares of the elements times `scale`. A lane takes the elements that it will write.
+fn squares(head: Head, scale: f32, lane: u32) -> f32 {
+    var sum = 0.0;
+    for (var pair = lane; pair < head.half; pair += SUBGROUP_SIZE) {
+        let v = vec2(raw(head, first_of(pair)), raw(head, second_of(pair, head.half))) * scale;
+        sum += dot(v, v);
+    }
+    for (var i = 2u * head.half + lane; i < head.width; i += SUBGROUP_SIZE) {
+        let x = raw(head, i) * scale;
+        sum = fma(x, x, sum);
+    }
+    subgroupBarrier();
+    return subgroupAdd(sum);
+}
+
+fn norm_of_head(head: Head, lane: u32) -> Norm {
+    if !NORMED {
+        return Norm(1.0, 1.0);
+    }
+    let elements = f32(params.head_dim);
+    let sum = squares(head, 1.0, lane);
+    if is_normal(sum, elements) {
+        return norm_of(sum / elements, params.eps);
+    }
+    var greatest = 0.0;
+    for (var i = lane; i < head.width; i += SUBGROUP_SIZE) {
+        greatest = max(greatest, abs(raw(head, i)));
+    }
+    subgroupBarrier();
+    let scale = scale_for(subgroupMax(greatest));
+    return scaled_norm(scale, squares(head, scale, lane) / elements, params.eps);
+}
+
+// Whether one of the tokens from `first` on, in steps of a subgroup, goes to the same slot. The same in all lanes.
+fn superseded(position: u32, first: u32) -> bool {
+    var same = 0u;
+    for (var later = first; later < arrayLength(&positions); later += SUBGROUP_SIZE) {
+        if same_slot(position, positions[later], params.capacity) {
+            same = 1u;
+        }
+    }
+    subgroupBarrier();
+    return subgroupMax(same) != 0u;
+}
+
+// Element i after its pair has turned.
+fn turned(head: Head, norm: Norm, position: u32, i: u32) -> f32 {
+    let own = element(head, norm, i);
+    if i >= 2u * head.half {
+        return own;
+    }
+    let is_second = select(i >= head.half, (i & 1u) == 1u, params.pairs != 0u);
+    let behind = select(i, i - head.half, is_second);
+    let pair = select(behind, i / 2u, params.pairs != 0u);
+    let partner = select(second_of(pair, head.half), first_of(pair), is_second);
+    let other = element(head, norm, partner);
+    let turn = turn_at(frequencies[pair], position);
+    if is_second {
+        return other * turn.y + own * turn.x;
+    }
+    return own * turn.x - other * turn.y;
+}
+
+fn turn_in_place(head: Head, norm: Norm, position: u32, lane: u32) {
+    for (var pair = lane; pair < head.half; pair += SUBGROUP_SIZE) {
+        let a = first_of(pair);
+        let b = second_of(pair, head.half);
+        let v = vec2(element(head, norm, a), element(head, norm, b));
+        let turn = turn_at(frequencies[pair], position);
+        q[head.base + a] = v.x * turn.x - v.y * turn.y;
+        q[head.base + b] = v.x * turn.y + v.y * turn.x;
+    }
+    if NORMED {
+        for (var i = 2u * head.half + lane; i < head.width; i += SUBGROUP_SIZE) {
+            q[head.base + i] = element(head, norm, i);
+        }
+    }
+}
+
+fn append(head: Head, norm: Norm, position: u32, at: u32, lane: u32) {
+    for (var i = lane * PER_WORD; i < head.width; i += SUBGROUP_SIZE * PER_WORD) {
+        let last = PER_WORD - 1u;
+        var keys = vec2(turned(head, norm, position, i));
+        if last > 0u {
+            keys.y = turned(head, norm, position, i + last);
+        }
+        store_keys(at + i, keys);
+        store_values(at + i, vec2(v[head.base + i], v[head.base + i + last]));
+    }
+}
+
+@compute @workgroup_size(THREADS)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(subgroup_id) subgroup: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let heads = params.heads + params.kv_heads;
+    let all = heads * arrayLength(&positions);
+    let at_once = THREADS / SUBGROUP_SIZE;
+    for (var first = group.x * at_once; first < all; first += groups.x * at_once) {
+        // Subgroups without a head go along with nothing to do.
+        let busy = first + subgroup < all;
+        let work = min(first + subgroup, all - 1u);
+        let token = work / heads;
+        let number = work - token * heads;
+        let of_q = number < params.heads;
+        let kv_head = number - params.heads;
+        let row = select(token * params.kv_heads + kv_head, token * params.heads + number, of_q);
+        let head = Head(
+            of_q,
+            row * params.head_dim,
+            select(0u, arrayLength(&frequencies), busy),
+            select(0u, params.head_dim, busy),
+        );
+        let position = positions[token];
+        let norm = norm_of_head(head, lane);
+        let lost = superseded(position, select(token + 1u + lane, arrayLength(&positions), of_q));
+        if of_q {
+            turn_in_place(head, norm, position, lane);
+        } else if !lost {
+            let slot = position % params.capacity;
+            append(head, norm, position, (kv_head * params.capacity + slot) * params.head_dim, lane);
+        }
+    }
+}

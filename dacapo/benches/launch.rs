@@ -1,0 +1,112 @@
+//! What a launch of an executable with 800 nodes costs the host, beside encoding the nodes again: microseconds, by the
+//! number of buffers that the nodes bind.
+//!
+//! `cargo bench -p dacapo --bench launch [DEVICE]`
+
+#![allow(
+    clippy::print_stdout,
+    reason = "a benchmark's result is what it prints"
+)]
+
+use std::time::{Duration, Instant};
+
+use dacapo::{
+    Access, Buffer, Bytes, Device, DeviceOptions, Graph, Grid, Kernel, KernelSource, MemoryKind,
+    PlanOptions, Split, Submission, Wgsl,
+};
+
+const NODES: usize = 800;
+/// Launches made one after the other before the first is waited for.
+const BURST: usize = 16;
+const ROUNDS: usize = 60;
+
+const WGSL: &str = "
+var<immediate> value: vec4<u32>;
+@group(0) @binding(0) var<storage, read> w: array<u32>;
+@group(0) @binding(1) var<storage, read> x: array<u32>;
+@group(0) @binding(2) var<storage, read_write> y: array<u32>;
+@compute @workgroup_size(1) fn main() { y[0] = w[0] + x[0] + value.x; }";
+
+fn kernel(device: &Device) -> Kernel {
+    let source = KernelSource::new("tiny")
+        .binding::<u32>(0, Access::Read)
+        .binding::<u32>(1, Access::Read)
+        .binding::<u32>(2, Access::Write)
+        .inline::<[u32; 4]>()
+        .cpu(|_| Ok(()))
+        .wgsl(Wgsl::new(WGSL));
+    device.kernel(&source).expect("a kernel")
+}
+
+/// A chain over two activations, each link with weights of its own as far as there are buffers.
+fn chain(device: &Device, buffers: usize) -> Graph {
+    let kernel = kernel(device);
+    let buffer = || device.buffer(256, MemoryKind::DeviceLocal).expect("memory");
+    let weights: Vec<Buffer> = (2..buffers).map(|_| buffer()).collect();
+    let activations = [buffer(), buffer()];
+    Graph::capture(device, |encoder| {
+        for node in 0..NODES {
+            let (x, y) = (&activations[node % 2], &activations[(node + 1) % 2]);
+            let weights = &weights[node % weights.len()];
+            let args = (weights, x, y, Bytes(&[node as u32; 4]));
+            encoder.dispatch(&kernel, args, Grid::groups([1, 1, 1]))?;
+        }
+        Ok::<(), dacapo::Error>(())
+    })
+    .expect("a capture")
+}
+
+/// Best and median microseconds of one of a burst.
+fn measure(mut one: impl FnMut() -> Submission) -> (f64, f64) {
+    let mut times = Vec::new();
+    for _ in 0..ROUNDS {
+        let mut spent = Duration::ZERO;
+        let mut last = None;
+        for _ in 0..BURST {
+            let began = Instant::now();
+            last = Some(one());
+            spent += began.elapsed();
+        }
+        last.expect("a submission").wait().expect("it runs");
+        times.push(spent.as_secs_f64() * 1e6 / BURST as f64);
+    }
+    times.sort_by(f64::total_cmp);
+    (times[0], times[times.len() / 2])
+}
+
+fn line(what: &str, (best, median): (f64, f64)) {
+    println!("{what:40} {best:>8.2} ({median:>8.2})");
+}
+
+fn main() {
+    let name = std::env::args()
+        .skip(1)
+        .find(|text| !text.starts_with("--"));
+    let mut options = DeviceOptions::cpu();
+    if let Some(name) = name {
+        options.device = name.parse().expect("a device");
+    }
+    let device = Device::open(&options).expect("a device");
+    println!("{}, us: best (median)", device.info().name);
+    for buffers in [20, 350] {
+        let graph = chain(&device, buffers);
+        println!("{NODES} nodes, {buffers} buffers");
+        line(
+            "encoding and committing",
+            measure(|| graph.replay("chain").expect("a replay")),
+        );
+        for nodes in [64, 128, 256, NODES] {
+            let split = Split {
+                first: nodes,
+                rest: nodes,
+            };
+            let executable = graph
+                .plan(&PlanOptions::default())
+                .expect("planning")
+                .instantiate_with(split)
+                .expect("recording");
+            let launch = || executable.launch("chain").expect("a launch");
+            line(&format!("launching, parts of {nodes}"), measure(launch));
+        }
+    }
+}
