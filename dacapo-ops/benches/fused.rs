@@ -81,7 +81,7 @@ fn main() -> Result<()> {
         let gate_up = shapes(&[(2 * FEED_FORWARD, WIDTH)]);
         let down = shapes(&[(WIDTH, FEED_FORWARD)]);
         let all = qkv + gate_up + down + shapes(&[(WIDTH, WIDTH)]);
-        let cases: [(&str, usize, Encode, Encode); 11] = [
+        let cases: [(&str, usize, Encode, Encode); 12] = [
             ("q, k, v", qkv, Bench::qkv, Bench::qkv_fused),
             ("norm, q, k, v", qkv, Bench::norm_qkv, Bench::norm_qkv_half),
             (
@@ -104,6 +104,7 @@ fn main() -> Result<()> {
                 Bench::norm_gated_fused,
             ),
             ("down, residual", down, Bench::down, Bench::down_fused),
+            ("down, bias", down, Bench::down_bias, Bench::down_bias_fused),
             ("down, norm", down, Bench::down_norm, Bench::down_norm_fused),
             ("rope, append", all, Bench::rotate, Bench::rotate_fused),
             ("whole layer", all, Bench::layer, Bench::layer_some),
@@ -384,6 +385,27 @@ impl Bench {
         )
     }
 
+    fn down_bias(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.multiply(
+            e,
+            &layer.down,
+            &self.activated,
+            Epilogue::None,
+            &self.update,
+        )?;
+        self.add.encode(e, &self.update, &layer.norm)
+    }
+
+    fn down_bias_fused(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
+        self.multiply(
+            e,
+            &layer.down,
+            &self.activated,
+            Epilogue::Bias(&layer.norm),
+            &self.update,
+        )
+    }
+
     fn down_norm(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
         self.multiply(
             e,
@@ -440,7 +462,7 @@ impl Bench {
         self.down_norm(e, layer)
     }
 
-    /// With q, k and v in one dispatch, gates, and one for the rotations and the append.
+    /// As the rules for the processor have it.
     fn layer_some(&self, e: &mut CommandEncoder, layer: &Layer) -> Result<()> {
         self.products(e, layer, Some((&self.normed).into()))?;
         self.rotate_fused(e, layer)?;
@@ -449,7 +471,8 @@ impl Bench {
         let (h, x) = (&self.hidden, &self.update);
         self.norm
             .encode_residual(e, h, x, &layer.norm, EPS, &self.normed)?;
-        self.gated_fused(e, layer)?;
+        self.gate_up_each(e, layer)?;
+        self.silu.encode(e, &self.gate, &self.up, &self.activated)?;
         self.down_norm(e, layer)
     }
 

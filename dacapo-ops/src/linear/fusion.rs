@@ -32,10 +32,10 @@ const MATMUL_SUMS: [&str; 2] = ["matmul, residual add", "matmul, bias"];
 impl Linear {
     /// Gates and what they multiply, products of the same activations, sums after products, the search of the greatest
     /// and norms before products become one dispatch with them; in this order. On the processor only products of the same
-    /// activations and sums after few tokens' do: the others were no faster there (`docs/rejected-optimizations.md`).
+    /// activations do: the others were no faster there (`docs/rejected-optimizations.md`).
     pub fn fusion_rules(&self) -> Vec<FusionRule> {
         if !self.on_gpu() {
-            return [self.several(), self.sums("matvec", MATVEC_SUMS)].concat();
+            return self.several();
         }
         let gates = vec![
             self.gated("gate and up products, silu_mul", "silu_mul"),

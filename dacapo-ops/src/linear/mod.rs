@@ -201,7 +201,7 @@ impl Linear {
     }
 
     /// Whether its device is a GPU.
-    pub(crate) fn on_gpu(&self) -> bool {
+    fn on_gpu(&self) -> bool {
         matches!(self.form, Form::Gpu(_))
     }
 

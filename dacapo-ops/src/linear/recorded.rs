@@ -78,9 +78,6 @@ impl Linear {
             (Then::Argmax { found }, [output], _) => {
                 self.argmax(encoder, output.w, input, output.out, found.clone())
             }
-            (Then::Write, [product], Form::Cpu { matvec, .. }) if input.norm.is_none() => {
-                matvec.encode(encoder, &self.operands(product, input.x)?)
-            }
             _ => self.encode_together(encoder, &products, input),
         }
     }

@@ -45,11 +45,6 @@ pub(crate) struct Params {
 const GROUP: usize = size_of::<Q15Group>() / size_of::<f32>();
 
 impl Params {
-    /// Whether there is one output for both matrices.
-    pub(crate) fn is_gated(&self) -> bool {
-        self.puts[1] == 0 && self.rows[1] != 0
-    }
-
     /// Words of the normed activations, and of the quantised ones.
     fn lengths(&self) -> [usize; 2] {
         let cols = self.cols as usize;

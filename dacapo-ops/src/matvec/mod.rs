@@ -19,7 +19,6 @@ mod variant;
 
 pub(crate) use cpu::Params;
 pub use product::{exact, quantized};
-pub(crate) use variant::activation;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -114,7 +113,9 @@ impl MatVec {
             Job::Each(_) => all_rows,
             Job::Gated(_) => rows[0],
         };
-        let per_group = rows_per_group(height, cols);
+        // Never less than for one matrix alone: each workgroup quantises the vector.
+        let heights = rows.iter().take(matrices.len()).chain([&height]);
+        let per_group = heights.fold(0, |most, &rows| most.max(rows_per_group(rows, cols)));
         let params = cpu::Params {
             rows,
             cols,

@@ -35,7 +35,7 @@ impl Job {
         }
     }
 
-    pub(crate) fn activation(self) -> Option<Activation> {
+    pub(super) fn activation(self) -> Option<Activation> {
         match self {
             Job::Each(_) => None,
             Job::Gated(activation) => Some(activation),
@@ -129,6 +129,6 @@ pub(super) fn number(activation: Activation) -> u32 {
 }
 
 /// The inverse of [`number`].
-pub(crate) fn activation(number: u32) -> Option<Activation> {
+pub(super) fn activation(number: u32) -> Option<Activation> {
     ACTIVATIONS.get(number as usize).copied()
 }
