@@ -21,7 +21,7 @@ pub(crate) struct DeviceFlags {
     /// Worker threads of the CPU device, 1 to 1024 [default: one per core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..=1024))]
     threads: Option<u64>,
-    /// How dispatches are kept apart: auto, manual, serial [default: auto]
+    /// How dispatches are kept apart: auto, or serial, each after the one before [default: auto]
     #[arg(long, value_name = "HOW", value_parser = hazards)]
     hazards: Option<Hazards>,
 }
@@ -33,12 +33,8 @@ pub(crate) struct PassFlags {
     /// Encode every pass anew instead of planning it once and launching it again
     #[arg(long)]
     no_graph: bool,
-    /// Fuse no operations
-    #[arg(long)]
-    no_fuse: bool,
-    /// Keep operations in program order
-    #[arg(long)]
-    no_reorder: bool,
+    #[command(flatten)]
+    plans: PlanFlags,
     /// Decode steps submitted before the token of the first is known [default: 2]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=PassOptions::MOST_IN_FLIGHT as u64))]
     in_flight: Option<usize>,
@@ -48,9 +44,29 @@ impl PassFlags {
     pub(crate) fn options(self) -> PassOptions {
         PassOptions {
             graph: !self.no_graph,
+            in_flight: self.in_flight.unwrap_or(PassOptions::default().in_flight),
+            ..self.plans.options()
+        }
+    }
+}
+
+/// How passes are planned.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct PlanFlags {
+    /// Fuse no operations
+    #[arg(long)]
+    no_fuse: bool,
+    /// Keep operations in program order
+    #[arg(long)]
+    no_reorder: bool,
+}
+
+impl PlanFlags {
+    pub(crate) fn options(self) -> PassOptions {
+        PassOptions {
             fuse: !self.no_fuse,
             reorder: !self.no_reorder,
-            in_flight: self.in_flight.unwrap_or(PassOptions::default().in_flight),
+            ..PassOptions::default()
         }
     }
 }
@@ -135,8 +151,12 @@ fn log_level(value: Option<OsString>) -> Result<LevelFilter> {
     })
 }
 
+/// Decoders place no barriers of their own, so `manual` would give other text.
 fn hazards(text: &str) -> Result<Hazards, &'static str> {
-    text.parse().map_err(|()| "allowed: auto, manual, serial")
+    let parsed = text.parse().ok();
+    parsed
+        .filter(|hazards| *hazards != Hazards::Manual)
+        .ok_or("allowed: auto, serial")
 }
 
 fn device_selector(text: &str) -> Result<DeviceSelector, &'static str> {

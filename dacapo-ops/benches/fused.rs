@@ -126,6 +126,9 @@ fn main() -> Result<()> {
     Ok(())
 }
 
+/// Encodes a layer, in one way or another.
+type Encode = fn(&Bench, &mut CommandEncoder, &Layer) -> Result<()>;
+
 impl Bench {
     fn new(threads: usize) -> Result<Bench> {
         let device = Device::open(&DeviceOptions {
@@ -137,7 +140,7 @@ impl Bench {
             let w = Tensor::zeros(&device, "w", DType::Q4_1, &[rows, cols])?;
             let len = w.view().len() as usize;
             // Small f16 numbers wherever the format expects them.
-            let bytes: Vec<u8> = (0..len).map(|i| (i * 37 >> 3) as u8 & 0x2f).collect();
+            let bytes: Vec<u8> = (0..len).map(|i| ((i * 37) >> 3) as u8 & 0x2f).collect();
             w.view().write(&bytes)?;
             Ok(w)
         };
@@ -199,11 +202,7 @@ impl Bench {
     }
 
     /// Microseconds a layer, the shortest first.
-    fn times(
-        &self,
-        layers: usize,
-        encodes: [fn(&Bench, &mut CommandEncoder, &Layer) -> Result<()>; 2],
-    ) -> Result<[Vec<f64>; 2]> {
+    fn times(&self, layers: usize, encodes: [Encode; 2]) -> Result<[Vec<f64>; 2]> {
         let mut times = [const { Vec::new() }; 2];
         for _ in 0..RUNS {
             for (encode, times) in encodes.iter().zip(&mut times) {
