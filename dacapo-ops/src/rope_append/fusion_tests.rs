@@ -134,6 +134,20 @@ fn norms_join_too() {
         });
         fusing.fired(&[PLAIN]).agrees_but(&s.kept(), &[&s.k], 4.0);
         assert_eq!(fusing.ops().len(), 3);
+        // Norms of whole rows, not of heads.
+        let [q_row, k_row] = [64, 32].map(|width| bench.f32(&[width], &noise(6, width)));
+        let fusing = Fusing::new(bench, &s.rules, |e| {
+            s.norm
+                .encode_heads(e, &s.q.reshape(&[32, 64])?, &q_row, EPS)?;
+            s.norm
+                .encode_heads(e, &s.k.reshape(&[32, 32])?, &k_row, EPS)?;
+            s.rope(e, &s.q)?;
+            s.rope(e, &s.k)?;
+            s.append(e)?;
+            Ok(e.discard(s.k.view())?)
+        });
+        fusing.fired(&[PLAIN]).agrees_but(&s.kept(), &[&s.k], 8.0);
+        assert_eq!(fusing.ops().len(), 3);
         let fusing = Fusing::new(bench, &s.rules, |e| {
             s.norm.encode_heads(e, &s.q, &s.weights[0], EPS)?;
             s.rope(e, &s.q)?;
