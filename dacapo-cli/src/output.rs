@@ -32,6 +32,11 @@ impl Output {
             .map_err(Error::Output)
     }
 
+    /// Writes bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes).map_err(Error::Output)
+    }
+
     /// Hands over everything written so far.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.out.flush().map_err(Error::Output)

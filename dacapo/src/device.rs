@@ -275,6 +275,11 @@ impl Device {
         self.core.kernel(source)
     }
 
+    /// What all kernels that the device has compiled so far were compiled from, in no particular order.
+    pub fn kernel_sources(&self) -> Vec<KernelSource> {
+        self.core.registry.sources()
+    }
+
     /// Opens an encoder with this label.
     ///
     /// # Errors

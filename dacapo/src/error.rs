@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::encoder::DispatchError;
-use crate::graph::{PatchError, TopologyChange};
+use crate::graph::{GraphFileError, PatchError, TopologyChange};
 use crate::memory::MemoryKind;
 use crate::range::ByteRange;
 
@@ -187,6 +187,9 @@ pub enum Error {
         /// What was asked for.
         what: &'static str,
     },
+    /// A capture file was refused.
+    #[error("capture file: {0}")]
+    GraphFile(Box<GraphFileError>),
     /// A kernel's declaration contradicts itself or passes the device's limits.
     #[error("kernel {kernel:?}: {reason}")]
     InvalidKernel {

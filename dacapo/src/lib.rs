@@ -91,10 +91,12 @@ pub use encoder::{
 };
 pub use error::{Error, Fault, Result, SubmissionFailure};
 pub use graph::{
-    Costs, CriticalNode, Executable, Explanation, Fired, Fused, FusedPart, FusionReport,
-    FusionRule, Graph, Launch, Link, Match, MissReason, NearMiss, Node, NodeArg, NodeGrid,
-    ParameterBlock, Patch, PatchError, PatchProblem, Place, Plan, PlanOptions, PlanReport,
-    PlannedBarrier, Port, Renamed, Reorder, ScopeId, Shape, Split, TopologyChange, Unfit, Update,
+    BufferKey, Contents, Costs, CriticalNode, Executable, Explanation, FileBuffer, FileGrid,
+    FileKernel, FileNode, FileOptions, FileSource, FileView, Fired, Fused, FusedPart, FusionReport,
+    FusionRule, Graph, GraphFile, GraphFileError, Launch, Link, LoadedGraph, Match, MissReason,
+    NearMiss, Node, NodeArg, NodeGrid, ParameterBlock, Patch, PatchError, PatchProblem, Place,
+    Plan, PlanOptions, PlanReport, PlannedBarrier, Port, Renamed, Reorder, ScopeId, Shape, Split,
+    TopologyChange, Unfit, Update,
 };
 pub use grid::Grid;
 pub use info::{

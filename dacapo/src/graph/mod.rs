@@ -6,6 +6,7 @@ mod costs;
 mod dag;
 mod draw;
 mod executable;
+mod file;
 mod fusion;
 mod node;
 mod plan;
@@ -28,6 +29,10 @@ pub use costs::Costs;
 pub use executable::{
     Executable, Launch, ParameterBlock, Patch, PatchError, PatchProblem, Place, Split,
     TopologyChange, Update,
+};
+pub use file::{
+    BufferKey, Contents, FileBuffer, FileGrid, FileKernel, FileNode, FileOptions, FileSource,
+    FileView, GraphFile, GraphFileError, LoadedGraph,
 };
 pub use fusion::{Fired, FusionReport, FusionRule, Link, Match, MissReason, NearMiss, Port, Unfit};
 use node::ScopeLabel;

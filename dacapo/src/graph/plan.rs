@@ -228,6 +228,8 @@ impl Plan {
                     .iter()
                     .map(|&node| nodes[node as usize].clone())
                     .collect(),
+                // They were about the order of the program.
+                discards: Vec::new(),
                 ..graph.clone()
             },
             wave_ends: schedule.wave_ends,

@@ -80,6 +80,11 @@ impl Kernel {
         &*self.0.pipeline
     }
 
+    /// What is the same for two handles of one kernel, and of no other.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+
     pub(crate) fn belongs_to(&self, device: &Arc<DeviceCore>) -> bool {
         core::ptr::eq(self.0.device.as_ptr(), Arc::as_ptr(device))
     }

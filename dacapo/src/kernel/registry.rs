@@ -23,4 +23,12 @@ impl Registry {
         let cell = self.kernels.lock().entry(source.key()).or_default().clone();
         cell.get_or_init(compile).clone()
     }
+
+    /// The sources of all kernels that could be compiled.
+    pub(crate) fn sources(&self) -> Vec<KernelSource> {
+        let kernels = self.kernels.lock();
+        let compiled = kernels.values().filter_map(|cell| cell.get());
+        let compiled = compiled.filter_map(|kernel| kernel.as_ref().ok());
+        compiled.map(|kernel| kernel.source().clone()).collect()
+    }
 }

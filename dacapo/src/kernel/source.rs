@@ -86,6 +86,24 @@ impl KernelSource {
         }
     }
 
+    /// A kernel whose parts come out of a capture file.
+    pub(crate) fn captured(
+        name: String,
+        op: String,
+        interface: Interface,
+        cpu: Option<CpuEntry>,
+        wgsl: Option<Wgsl>,
+    ) -> KernelSource {
+        KernelSource {
+            name: name.into(),
+            op: op.into(),
+            interface,
+            cpu,
+            wgsl,
+            transfer: None,
+        }
+    }
+
     /// The kind of operation, for fusion rules and profiles; by default the kernel's name.
     pub fn op(mut self, op: impl Into<Cow<'static, str>>) -> KernelSource {
         self.op = op.into();

@@ -24,6 +24,10 @@ impl Memory {
         Memory(spaces)
     }
 
+    pub(crate) fn set(&mut self, space: usize, bytes: Vec<u8>) {
+        self.0.insert(space, bytes);
+    }
+
     /// The contents of the spaces that outlive a program.
     pub(crate) fn kept(&self) -> Vec<&[u8]> {
         (0..=GRID_SPACE).map(|space| &self.0[&space][..]).collect()

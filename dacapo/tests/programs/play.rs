@@ -2,8 +2,8 @@
 use std::collections::HashMap;
 
 use dacapo::{
-    Arg, BufferPool, BufferView, CommandEncoder, Device, Error, Grid, Kernel, MemoryKind,
-    PoolOptions,
+    Arg, BufferOptions, BufferPool, BufferView, CommandEncoder, Device, Error, Grid, Kernel,
+    MemoryKind, PoolOptions,
 };
 
 use super::meaning::Memory;
@@ -47,7 +47,7 @@ impl Player {
     }
 
     /// What stands for these bytes of a space in memory.
-    fn cells(&self, space: usize, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn cells(&self, space: usize, bytes: &[u8]) -> Vec<u8> {
         /// What kernels must not look at.
         const REST: u8 = 0xa5;
         let spread = |bytes: &[u8], each: usize| {
@@ -61,11 +61,16 @@ impl Player {
     }
 
     /// The bytes of a space that memory stands for.
-    fn bytes(&self, space: usize, cells: &[u8]) -> Vec<u8> {
+    pub(crate) fn bytes(&self, space: usize, cells: &[u8]) -> Vec<u8> {
         let each = unit(space);
         let units = cells.chunks(self.cell * each);
         units.flat_map(|unit| &unit[..each]).copied().collect()
     }
+}
+
+/// The label of a space's buffer.
+pub(crate) fn label(space: usize) -> String {
+    format!("space {space}")
 }
 
 /// Bytes that lie next to each other in memory: grids are written and read as they are.
@@ -89,7 +94,9 @@ impl<'p> Run<'p> {
         for (space, bytes) in Memory::initial().kept().into_iter().enumerate() {
             let cells = player.cells(space, bytes);
             let len = cells.len() as u64;
-            let buffer = player.device.buffer(len, MemoryKind::DeviceLocal).unwrap();
+            let (kind, label) = (MemoryKind::DeviceLocal, &*label(space));
+            let options = BufferOptions { len, kind, label };
+            let buffer = player.device.buffer_with(&options).unwrap();
             buffer.write(&cells).unwrap();
             spaces.insert(space, buffer.slice(..).unwrap());
         }

@@ -1,72 +1,50 @@
-//! Why a barrier stands between two waves.
+//! Why a barrier stands between two waves, in words.
 
-use core::ops::Range;
-
-use crate::encoder::Uses;
+use crate::encoder::BarrierCause;
 use crate::graph::draw::names::{Names, visible};
-use crate::graph::{Graph, Node};
-use crate::hazard::{Hazard, HazardKind, HazardTracker};
+use crate::graph::{Graph, Node, Plan};
+use crate::hazard::HazardKind;
 
 /// Why there is a barrier in front of a wave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cause {
-    /// The caller placed it.
-    Explicit,
-    /// A node of the wave conflicts with one of the wave before.
-    Hazard {
-        /// The node of the wave.
-        later: usize,
-        hazard: Hazard,
-    },
-    /// Nothing needs it but the order that was asked for.
-    Order,
+pub(super) struct Cause {
+    /// A node of the wave that needs it.
+    pub(super) later: usize,
+    pub(super) cause: BarrierCause,
+}
+
+/// The cause of the barrier in front of each wave but the first, as a replay puts them.
+pub(super) fn causes_in_order(graph: &Graph) -> Vec<Cause> {
+    let barriers = graph.barriers().into_iter();
+    let inside = barriers.filter(|it| (1..graph.nodes.len()).contains(&(it.before as usize)));
+    let causes = inside.map(|barrier| Cause {
+        later: barrier.before as usize,
+        cause: barrier.cause,
+    });
+    causes.collect()
 }
 
 /// The cause of the barrier in front of each wave but the first.
-pub(super) fn causes(graph: &Graph, waves: &[Range<usize>]) -> Vec<Cause> {
-    let mut tracker = HazardTracker::new();
-    let pairs = waves.windows(2).map(|pair| {
-        tracker.barrier();
-        for index in pair[0].clone() {
-            let node = &graph.nodes[index];
-            match node.kernel.uses(&node.accesses) {
-                Uses::Anything => tracker.record_unknown(index as u32),
-                Uses::Ranges(accesses) => tracker.record(index as u32, accesses),
-            }
-        }
-        if graph.nodes[pair[1].start].barrier_before {
-            return Cause::Explicit;
-        }
-        let conflict = pair[1].clone().find_map(|later| {
-            let node = &graph.nodes[later];
-            let hazard = match node.kernel.uses(&node.accesses) {
-                Uses::Anything => tracker.check_unknown(),
-                Uses::Ranges(accesses) => tracker.check(accesses),
-            };
-            hazard.map(|hazard| Cause::Hazard { later, hazard })
-        });
-        conflict.unwrap_or(Cause::Order)
+pub(super) fn causes_in_plan(plan: &Plan) -> Vec<Cause> {
+    let barriers = plan.barriers().into_iter();
+    let causes = barriers.map(|barrier| Cause {
+        later: barrier.node as usize,
+        cause: barrier.cause,
     });
-    pairs.collect()
+    causes.collect()
 }
 
 impl Cause {
     pub(super) fn explain(&self, graph: &Graph, names: &Names<'_>) -> String {
-        match self {
-            Cause::Explicit => "placed by the caller".to_owned(),
-            Cause::Order => "keeps the order that was asked for".to_owned(),
-            Cause::Hazard { later, hazard } => {
-                let call = |index: usize| numbered(index, &graph.nodes[index]);
-                let (later, earlier) = (call(*later), call(hazard.earlier as usize));
-                let bytes = hazard.allocation.map(|it| names.range(it, hazard.overlap));
-                conflict(
-                    hazard.kind,
-                    &later,
-                    &earlier,
-                    &bytes.unwrap_or("memory".into()),
-                )
-            }
-        }
+        let hazard = match &self.cause {
+            BarrierCause::Explicit => return "placed by the caller".to_owned(),
+            BarrierCause::Serial => return "keeps the order that was asked for".to_owned(),
+            BarrierCause::Hazard(hazard) => hazard,
+        };
+        let call = |index: usize| numbered(index, &graph.nodes[index]);
+        let (later, earlier) = (call(self.later), call(hazard.earlier as usize));
+        let bytes = hazard.allocation.map(|it| names.range(it, hazard.overlap));
+        conflict(hazard.kind, &later, &earlier, &bytes.unwrap_or_default())
     }
 }
 

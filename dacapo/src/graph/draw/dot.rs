@@ -1,7 +1,7 @@
 use core::fmt::{self, Write};
 
-use crate::graph::draw::Picture;
 use crate::graph::draw::names::{Bytes, kernel, visible};
+use crate::graph::draw::{Picture, Total};
 use crate::hazard::HazardKind;
 
 /// The picture in Graphviz' language.
@@ -20,7 +20,8 @@ fn write_dot(picture: &Picture<'_>, out: &mut String) -> fmt::Result {
         "  node [shape=box, fontname=\"monospace\", fontsize=10];"
     )?;
     writeln!(out, "  edge [fontname=\"monospace\", fontsize=8];")?;
-    let [waves, nodes, barriers] = picture.total;
+    let Total { waves, nodes } = picture.total;
+    let barriers = picture.total.barriers();
     let left_out = picture.left_out().map(|text| format!("\\n{text}"));
     let left_out = left_out.unwrap_or_default();
     writeln!(
@@ -29,10 +30,9 @@ fn write_dot(picture: &Picture<'_>, out: &mut String) -> fmt::Result {
     )?;
     for (number, wave) in picture.waves.iter().enumerate() {
         writeln!(out, "  subgraph cluster_wave_{number} {{")?;
-        let cause = number
-            .checked_sub(1)
-            .and_then(|before| picture.causes.get(before));
-        let cause = cause.map(|cause| cause.explain(picture.graph, &picture.names));
+        let cause = picture
+            .cause(number)
+            .map(|cause| cause.explain(picture.graph, &picture.names));
         writeln!(
             out,
             "    label=\"wave {number}\"; style=rounded; color=gray; tooltip=\"{}\";",

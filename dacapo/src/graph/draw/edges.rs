@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use smallvec::SmallVec;
 
-use crate::encoder::Uses;
+use crate::graph::dag::Step;
 use crate::hazard::{AllocationId, HazardKind, RangeAccess};
 use crate::range::ByteRange;
 
@@ -44,26 +44,26 @@ impl Edge {
 
 /// The hazards of each node with the last writers of what it touches and, where it writes, the readers since; and
 /// whether these are all of them.
-pub(super) fn immediate_hazards(nodes: &[Uses<'_>]) -> (Vec<Edge>, bool) {
+pub(super) fn immediate_hazards(nodes: &[Step<'_>]) -> (Vec<Edge>, bool) {
     let mut touched: HashMap<AllocationId, Segments> = HashMap::new();
     let mut ancestors = Ancestors::new(nodes.len());
     let (mut fence, mut since_fence) = (None, 0);
     let (mut edges, mut steps) = (Vec::new(), 0);
-    for (index, uses) in nodes.iter().enumerate() {
+    for (index, step) in nodes.iter().enumerate() {
         let mut found = BTreeMap::new();
-        match *uses {
-            Uses::Anything => {
+        match step.unknown {
+            true => {
                 (since_fence..index).for_each(|earlier| unknown(&mut found, earlier));
                 steps += index - since_fence;
                 (fence, since_fence) = (Some(index), index);
                 touched.clear();
             }
-            Uses::Ranges(accesses) => {
-                for access in accesses {
+            false => {
+                for access in step.touched() {
                     let segments = touched.entry(access.allocation).or_default();
                     steps += segments.add(index, access, &mut found);
                 }
-                if let Some(fence) = fence.filter(|_| !accesses.is_empty()) {
+                if let Some(fence) = fence {
                     unknown(&mut found, fence);
                 }
             }
@@ -103,9 +103,6 @@ impl Segments {
     /// Adds an access of node `index`, and its hazards to `found`; gives the steps that it took.
     fn add(&mut self, index: usize, access: &RangeAccess, found: &mut Found) -> usize {
         let range = access.range;
-        if range.is_empty() {
-            return 0;
-        }
         self.cut(range.start);
         self.cut(range.end);
         let mut steps = 1;

@@ -11,9 +11,9 @@ mod text;
 
 use core::ops::Range;
 
-use crate::encoder::Uses;
-use crate::graph::{Graph, Plan};
-use cause::{Cause, causes};
+use crate::graph::dag::Step;
+use crate::graph::{Graph, Node, Plan};
+use cause::{Cause, causes_in_order, causes_in_plan};
 use edges::{Edge, immediate_hazards};
 use names::Names;
 
@@ -28,36 +28,68 @@ struct Picture<'g> {
     /// Why there is a barrier in front of each wave but the first.
     causes: Vec<Cause>,
     edges: Vec<Edge>,
-    /// Waves, nodes and barriers of all, drawn or not.
-    total: [usize; 3],
+    total: Total,
     /// Whether all hazards among the drawn nodes were found.
     edges_complete: bool,
 }
 
+/// Everything, drawn or not.
+struct Total {
+    waves: usize,
+    nodes: usize,
+}
+
+impl Total {
+    fn barriers(&self) -> usize {
+        self.waves.saturating_sub(1)
+    }
+}
+
 impl<'g> Picture<'g> {
-    fn new(graph: &'g Graph, mut waves: Vec<Range<usize>>) -> Picture<'g> {
-        let total = [
-            waves.len(),
-            graph.nodes.len(),
-            waves.len().saturating_sub(1),
-        ];
+    fn of_graph(graph: &'g Graph) -> Picture<'g> {
+        let causes = causes_in_order(graph);
+        let ends = causes.iter().map(|it| it.later);
+        let mut start = 0;
+        let waves = ends.chain([graph.nodes.len()]).map(|end| {
+            let wave = start..end;
+            start = end;
+            wave
+        });
+        let waves = waves.filter(|wave| !wave.is_empty()).collect();
+        Picture::new(graph, waves, causes)
+    }
+
+    fn of_plan(plan: &'g Plan) -> Picture<'g> {
+        Picture::new(plan.graph(), plan.waves().collect(), causes_in_plan(plan))
+    }
+
+    fn new(graph: &'g Graph, mut waves: Vec<Range<usize>>, causes: Vec<Cause>) -> Picture<'g> {
+        let total = Total {
+            waves: waves.len(),
+            nodes: graph.nodes.len(),
+        };
         waves.retain(|wave| wave.start < MAX_NODES);
         if let Some(last) = waves.last_mut() {
             last.end = last.end.min(MAX_NODES);
         }
         let drawn = waves.last().map_or(0, |last| last.end);
-        let uses = graph.nodes[..drawn].iter();
-        let uses: Vec<Uses<'_>> = uses.map(|it| it.kernel.uses(&it.accesses)).collect();
-        let (edges, edges_complete) = immediate_hazards(&uses);
+        let steps: Vec<Step<'_>> = graph.nodes[..drawn].iter().map(Node::step).collect();
+        let (edges, edges_complete) = immediate_hazards(&steps);
         Picture {
             graph,
             names: Names::new(graph),
-            causes: causes(graph, &waves),
             waves,
+            causes,
             edges,
             total,
             edges_complete,
         }
+    }
+
+    /// Why there is a barrier in front of a wave; none where there is none.
+    fn cause(&self, wave: usize) -> Option<&Cause> {
+        wave.checked_sub(1)
+            .and_then(|before| self.causes.get(before))
     }
 
     fn drawn(&self) -> usize {
@@ -66,7 +98,7 @@ impl<'g> Picture<'g> {
 
     /// What a reader must know of what is missing, if anything is.
     fn left_out(&self) -> Option<String> {
-        let [waves, nodes, _] = self.total;
+        let Total { waves, nodes } = self.total;
         let more = (self.drawn() < nodes).then(|| {
             format!(
                 "the first {} of {nodes} nodes and {} of {waves} waves are drawn",
@@ -85,7 +117,7 @@ impl Graph {
     /// with their kind and bytes. Hazards that others imply are left out, and so are nodes beyond 4,096.
     #[must_use]
     pub fn to_dot(&self) -> String {
-        dot::dot(&Picture::new(self, self.waves_in_order()))
+        dot::dot(&Picture::of_graph(self))
     }
 
     /// A picture as SVG: waves in program order as columns, nodes as boxes coloured by their kind of operation, hazards
@@ -93,20 +125,7 @@ impl Graph {
     /// scheme. What [`Graph::to_dot`] leaves out is left out here, too.
     #[must_use]
     pub fn to_svg(&self) -> String {
-        svg::svg(&Picture::new(self, self.waves_in_order()))
-    }
-
-    /// The waves of a replay.
-    fn waves_in_order(&self) -> Vec<Range<usize>> {
-        let mut ends: Vec<u32> = self.barriers().iter().map(|it| it.before).collect();
-        ends.push(self.nodes.len() as u32);
-        let mut start = 0;
-        let waves = ends.into_iter().map(|end| {
-            let wave = start..end as usize;
-            start = wave.end;
-            wave
-        });
-        waves.filter(|wave| !wave.is_empty()).collect()
+        svg::svg(&Picture::of_graph(self))
     }
 }
 
@@ -114,12 +133,12 @@ impl Plan {
     /// As [`Graph::to_dot`], with the plan's waves; fused nodes are clusters of what they stand for.
     #[must_use]
     pub fn to_dot(&self) -> String {
-        dot::dot(&Picture::new(self.graph(), self.waves().collect()))
+        dot::dot(&Picture::of_plan(self))
     }
 
     /// As [`Graph::to_svg`], with the plan's waves; fused nodes list what they stand for.
     #[must_use]
     pub fn to_svg(&self) -> String {
-        svg::svg(&Picture::new(self.graph(), self.waves().collect()))
+        svg::svg(&Picture::of_plan(self))
     }
 }

@@ -2,7 +2,7 @@ use core::fmt;
 use core::ops::Range;
 
 use crate::access::Access;
-use crate::graph::draw::cause::causes;
+use crate::graph::draw::cause::causes_in_plan;
 use crate::graph::draw::names::{self, Bytes, Names, visible};
 use crate::graph::{Graph, Node, Plan};
 use crate::options::Hazards;
@@ -134,7 +134,7 @@ impl fmt::Display for Plan {
             waves.len(),
             waves.len().saturating_sub(1)
         )?;
-        let causes = causes(graph, &waves);
+        let causes = causes_in_plan(self);
         for (number, wave) in waves.into_iter().enumerate() {
             match number.checked_sub(1).and_then(|before| causes.get(before)) {
                 None => writeln!(f, "wave {number}")?,

@@ -10,8 +10,9 @@ mod xml;
 
 use core::fmt::{self, Write};
 
+use crate::encoder::BarrierCause;
 use crate::graph::draw::Picture;
-use crate::graph::draw::cause::{Cause, conflict, numbered};
+use crate::graph::draw::cause::{conflict, numbered};
 use crate::graph::draw::edges::Edge;
 use crate::graph::draw::names::Bytes;
 use crate::hazard::HazardKind;
@@ -80,16 +81,13 @@ fn write_waves(picture: &Picture<'_>, layout: &Layout, out: &mut String) -> fmt:
         writeln!(
             out,
             "<text class=\"wave\" x=\"{middle}\" y=\"{}\">wave {number}</text>",
-            column.top - 4
+            column.top - 6
         )?;
-        let Some(cause) = number
-            .checked_sub(1)
-            .and_then(|before| picture.causes.get(before))
-        else {
+        let Some(cause) = picture.cause(number) else {
             continue;
         };
-        let class = match cause {
-            Cause::Explicit => "barrier placed",
+        let class = match cause.cause {
+            BarrierCause::Explicit => "barrier placed",
             _ => "barrier",
         };
         let x = if column.first {

@@ -3,10 +3,10 @@
 use core::fmt::{self, Write};
 use std::collections::HashMap;
 
-use crate::graph::draw::Picture;
 use crate::graph::draw::names::visible;
 use crate::graph::draw::svg::layout::MARGIN;
 use crate::graph::draw::svg::xml::{Escaped, shortened};
+use crate::graph::draw::{Picture, Total};
 use crate::hazard::HazardKind;
 
 pub(super) const STYLE: &str = "
@@ -107,7 +107,8 @@ pub(super) fn write_legend(
     out: &mut String,
 ) -> Result<i64, fmt::Error> {
     const LINE: i64 = 20;
-    let [waves, nodes, barriers] = picture.total;
+    let Total { waves, nodes } = picture.total;
+    let barriers = picture.total.barriers();
     let left = MARGIN / 2;
     writeln!(
         out,
