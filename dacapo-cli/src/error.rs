@@ -46,6 +46,13 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file could not be written.
+    #[error("{name}: {source}")]
+    Write {
+        name: String,
+        #[source]
+        source: io::Error,
+    },
     /// A text is longer than this program reads.
     #[error("{name}: the text is longer than {limit} bytes, the most that is read")]
     TextTooLong { name: String, limit: u64 },

@@ -33,12 +33,8 @@ pub(crate) struct PassFlags {
     /// Encode every pass anew instead of planning it once and launching it again
     #[arg(long)]
     no_graph: bool,
-    /// Fuse no operations
-    #[arg(long)]
-    no_fuse: bool,
-    /// Keep operations in program order
-    #[arg(long)]
-    no_reorder: bool,
+    #[command(flatten)]
+    plans: PlanFlags,
     /// Decode steps submitted before the token of the first is known [default: 2]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=PassOptions::MOST_IN_FLIGHT as u64))]
     in_flight: Option<usize>,
@@ -48,9 +44,29 @@ impl PassFlags {
     pub(crate) fn options(self) -> PassOptions {
         PassOptions {
             graph: !self.no_graph,
+            in_flight: self.in_flight.unwrap_or(PassOptions::default().in_flight),
+            ..self.plans.options()
+        }
+    }
+}
+
+/// How passes are planned.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct PlanFlags {
+    /// Fuse no operations
+    #[arg(long)]
+    no_fuse: bool,
+    /// Keep operations in program order
+    #[arg(long)]
+    no_reorder: bool,
+}
+
+impl PlanFlags {
+    pub(crate) fn options(self) -> PassOptions {
+        PassOptions {
             fuse: !self.no_fuse,
             reorder: !self.no_reorder,
-            in_flight: self.in_flight.unwrap_or(PassOptions::default().in_flight),
+            ..PassOptions::default()
         }
     }
 }

@@ -10,11 +10,12 @@ use crate::graph::draw::svg::style::Palette;
 use crate::graph::draw::svg::xml::{Escaped, shortened};
 
 /// Characters of a name that a box shows at most.
-const LONGEST_NAME: usize = 24;
+const LONGEST_NAME: usize = 28;
 const PADDING: i64 = 8;
+/// Heights are even, so that boxes of any height have their middles on one line.
 const NAME_AND_GRID: i64 = 34;
 /// A line for each part of a fused node, and one for the rule.
-const PART: i64 = 15;
+const PART: i64 = 16;
 /// Parts that are listed at most.
 const PARTS: usize = 8;
 

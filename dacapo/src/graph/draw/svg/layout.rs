@@ -11,7 +11,7 @@ pub(super) const MARGIN: i64 = 36;
 /// Space between two boxes of a column.
 const BETWEEN: i64 = 10;
 /// Height of the numbers of waves.
-const HEADER: i64 = 16;
+const HEADER: i64 = 18;
 /// Between two tracks of lines, and of brackets.
 pub(super) const TRACK: i64 = 7;
 pub(super) const BRACKET: i64 = 16;

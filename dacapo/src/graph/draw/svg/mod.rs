@@ -81,7 +81,7 @@ fn write_waves(picture: &Picture<'_>, layout: &Layout, out: &mut String) -> fmt:
         writeln!(
             out,
             "<text class=\"wave\" x=\"{middle}\" y=\"{}\">wave {number}</text>",
-            column.top - 4
+            column.top - 6
         )?;
         let Some(cause) = picture.cause(number) else {
             continue;

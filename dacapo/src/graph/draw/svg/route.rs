@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use crate::graph::draw::Picture;
 use crate::graph::draw::svg::channel::Channel;
 use crate::graph::draw::svg::layout::{GAP, Layout, MARGIN, Placed, TRACK};
+use crate::graph::draw::svg::style::line;
 
 /// A place where lines run downwards: left of a column of a row.
 type Gap = (usize, usize);
@@ -17,7 +18,7 @@ pub(super) struct Routes {
 }
 
 /// A line's place among those in a gap.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Lane {
     gap: Gap,
     number: usize,
@@ -44,23 +45,54 @@ enum Way {
     Down {
         from: Placed,
         to: Placed,
-        out: Lane,
-        track: usize,
-        back: Lane,
-        /// For rows that do not follow each other: the track to the left of all, and the one above the last.
-        around: Option<(usize, usize)>,
+        detour: Detour,
     },
     /// Within a column.
     Beside { from: Placed, to: Placed },
+}
+
+/// How lines get from a box into a gap of another row.
+#[derive(Clone, Copy, Debug)]
+struct Detour {
+    out: Lane,
+    track: usize,
+    back: Lane,
+    /// For rows that do not follow each other: the track to the left of all, and the one above the last.
+    around: Option<(usize, usize)>,
 }
 
 struct Router {
     below: Vec<Channel>,
     left: Channel,
     gaps: HashMap<Gap, usize>,
+    /// Lines of one sort from one box into one gap share their way: the box, the gap, and the sort.
+    detours: HashMap<([i64; 3], Gap, &'static str), Detour>,
 }
 
 impl Router {
+    fn detour(&mut self, layout: &Layout, sort: &'static str, from: Placed, to: Placed) -> Detour {
+        let start = [from.row as i64, from.column as i64, from.offset];
+        let key = (start, left_of(to), sort);
+        if let Some(known) = self.detours.get(&key) {
+            return *known;
+        }
+        let (out, back) = (right_of(from), left_of(to));
+        let (out_x, back_x) = (gap_x(layout, out), gap_x(layout, back));
+        let next = from.row + 1 == to.row;
+        let end = if next { back_x } else { 0 };
+        let detour = Detour {
+            out: self.lane(out),
+            track: self.below[from.row].take(end, out_x),
+            back: self.lane(back),
+            around: (!next).then(|| {
+                let side = self.left.take(from.row as i64, to.row as i64 - 1);
+                (side, self.below[to.row - 1].take(0, back_x))
+            }),
+        };
+        self.detours.insert(key, detour);
+        detour
+    }
+
     fn lane(&mut self, gap: Gap) -> Lane {
         let lines = self.gaps.entry(gap).or_default();
         *lines += 1;
@@ -71,6 +103,19 @@ impl Router {
     }
 }
 
+fn right_of(placed: Placed) -> Gap {
+    (placed.row, placed.column + 1)
+}
+
+fn left_of(placed: Placed) -> Gap {
+    (placed.row, placed.column)
+}
+
+/// About where the lines in a gap are.
+fn gap_x(layout: &Layout, gap: Gap) -> i64 {
+    layout.column_x(gap.1) - GAP / 2
+}
+
 impl Routes {
     /// Finds ways for all edges, and tells the layout how many tracks they take.
     pub(super) fn new(picture: &Picture<'_>, layout: &mut Layout) -> Routes {
@@ -78,11 +123,17 @@ impl Routes {
             below: vec![Channel::default(); layout.rows.len()],
             left: Channel::default(),
             gaps: HashMap::new(),
+            detours: HashMap::new(),
         };
         let mut ways = Vec::with_capacity(picture.edges.len());
         for edge in &picture.edges {
             let ends = (layout.placed(edge.from), layout.placed(edge.to));
             let way = match ends {
+                (Some(from), Some(to)) if from.row != to.row => Way::Down {
+                    from,
+                    to,
+                    detour: router.detour(layout, line(edge.kind()), from, to),
+                },
                 (Some(from), Some(to)) => way(picture, layout, &mut router, from, to),
                 _ => Way::Hidden,
             };
@@ -147,21 +198,15 @@ impl Routes {
                 ];
                 rounded(&points)
             }
-            Way::Down {
-                from,
-                to,
-                out,
-                track,
-                back,
-                around,
-            } => {
+            Way::Down { from, to, detour } => {
                 let ((x, y), (end_x, end_y)) = (right(*from), left(*to));
-                let (out, back) = (self.lane_x(layout, out), self.lane_x(layout, back));
-                let track = layout.track_y(from.row, *track);
+                let out = self.lane_x(layout, &detour.out);
+                let back = self.lane_x(layout, &detour.back);
+                let track = layout.track_y(from.row, detour.track);
                 let mut points = vec![(x, y), (out, y), (out, track)];
-                if let Some((side, above)) = around {
-                    let side = MARGIN / 2 + TRACK * *side as i64;
-                    let above = layout.track_y(to.row - 1, *above);
+                if let Some((side, above)) = detour.around {
+                    let side = MARGIN / 2 + TRACK * side as i64;
+                    let above = layout.track_y(to.row - 1, above);
                     points.extend([(side, track), (side, above), (back, above)]);
                 } else {
                     points.push((back, track));
@@ -196,33 +241,6 @@ fn way(
     if from.row == to.row && from.column == to.column {
         return Way::Beside { from, to };
     }
-    let (out, back) = ((from.row, from.column + 1), (to.row, to.column));
-    let x = |gap: Gap| layout.column_x(gap.1) - GAP / 2;
-    if from.row != to.row {
-        let (out, back) = (router.lane(out), router.lane(back));
-        if from.row + 1 == to.row {
-            let track = router.below[from.row].take(x(out.gap), x(back.gap));
-            return Way::Down {
-                from,
-                to,
-                out,
-                track,
-                back,
-                around: None,
-            };
-        }
-        let track = router.below[from.row].take(0, x(out.gap));
-        let side = router.left.take(from.row as i64, to.row as i64 - 1);
-        let above = router.below[to.row - 1].take(0, x(back.gap));
-        return Way::Down {
-            from,
-            to,
-            out,
-            track,
-            back,
-            around: Some((side, above)),
-        };
-    }
     let between = layout.rows[from.row].waves.start + from.column + 1
         ..layout.rows[from.row].waves.start + to.column;
     let free = |end: Placed| {
@@ -237,7 +255,8 @@ fn way(
         let at_end = at_end && !between.is_empty() && !at_start;
         return Way::Straight { from, to, at_end };
     }
-    let track = router.below[from.row].take(x(out), x(back));
+    let (out, back) = (right_of(from), left_of(to));
+    let track = router.below[from.row].take(gap_x(layout, out), gap_x(layout, back));
     Way::Below {
         from,
         to,
