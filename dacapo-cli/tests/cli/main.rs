@@ -2,6 +2,7 @@
 
 mod errors;
 mod generate;
+mod graph;
 mod help;
 #[cfg(unix)]
 mod interrupt;
