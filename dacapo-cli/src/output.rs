@@ -24,17 +24,17 @@ impl Output {
         write!(self.out, "{text}").map_err(Error::Output)
     }
 
-    /// Writes bytes as they are.
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out.write_all(bytes).map_err(Error::Output)
-    }
-
     /// Writes a value as one line of JSON.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
         serde_json::to_writer(&mut self.out, value)
             .map_err(io::Error::from)
             .and_then(|()| self.out.write_all(b"\n"))
             .map_err(Error::Output)
+    }
+
+    /// Writes bytes as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.out.write_all(bytes).map_err(Error::Output)
     }
 
     /// Hands over everything written so far.

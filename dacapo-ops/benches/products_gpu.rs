@@ -1,10 +1,11 @@
-//! How fast a GPU multiplies weights: `cargo bench -p dacapo-ops --bench products_gpu [-- sweep] [-- TYPE]`, on the device that
-//! `DACAPO_DEVICE` names.
+//! How fast a GPU multiplies weights: `cargo bench -p dacapo-ops --bench products_gpu [-- sweep] [forms] [TYPE]`, on the
+//! device that `DACAPO_DEVICE` names.
 //!
 //! Each measurement is one submission of many products, over copies of the matrix that together exceed the caches; the
 //! device's own clock tells how long it took, the median of several counts. "side by side": nothing waits, as when several
 //! products of one layer run together. "in turn": a barrier stands between any two. Bytes are those of the weights as
-//! they lie in files. With `sweep`, every way to cut the work is tried and the best is named.
+//! they lie in files. With `sweep`, every way to cut the work is tried and the best is named; with `forms`, products in one dispatch with what
+//! goes before and after them are measured beside the dispatches that they stand for.
 #![allow(
     clippy::print_stdout,
     reason = "a benchmark reports on standard output"
@@ -13,11 +14,16 @@
 use std::time::{Duration, Instant};
 
 use dacapo::{
-    Backend, BufferView, Device, DeviceOptions, DeviceSelector, EncoderOptions, Hazards, MemoryKind,
+    Backend, BufferView, CommandEncoder, Device, DeviceOptions, DeviceSelector, EncoderOptions,
+    Hazards, MemoryKind,
 };
+use dacapo_ops::add::Add;
+use dacapo_ops::argmax::Argmax;
 use dacapo_ops::dtype::DType;
-use dacapo_ops::linear::{Epilogue, Linear, Shape};
+use dacapo_ops::linear::{Activation, Epilogue, Input, Linear, Norm, Product, Shape};
 use dacapo_ops::quant::WeightMatrix;
+use dacapo_ops::rms_norm::RmsNorm;
+use dacapo_ops::silu_mul::SiluMul;
 use dacapo_ops::tensor::Tensor;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -29,7 +35,8 @@ const WARM_UP: Duration = Duration::from_millis(200);
 const SHAPES: [(usize, usize); 2] = [(2048, 8192), (8192, 2048)];
 
 fn main() -> Result<()> {
-    let sweep = std::env::args().any(|argument| argument == "sweep");
+    let asked = |what: &str| std::env::args().any(|argument| argument == what);
+    let (sweep, forms) = (asked("sweep"), asked("forms"));
     let named = |dtype: &DType| std::env::args().any(|argument| argument == dtype.name());
     let any_named = DType::WEIGHTS.iter().any(named);
     let wanted = |dtype: &DType| !any_named || named(dtype);
@@ -67,6 +74,11 @@ fn main() -> Result<()> {
             );
             if sweep {
                 bench.sweep()?;
+            }
+            if forms {
+                for tokens in [1, 2, 4, 8] {
+                    bench.forms(tokens)?;
+                }
             }
         }
     }
@@ -107,10 +119,23 @@ impl Bench {
     /// The median time of one product, of `count` in a submission.
     fn time(&self, hazards: Hazards, tokens: usize, count: usize) -> Result<Duration> {
         let [rows, cols] = [self.weights[0].rows(), self.weights[0].cols()];
-        let x = Tensor::zeros(&self.device, "x", DType::F32, &[tokens, cols])?;
-        let outs =
-            (0..count).map(|_| Tensor::zeros(&self.device, "out", DType::F32, &[tokens, rows]));
-        let outs: Vec<Tensor> = outs.collect::<std::result::Result<_, _>>()?;
+        let x = self.zeros(&[tokens, cols])?;
+        let outs = (0..count).map(|_| self.zeros(&[tokens, rows]));
+        let outs: Vec<Tensor> = outs.collect::<Result<_>>()?;
+        self.time_of(hazards, count, |encoder, at| {
+            let (w, out) = (&self.weights[at % self.weights.len()], &outs[at]);
+            let (linear, scratch) = (&self.linear, &self.scratch);
+            Ok(linear.encode(encoder, w, &x, Epilogue::None, scratch, out)?)
+        })
+    }
+
+    /// The median time of what `encode` encodes, of `count` times in a submission.
+    fn time_of(
+        &self,
+        hazards: Hazards,
+        count: usize,
+        encode: impl Fn(&mut CommandEncoder, usize) -> Result<()>,
+    ) -> Result<Duration> {
         let options = EncoderOptions {
             label: "products",
             hazards: Some(hazards),
@@ -119,9 +144,8 @@ impl Bench {
         let started = Instant::now();
         while times.len() < REPEATS {
             let mut encoder = self.device.encoder_with(options)?;
-            for (w, out) in self.weights.iter().cycle().zip(&outs) {
-                self.linear
-                    .encode(&mut encoder, w, &x, Epilogue::None, &self.scratch, out)?;
+            for at in 0..count {
+                encode(&mut encoder, at)?;
             }
             let submission = encoder.commit()?;
             submission.wait()?;
@@ -133,6 +157,108 @@ impl Bench {
         }
         times.sort_unstable();
         Ok(times[times.len() / 2])
+    }
+
+    fn zeros(&self, shape: &[usize]) -> Result<Tensor> {
+        Ok(Tensor::zeros(
+            &self.device,
+            "activations",
+            DType::F32,
+            shape,
+        )?)
+    }
+
+    /// Measures each form beside the dispatches that it stands for, which wait for each other where they must.
+    fn forms(&self, tokens: usize) -> Result<()> {
+        let [rows, cols] = [self.weights[0].rows(), self.weights[0].cols()];
+        let (norm, silu) = (RmsNorm::new(&self.device)?, SiluMul::new(&self.device)?);
+        let (add, argmax) = (Add::new(&self.device)?, Argmax::new(&self.device)?);
+        let (h, x, weight) = (
+            self.zeros(&[tokens, cols])?,
+            self.zeros(&[tokens, cols])?,
+            self.zeros(&[cols])?,
+        );
+        let outs = [(); 3].map(|()| self.zeros(&[tokens, rows]));
+        let [gate, up, out] = match outs {
+            [Ok(gate), Ok(up), Ok(out)] => [gate, up, out],
+            _ => return Err("no memory for activations".into()),
+        };
+        let ids = Tensor::zeros(&self.device, "ids", DType::U32, &[tokens])?;
+        let linear = &self.linear;
+        let w = |at: usize| &self.weights[at % self.weights.len()];
+        let product = |e: &mut CommandEncoder, at: usize, x: &Tensor, out: &Tensor| {
+            linear.encode(e, w(at), x, Epilogue::None, &self.scratch, out)
+        };
+        let normed = Input {
+            x: &h,
+            norm: Some(Norm {
+                weight: &weight,
+                eps: 1e-5,
+            }),
+        };
+        let count = self.weights.len() / 2;
+        let time = |encode: &dyn Fn(&mut CommandEncoder, usize) -> Result<()>| {
+            self.time_of(Hazards::Manual, count, |e, at| {
+                encode(e, at)?;
+                e.barrier();
+                Ok(())
+            })
+        };
+        let report = |form: &str, apart: Duration, together: Duration| {
+            let [apart, together] = [apart, together].map(|time| time.as_secs_f64() * 1e6);
+            println!(
+                "       {tokens} tokens, {form}: {apart:.1} us apart, {together:.1} us together"
+            );
+        };
+        let apart = time(&|e, at| {
+            norm.encode(e, &h, &weight, 1e-5, &x)?;
+            e.barrier();
+            Ok(product(e, at, &x, &out)?)
+        })?;
+        let one = |e: &mut CommandEncoder, at, input: Input<'_>| {
+            let (w, epilogue, out) = (w(at), Epilogue::None, &out);
+            linear.encode_together(e, &[Product { w, epilogue, out }], input)
+        };
+        let together = time(&|e, at| Ok(one(e, at, normed)?))?;
+        report("norm and product", apart, together);
+        let apart = time(&|e, at| {
+            product(e, at, &x, &gate)?;
+            e.barrier();
+            Ok(add.encode(e, &out, &gate)?)
+        })?;
+        let together = time(&|e, at| {
+            let (linear, scratch) = (&self.linear, &self.scratch);
+            Ok(linear.encode(e, w(at), &x, Epilogue::Accumulate, scratch, &out)?)
+        })?;
+        report("product and sum", apart, together);
+        let three = |e: &mut CommandEncoder, at: usize| {
+            product(e, 2 * at, &x, &gate)?;
+            product(e, 2 * at + 1, &x, &up)?;
+            e.barrier();
+            silu.encode(e, &gate, &up, &out)
+        };
+        let apart = time(&|e, at| Ok(three(e, at)?))?;
+        let gated = |e: &mut CommandEncoder, at, input: Input<'_>| {
+            let weights = [w(2 * at), w(2 * at + 1)];
+            linear.encode_gated(e, weights, Activation::Silu, input, &out)
+        };
+        let together = time(&|e, at| Ok(gated(e, at, Input::from(&x))?))?;
+        report("gate, up and silu", apart, together);
+        let apart = time(&|e, at| {
+            norm.encode(e, &h, &weight, 1e-5, &x)?;
+            e.barrier();
+            Ok(three(e, at)?)
+        })?;
+        let together = time(&|e, at| Ok(gated(e, at, normed)?))?;
+        report("norm, gate, up and silu", apart, together);
+        let apart = time(&|e, at| {
+            product(e, at, &x, &out)?;
+            e.barrier();
+            Ok(argmax.encode(e, &out, &ids)?)
+        })?;
+        let together = time(&|e, at| Ok(linear.encode_argmax(e, w(at), &x, &ids)?))?;
+        report("product and argmax", apart, together);
+        Ok(())
     }
 
     fn sweep(&self) -> Result<()> {

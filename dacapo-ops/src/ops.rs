@@ -50,12 +50,14 @@ macro_rules! ops {
 impl Ops {
     /// The rules by which a plan makes fewer of these operations' dispatches, in the order in which they are to be tried.
     pub fn fusion_rules(&self) -> Vec<FusionRule> {
-        [
-            self.linear.fusion_rules(),
-            self.rope_append.fusion_rules(),
-            self.rms_norm.fusion_rules(),
-        ]
-        .concat()
+        let (products, norms) = (self.linear.fusion_rules(), self.rms_norm.fusion_rules());
+        // On a GPU products take both the sum after them and the norm before them along; on the processor a sum is better
+        // off with the norm that follows.
+        let in_order = match self.linear.on_gpu() {
+            true => [products, self.rope_append.fusion_rules(), norms],
+            false => [norms, self.rope_append.fusion_rules(), products],
+        };
+        in_order.concat()
     }
 }
 

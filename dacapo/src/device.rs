@@ -1,6 +1,7 @@
 //! Opening a device, and what all its handles share.
 
 mod accounts;
+mod turn;
 
 use core::fmt;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +12,7 @@ use parking_lot::Mutex;
 use crate::backend::vulkan::{self, VulkanDevice};
 use crate::backend::{self, Refused, cpu};
 use crate::counters::{AtomicCounters, Counters};
-use crate::encoder::{CommandEncoder, EncoderOptions, Order, Recording, Submitted};
+use crate::encoder::{CommandEncoder, EncoderOptions, Order, Recording};
 use crate::error::{Error, Result};
 use crate::info::{
     AbsentBackend, Backend, DeviceInfo, DeviceKind, Devices, GpuFeatures, Limits, MemoryBudget,
@@ -23,6 +24,7 @@ use crate::residency::Residency;
 use crate::submission::{Record, Submission};
 use crate::timeline::Timeline;
 use accounts::{AllocationIds, Budget};
+pub(crate) use turn::Turn;
 
 /// A device that runs kernels. Cheap to clone; all clones share one queue.
 #[derive(Clone)]
@@ -488,42 +490,19 @@ impl DeviceCore {
         }
     }
 
-    pub(crate) fn submit(
-        self: &Arc<DeviceCore>,
-        mut recording: Box<Recording>,
-    ) -> Result<Submission> {
-        let record = self.record();
-        let mut submitted = self.submitted.lock();
-        let number = *submitted + 1;
-        *submitted = number;
-        let mut uses = recording.allocations();
-        let granted =
-            uses.try_for_each(|(allocation, used)| allocation.begin_device_use(number, used));
-        drop(uses);
-        match &granted {
+    /// Runs what was recorded, after everything that was submitted before.
+    pub(crate) fn submit(self: &Arc<DeviceCore>, recording: Box<Recording>) -> Result<Submission> {
+        let mut turn = Turn::begin(self, 1);
+        match turn.claim(recording.allocations()) {
             Ok(()) => {
-                let flushed = self.residency.flush();
-                let counts = Counters {
-                    submissions: 1,
-                    dispatches: recording.counts.dispatches
-                        + u64::from(recording.waves.dispatches()),
-                    residency_flushes: u64::from(flushed),
-                    ..recording.counts
-                };
-                self.counters.add(&counts);
+                turn.submit(recording);
+                Ok(turn.end())
             }
-            // Buffers that were granted wait for this number, so it is submitted all the same, empty.
-            Err(_) => recording.reset(),
+            Err(refused) => {
+                turn.cancel(recording);
+                Err(refused)
+            }
         }
-        recording.submitted = Some(Submitted {
-            number,
-            core: self.clone(),
-            record: record.clone(),
-            started: None,
-        });
-        self.backend.submit(recording);
-        drop(submitted);
-        granted.map(|()| Submission::new(self.clone(), record, number))
     }
 
     /// Waits for submission `number`; false when the deadline came first.

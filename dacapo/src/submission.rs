@@ -21,7 +21,7 @@ pub struct Submission {
     number: u64,
 }
 
-/// What is known of one submission. Used again once nobody holds a handle.
+/// What is known of one submission, whose parts end one after the other. Used again once nobody holds a handle.
 #[derive(Default)]
 pub(crate) struct Record {
     finished: Mutex<Finished>,
@@ -31,6 +31,8 @@ pub(crate) struct Record {
 struct Finished {
     times: Option<GpuTimes>,
     failure: Option<Arc<SubmissionFailure>>,
+    /// Whether a part will fail that has not been finished yet.
+    gave_up: bool,
     fetched: Vec<u8>,
 }
 
@@ -44,16 +46,31 @@ pub struct GpuTimes {
 }
 
 impl Record {
+    /// Adds how the next part ended; gives the first failure so far.
     pub(crate) fn finish(
         &self,
         times: GpuTimes,
         failure: Option<Arc<SubmissionFailure>>,
         fetched: &[u8],
-    ) {
+    ) -> Option<Arc<SubmissionFailure>> {
         let mut finished = self.finished.lock();
-        finished.times = Some(times);
-        finished.failure = failure;
+        let start = finished.times.map_or(times.start, |times| times.start);
+        finished.times = Some(GpuTimes { start, ..times });
+        if finished.failure.is_none() {
+            finished.failure = failure;
+        }
         finished.fetched.extend_from_slice(fetched);
+        finished.failure.clone()
+    }
+
+    /// Whether a part has failed, or will.
+    pub(crate) fn has_failed(&self) -> bool {
+        let finished = self.finished.lock();
+        finished.gave_up || finished.failure.is_some()
+    }
+
+    pub(crate) fn give_up(&self) {
+        self.finished.lock().gave_up = true;
     }
 
     /// Forgets everything and keeps the memory.
@@ -61,6 +78,7 @@ impl Record {
         let finished = self.finished.get_mut();
         finished.times = None;
         finished.failure = None;
+        finished.gave_up = false;
         finished.fetched.clear();
     }
 }
@@ -115,7 +133,9 @@ impl Submission {
 
     /// When the device began and ended it; `None` until it has completed.
     pub fn gpu_times(&self) -> Option<GpuTimes> {
-        self.record.finished.lock().times
+        // Parts may have ended when the submission has not.
+        let times = self.record.finished.lock().times;
+        times.filter(|_| self.is_complete())
     }
 
     /// The bytes that the launch fetched, after waiting for it; none if it was to fetch none.

@@ -3,7 +3,10 @@
 mod common;
 
 use common::{buffer, vulkan};
-use dacapo::{Arg, Bytes, Device, Error, GpuWithout, Grid, Kernel, KernelSource, MemoryKind, Wgsl};
+use dacapo::{
+    Arg, Bytes, Device, Error, Executable, GpuWithout, Graph, Grid, Kernel, KernelSource, Launch,
+    MemoryKind, PlanOptions, Split, Update, Wgsl,
+};
 
 /// The device with all extras, without each of those that change what is recorded, and without all of them.
 fn each() -> impl Iterator<Item = Device> {
@@ -312,5 +315,51 @@ fn dispatches_beyond_this_devices_limits_are_refused() {
             text.contains("native CPU") && text.contains("WGSL"),
             "{text}"
         );
+    }
+}
+
+#[test]
+fn executables_are_launched_and_patched() {
+    for device in each() {
+        let kernel = echo(&device, 3);
+        let [x, y, z] = [(); 3].map(|()| buffer(&device, 3));
+        let graph = Graph::capture(&device, |encoder| {
+            encoder.dispatch(&kernel, (&x, Bytes(&[1u32, 2, 3])), common::one())?;
+            encoder.copy(&x, &y)?;
+            encoder.dispatch(&kernel, (&x, Bytes(&[4u32, 5, 6])), common::one())
+        });
+        let plan = graph.unwrap().plan(&PlanOptions::default()).unwrap();
+        let mut executable = plan.instantiate_with(Split { first: 1, rest: 1 }).unwrap();
+        let launch = |executable: &Executable, value: u32| {
+            let values = [value; 3];
+            let updates = [Update::new(&z, &values)];
+            let launch = Launch {
+                label: "fallback",
+                updates: &updates,
+                fetch: Some(&y),
+            };
+            let other = Launch {
+                fetch: Some(&z),
+                ..launch
+            };
+            [launch, other].map(|launch| executable.launch_with(&launch).unwrap())
+        };
+        let before = [launch(&executable, 7), launch(&executable, 8)];
+        executable
+            .set_inline(0, bytemuck::bytes_of(&[9u32, 9, 9]))
+            .unwrap();
+        let after = launch(&executable, 9);
+        for ([y, z], (first, second)) in [
+            (&before[0], ([1, 2, 3], 7)),
+            (&before[1], ([1, 2, 3], 8)),
+            (&after, ([9, 9, 9], 9)),
+        ] {
+            assert_eq!(y.fetched::<u32>().unwrap(), first);
+            assert_eq!(z.fetched::<u32>().unwrap(), [second; 3]);
+        }
+        assert_eq!(x.read::<u32>().unwrap(), [4, 5, 6]);
+        plan.replay_with("parts", Split { first: 1, rest: 1 })
+            .unwrap();
+        assert_eq!(y.read::<u32>().unwrap(), [1, 2, 3]);
     }
 }

@@ -654,7 +654,7 @@ fn values_can_be_passed_on_and_inputs_shared() {
                 double(world, encoder, &world.x, &world.y)
             }
         };
-        let plan = world.plan_with(&[shared.clone()], encode(false));
+        let plan = world.plan_with(core::slice::from_ref(&shared), encode(false));
         assert_eq!(names(&plan), ["double_twin"], "the partner may come first");
         let plan = world.plan_with(&[shared], encode(true));
         assert_eq!(plan.graph().nodes().len(), 3, "the input has changed");

@@ -5,15 +5,19 @@
 mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use common::{buffer, device, step_kernel};
 use dacapo::{
-    Access, Buffer, BufferPool, Bytes, Device, Graph, Grid, Kernel, KernelSource, PoolOptions,
-    Result, SharedMemory,
+    Access, Buffer, BufferPool, Bytes, Device, Graph, Grid, Kernel, KernelSource, Launch,
+    PlanOptions, PoolOptions, Result, SharedMemory, Split, Update,
 };
 
 struct Counting;
+
+/// Held by the test that counts.
+static ALONE: Mutex<()> = Mutex::new(());
 
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
@@ -72,6 +76,7 @@ impl Pass {
 
 #[test]
 fn encoding_running_waiting_and_replaying_allocate_nothing() {
+    let _alone = ALONE.lock().unwrap();
     for threads in [1, 3] {
         let device = device(threads);
         let source = KernelSource::new("shared")
@@ -93,7 +98,7 @@ fn encoding_running_waiting_and_replaying_allocate_nothing() {
         let pool = BufferPool::new(&device, PoolOptions::default());
         let block = pool.allocate(1000).unwrap();
         let mut result = [0u32; 16];
-        let mut round = || {
+        let round = || {
             let mut encoder = pass.device.encoder("live").unwrap();
             pass.encode(&mut encoder).unwrap();
             encoder.fill(&block, 1).unwrap();
@@ -101,18 +106,58 @@ fn encoding_running_waiting_and_replaying_allocate_nothing() {
             graph.replay("replay").unwrap().wait().unwrap();
             pass.buffers[3].read_into(&mut result).unwrap();
         };
-        // The first rounds grow what later ones use again, and threads may still be starting: a round that
-        // allocated each time would do so in every window.
-        let window = || {
-            let before = ALLOCATIONS.load(Ordering::Relaxed);
-            (0..200).for_each(|_| round());
-            ALLOCATIONS.load(Ordering::Relaxed) - before
-        };
-        let counts: Vec<usize> = std::iter::repeat_with(window).take(3).collect();
-        assert!(counts[0] > 0, "the counter counts");
-        assert!(
-            counts.contains(&0),
-            "{threads} threads: {counts:?} allocations in 200 rounds each"
-        );
+        assert_steady(&format!("{threads} threads"), round);
     }
+}
+
+#[test]
+fn launching_updating_and_fetching_allocate_nothing() {
+    let _alone = ALONE.lock().unwrap();
+    common::on_devices(2, |device| {
+        let [x, y] = [(); 2].map(|()| buffer(&device, 64));
+        let step = step_kernel(&device);
+        let graph = Graph::capture(&device, |encoder| {
+            for value in 0..40u32 {
+                let mut scope = encoder.scope("step");
+                scope.dispatch(&step, (&x, Bytes(&value)), Grid::groups([1, 1, 1]))?;
+                scope.copy(&x, &y)?;
+            }
+            Ok::<(), dacapo::Error>(())
+        });
+        let plan = graph.unwrap().plan(&PlanOptions::default()).unwrap();
+        let split = Split { first: 8, rest: 8 };
+        let executable = plan.instantiate_with(split).unwrap();
+        let part = x.slice(..16).unwrap();
+        let mut result = [0u32; 64];
+        let round = || {
+            let values = [7u32; 4];
+            let launch = Launch {
+                label: "step",
+                updates: &[Update::new(&part, &values)],
+                fetch: Some(&y),
+            };
+            let plain = executable.launch("plain").unwrap();
+            let [first, second] = [(); 2].map(|()| executable.launch_with(&launch).unwrap());
+            second.fetched_into(&mut result).unwrap();
+            first.wait().unwrap();
+            plain.wait().unwrap();
+        };
+        assert_steady(&device.info().name, round);
+    });
+}
+
+/// Some of the first rounds may allocate what later ones use again, and threads may still be starting: rounds that
+/// allocated each time would do so in every window.
+fn assert_steady(what: &str, mut round: impl FnMut()) {
+    let mut window = || {
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        (0..200).for_each(|_| round());
+        ALLOCATIONS.load(Ordering::Relaxed) - before
+    };
+    let counts = [(); 3].map(|()| window());
+    assert!(counts[0] > 0, "the counter counts");
+    assert!(
+        counts.contains(&0),
+        "{what}: {counts:?} allocations in 200 rounds each"
+    );
 }

@@ -18,7 +18,7 @@ pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
 }
 
 /// `x[i] += y[i]`; both hold the same number of elements.
-pub(super) fn add(isa: Isa, x: &mut [f32], y: &[f32]) {
+pub(crate) fn add(isa: Isa, x: &mut [f32], y: &[f32]) {
     vector::dispatch(isa, Add(x, y));
 }
 

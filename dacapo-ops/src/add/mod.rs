@@ -1,6 +1,6 @@
 //! Elementwise sum: the residual connection.
 
-mod cpu;
+pub(crate) mod cpu;
 #[cfg(test)]
 mod tests;
 

@@ -5,7 +5,7 @@ use bytemuck::{Pod, Zeroable};
 use dacapo::{KernelFault, Workgroup};
 
 use super::gather;
-use crate::linear::{fault, weights};
+use crate::linear::{fault, isa, weights};
 
 /// What a dispatch tells its workgroups.
 #[repr(C)]
@@ -23,11 +23,11 @@ pub(super) struct Params {
 /// Workgroup `t` writes row `t`. Slots: table, ids, output.
 pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     let params: Params = group.inline();
-    let (isa, table) = weights(group, params.level, params.dtype, params.rows, params.cols)?;
+    let table = weights(group, 0, params.dtype, [params.rows, params.cols])?;
     let token = group.id()[0] as usize;
     let range = token * table.cols()..(token + 1) * table.cols();
     // SAFETY: workgroup `t` alone writes row `t`.
     let out = unsafe { group.write::<f32>(2, range) };
     let ids = &group.read::<u32>(1)[token..=token];
-    gather(isa, &table, ids, out).map_err(fault)
+    gather(isa(params.level)?, &table, ids, out).map_err(fault)
 }

@@ -30,7 +30,7 @@ fn run(group: &Workgroup<'_>, form: Form) {
 /// `out[i] = gelu(gate[i]) * up[i]`, relative error of the gelu below 2e-5 above 1e-30.
 ///
 /// All hold the same number of elements.
-pub(super) fn gelu_mul(isa: Isa, form: Form, gate: &[f32], up: &[f32], out: &mut [f32]) {
+pub(crate) fn gelu_mul(isa: Isa, form: Form, gate: &[f32], up: &[f32], out: &mut [f32]) {
     vector::dispatch(
         isa,
         GeluMul {

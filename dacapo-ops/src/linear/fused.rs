@@ -2,7 +2,7 @@
 
 use dacapo::{BufferView, CommandEncoder};
 
-use super::{Activation, CHECK, Epilogue, Form, Input, Linear, Operands, Product};
+use super::{Activation, CHECK, Epilogue, Form, Input, Linear, MANY, Operands, Product};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -39,7 +39,10 @@ impl Linear {
         check_norm(&input)?;
         match &self.form {
             Form::Gpu(gpu) => gpu.encode_together(encoder, &operands, input.norm),
-            Form::Cpu { .. } => on_the_processor(),
+            Form::Cpu { matvec, .. } => {
+                few(operands[0].tokens)?;
+                matvec.encode_together(encoder, &operands, input.norm)
+            }
         }
     }
 
@@ -69,7 +72,10 @@ impl Linear {
         check_norm(&input)?;
         match &self.form {
             Form::Gpu(gpu) => gpu.encode_gated(encoder, &operands, activation, input.norm),
-            Form::Cpu { .. } => on_the_processor(),
+            Form::Cpu { matvec, .. } => {
+                few(operands[0].tokens)?;
+                matvec.encode_gated(encoder, &operands, activation, input.norm)
+            }
         }
     }
 
@@ -118,7 +124,8 @@ impl Linear {
         };
         match &self.form {
             Form::Gpu(gpu) => gpu.encode_argmax(encoder, &operands, input.norm, found),
-            Form::Cpu { .. } => on_the_processor(),
+            // Its workgroups do not wait for each other, which those that share a search must.
+            Form::Cpu { .. } => unfused("the processor searches a product in a second dispatch"),
         }
     }
 }
@@ -158,7 +165,12 @@ pub(super) fn unfused<T>(reason: impl Into<Box<str>>) -> Result<T> {
     })
 }
 
-/// For what the processor has no kernel for.
-pub(crate) fn on_the_processor<T>() -> Result<T> {
-    unfused("the processor has no kernel for it")
+/// Whether the processor multiplies so many tokens row by row.
+fn few(tokens: u32) -> Result<()> {
+    match tokens < MANY {
+        true => Ok(()),
+        false => unfused(format!(
+            "the processor takes fewer than {MANY} tokens, not {tokens}"
+        )),
+    }
 }

@@ -2,8 +2,8 @@
 
 use dacapo::{FusionRule, Link, Match, Unfit};
 
-use super::gpu::{INPUT, OUT};
 use super::recorded::{Recorded, RecordedEpilogue, RecordedNorm, RecordedProduct, Then};
+use super::slots::{INPUT, OUT};
 use super::{Activation, Linear};
 use crate::dtype::DType;
 use crate::gelu_mul;
@@ -25,13 +25,44 @@ const NORM_X: u32 = 0;
 const NORM_WEIGHT: u32 = 1;
 const NORMED: u32 = 2;
 
+/// Names of the rules of sums.
+const MATVEC_SUMS: [&str; 2] = ["matvec, residual add", "matvec, bias"];
+const MATMUL_SUMS: [&str; 2] = ["matmul, residual add", "matmul, bias"];
+
 impl Linear {
     /// Gates and what they multiply, products of the same activations, sums after products, the search of the greatest
-    /// and norms before products become one dispatch with them; in this order.
+    /// and norms before products become one dispatch with them; in this order. On the processor only products of the same
+    /// activations and sums after few tokens' do: the others were no faster there (`docs/rejected-optimizations.md`).
     pub fn fusion_rules(&self) -> Vec<FusionRule> {
-        let mut rules = vec![
+        if !self.on_gpu() {
+            return [self.several(), self.sums("matvec", MATVEC_SUMS)].concat();
+        }
+        let gates = vec![
             self.gated("gate and up products, silu_mul", "silu_mul"),
             self.gated("gate and up products, gelu_mul", "gelu_mul"),
+        ];
+        let link = Link::Vanishing {
+            from: (0, OUT),
+            to: (1, LOGITS),
+        };
+        let argmax = self.rule("matvec, argmax", &["matvec", "argmax"], &[link], greatest);
+        let sums = [
+            self.sums("matvec", MATVEC_SUMS),
+            self.sums("matmul", MATMUL_SUMS),
+        ];
+        let rules = [
+            gates,
+            self.several(),
+            sums.concat(),
+            vec![argmax],
+            self.norms(),
+        ];
+        rules.concat()
+    }
+
+    /// Products of the same activations.
+    fn several(&self) -> Vec<FusionRule> {
+        vec![
             self.rule(
                 "three products of one input",
                 &["matvec"; 3],
@@ -51,27 +82,28 @@ impl Linear {
                         .beside(linear.recorded(found, 1)?)
                 },
             ),
-        ];
-        for (op, residual, bias) in [
-            ("matvec", "matvec, residual add", "matvec, bias"),
-            ("matmul", "matmul, residual add", "matmul, bias"),
-        ] {
-            let link = Link::Vanishing {
-                from: (0, OUT),
-                to: (1, ADDED),
-            };
-            rules.push(self.rule(residual, &[op, "add"], &[link], accumulated));
-            let link = Link::Passed {
-                from: (0, OUT),
-                to: (1, ADD_TO),
-            };
-            rules.push(self.rule(bias, &[op, "add"], &[link], biased));
-        }
-        let link = Link::Vanishing {
+        ]
+    }
+
+    /// A product that is added to something, or to which a row is added.
+    fn sums(&self, op: &'static str, [residual, bias]: [&'static str; 2]) -> Vec<FusionRule> {
+        let added = Link::Vanishing {
             from: (0, OUT),
-            to: (1, LOGITS),
+            to: (1, ADDED),
         };
-        rules.push(self.rule("matvec, argmax", &["matvec", "argmax"], &[link], greatest));
+        let added_to = Link::Passed {
+            from: (0, OUT),
+            to: (1, ADD_TO),
+        };
+        vec![
+            self.rule(residual, &[op, "add"], &[added], accumulated),
+            self.rule(bias, &[op, "add"], &[added_to], biased),
+        ]
+    }
+
+    /// Norms before products.
+    fn norms(&self) -> Vec<FusionRule> {
+        let mut rules = Vec::new();
         // Weights of different types, such as keys and values of mixed quantisations, have the norm twice.
         let linear = self.clone();
         let links = [1, 2].map(|place| Link::Vanishing {

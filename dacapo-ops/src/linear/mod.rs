@@ -8,7 +8,11 @@ mod fusion;
 mod fusion_tests;
 mod gpu;
 mod operands;
+mod processor;
+#[cfg(test)]
+mod processor_tests;
 mod recorded;
+pub(crate) mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +30,6 @@ use crate::matvec::MatVec;
 use crate::quant::{Q15Group, WeightMatrix};
 use crate::simd::Isa;
 use crate::tensor::Tensor;
-pub(crate) use fused::on_the_processor;
 use gpu::GpuLinear;
 pub use gpu::Shape;
 pub use operands::{Activation, Epilogue, Input, Norm, Product};
@@ -197,6 +200,11 @@ impl Linear {
         Ok(())
     }
 
+    /// Whether its device is a GPU.
+    pub(crate) fn on_gpu(&self) -> bool {
+        matches!(self.form, Form::Gpu(_))
+    }
+
     fn operands<'a>(&self, product: &Product<'a>, x: &'a Tensor) -> Result<Operands<'a>> {
         operands(CHECK, product, self.shape_of("w", product.w)?, x)
     }
@@ -261,18 +269,17 @@ pub(crate) fn scratch_bytes(tokens: usize, cols: usize) -> u64 {
     row.saturating_mul(tokens as u64)
 }
 
-/// The weights bound at slot 0, and the level that inline bytes name.
+/// The weights bound at a slot; inline bytes name their type.
 pub(crate) fn weights<'a>(
     group: &Workgroup<'a>,
-    level: u32,
+    slot: u32,
     dtype: u32,
-    rows: u32,
-    cols: u32,
-) -> Result<(Isa, WeightMatrix<'a>), KernelFault> {
+    [rows, cols]: [u32; 2],
+) -> Result<WeightMatrix<'a>, KernelFault> {
     let dtype = DType::from_number(dtype)
         .ok_or_else(|| KernelFault::new(format!("there is no element type number {dtype}")))?;
-    let w = WeightMatrix::new(dtype, rows as usize, cols as usize, group.read::<u8>(0));
-    Ok((isa(level)?, w.map_err(fault)?))
+    let bytes = group.read::<u8>(slot);
+    WeightMatrix::new(dtype, rows as usize, cols as usize, bytes).map_err(fault)
 }
 
 /// The level that inline bytes name.

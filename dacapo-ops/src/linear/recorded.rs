@@ -3,7 +3,7 @@
 use dacapo::{BufferView, CommandEncoder, Match, Unfit};
 use smallvec::SmallVec;
 
-use super::fused::on_the_processor;
+use super::processor;
 use super::{Activation, Epilogue, Form, Input, Linear, Norm, Product};
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -53,7 +53,7 @@ impl Linear {
     pub(super) fn recorded(&self, found: &Match<'_>, place: usize) -> Result<Recorded, Unfit> {
         match &self.form {
             Form::Gpu(gpu) => gpu.recorded(found, place),
-            Form::Cpu { .. } => Ok(on_the_processor()?),
+            Form::Cpu { .. } => processor::recorded(found, place),
         }
     }
 
@@ -77,6 +77,9 @@ impl Linear {
             }
             (Then::Argmax { found }, [output], _) => {
                 self.argmax(encoder, output.w, input, output.out, found.clone())
+            }
+            (Then::Write, [product], Form::Cpu { matvec, .. }) if input.norm.is_none() => {
+                matvec.encode(encoder, &self.operands(product, input.x)?)
             }
             _ => self.encode_together(encoder, &products, input),
         }

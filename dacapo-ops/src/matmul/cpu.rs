@@ -7,7 +7,9 @@ use bytemuck::{AnyBitPattern, Pod, Zeroable};
 use dacapo::{KernelFault, Workgroup};
 
 use super::{QUANTIZE_ROWS, TILE_ROWS, TILE_TOKENS, exact, quantized};
+use crate::add::cpu::add;
 use crate::error::Error;
+use crate::linear::slots::{INPUT, Put, SLOTS};
 use crate::linear::{fault, isa, weights};
 use crate::quant::{Q15Group, WeightMatrix, quantize_row};
 use crate::simd::Isa;
@@ -25,6 +27,10 @@ pub(super) struct Params {
     pub(super) dtype: u32,
     /// Number of the [`crate::simd::Level`].
     pub(super) level: u32,
+    /// Number of the [`Put`].
+    pub(super) put: u32,
+    /// Whether activations are quantised.
+    pub(super) quantized: u32,
 }
 
 /// Workgroup `i` quantises rows `i * QUANTIZE_ROWS ..`. Slots: activations, their integers.
@@ -43,14 +49,14 @@ pub(super) fn quantize(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     Ok(())
 }
 
-/// A tile over f32 activations. Slots: weights, activations, bias if any, output.
-pub(super) fn float<const BIAS: bool>(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
-    tile::<f32, BIAS>(group, |cols| cols, exact)
+/// A tile over f32 activations.
+pub(super) fn float(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    tile::<f32>(group, |cols| cols, exact)
 }
 
-/// A tile over quantised activations. Slots as for [`float`].
-pub(super) fn integer<const BIAS: bool>(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
-    tile::<Q15Group, BIAS>(group, Q15Group::count, quantized)
+/// A tile over quantised activations.
+pub(super) fn integer(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
+    tile::<Q15Group>(group, Q15Group::count, quantized)
 }
 
 /// `product` of one tile.
@@ -60,30 +66,41 @@ type Product<T> =
 /// Workgroup `[i, j]` computes rows `i * TILE_ROWS ..` for tokens `j * TILE_TOKENS ..`; a row of activations takes
 /// `per_row(cols)` elements.
 #[inline]
-fn tile<T: AnyBitPattern, const BIAS: bool>(
+fn tile<T: AnyBitPattern>(
     group: &mut Workgroup<'_>,
     per_row: impl Fn(usize) -> usize,
     product: Product<T>,
 ) -> Result<(), KernelFault> {
     let params: Params = group.inline();
-    let (isa, w) = weights(group, params.level, params.dtype, params.rows, params.cols)?;
+    let isa = isa(params.level)?;
+    let w = weights(
+        group,
+        SLOTS[0].first,
+        params.dtype,
+        [params.rows, params.cols],
+    )?;
     let [i, j, _] = group.id().map(|id| id as usize);
     let rows = i * TILE_ROWS..((i + 1) * TILE_ROWS).min(w.rows());
     let tokens = j * TILE_TOKENS..((j + 1) * TILE_TOKENS).min(params.tokens as usize);
     let per_row = per_row(w.cols());
-    let x = &group.read::<T>(1)[tokens.start * per_row..tokens.end * per_row];
-    let bias = BIAS.then(|| &group.read::<f32>(2)[rows.clone()]);
+    let x = &group.read::<T>(INPUT)[tokens.start * per_row..tokens.end * per_row];
+    let put = Put::of_number(params.put);
+    let bias = (put == Some(Put::Bias)).then(|| &group.read::<f32>(SLOTS[0].bias)[rows.clone()]);
     let count = tokens.len() * rows.len();
     let y = &mut group.shared::<f32>()[..count];
     product(isa, &w, rows.clone(), x, tokens.len(), y).map_err(fault)?;
     for (t, token) in tokens.enumerate() {
         let at = token * w.rows();
         // SAFETY: workgroup `[i, j]` alone writes its rows of its tokens, and holds one token's at a time.
-        let out =
-            unsafe { group.write::<f32>(2 + u32::from(BIAS), at + rows.start..at + rows.end) };
-        out.copy_from_slice(&group.shared::<f32>()[t * rows.len()..][..rows.len()]);
-        for (y, b) in out.iter_mut().zip(bias.unwrap_or_default()) {
-            *y += b;
+        let out = unsafe { group.write::<f32>(SLOTS[0].out, at + rows.start..at + rows.end) };
+        let sums = &group.shared::<f32>()[t * rows.len()..][..rows.len()];
+        if put == Some(Put::Add) {
+            add(isa, out, sums);
+            continue;
+        }
+        out.copy_from_slice(sums);
+        if let Some(bias) = bias {
+            add(isa, out, bias);
         }
     }
     Ok(())

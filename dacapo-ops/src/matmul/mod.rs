@@ -16,11 +16,13 @@ mod tests;
 pub use product::{exact, quantized};
 
 use dacapo::{
-    Access, BufferView, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory,
+    Access, BufferView, Bytes, CommandEncoder, CpuEntry, Device, Grid, Kernel, KernelSource,
+    SharedMemory,
 };
 
 use crate::error::Result;
-use crate::linear::{Epilogue, Operands, on_the_processor};
+use crate::linear::slots::{INPUT, Put, SLOTS};
+use crate::linear::{Epilogue, Operands};
 use crate::quant::Q15Group;
 use crate::simd::{Isa, Level};
 
@@ -40,10 +42,10 @@ const QUANTIZE_ROWS: u32 = 8;
 #[derive(Clone, Debug)]
 pub(crate) struct MatMul {
     quantize: Kernel,
-    /// Over f32 activations: plain, with bias.
-    float: [Kernel; 2],
-    /// Over quantised activations: plain, with bias.
-    integer: [Kernel; 2],
+    /// Over f32 activations, by [`Put`].
+    float: [Kernel; 3],
+    /// Over quantised activations.
+    integer: [Kernel; 3],
     isa: Isa,
 }
 
@@ -56,35 +58,38 @@ impl MatMul {
             .inline::<cpu::Params>()
             .cpu(cpu::quantize);
         let tile = (TILE_ROWS * TILE_TOKENS * size_of::<f32>()) as u32;
-        let source = |name| {
-            KernelSource::new(name)
-                .op("matmul")
-                .binding::<u8>(0, Access::Read)
-                .binding::<f32>(1, Access::Read)
-                .binding::<f32>(2, Access::Write)
-                .overwrites(2)
+        let source = |name, put, entry: CpuEntry| {
+            let source = KernelSource::new(name)
+                .op(match put {
+                    Put::Plain | Put::Bias => "matmul",
+                    Put::Add => "matmul_add",
+                })
+                .binding::<u8>(SLOTS[0].first, Access::Read)
+                .binding::<f32>(INPUT, Access::Read)
                 .inline::<cpu::Params>()
                 .shared_memory(SharedMemory::Fixed(tile))
+                .cpu(entry);
+            SLOTS[0].bind(source, put)
         };
-        let bias = |name| {
-            KernelSource::new(name)
-                .op("matmul")
-                .binding::<u8>(0, Access::Read)
-                .binding::<f32>(1, Access::Read)
-                .binding::<f32>(2, Access::Read)
-                .binding::<f32>(3, Access::Write)
-                .overwrites(3)
-                .inline::<cpu::Params>()
-                .shared_memory(SharedMemory::Fixed(tile))
+        let forms = |names: [&'static str; 3], entry: CpuEntry| -> Result<[Kernel; 3]> {
+            let [plain, bias, add] = names;
+            Ok([
+                device.kernel(&source(plain, Put::Plain, entry))?,
+                device.kernel(&source(bias, Put::Bias, entry))?,
+                device.kernel(&source(add, Put::Add, entry))?,
+            ])
         };
-        let float = source("matmul").cpu(cpu::float::<false>);
-        let float_bias = bias("matmul_bias").cpu(cpu::float::<true>);
-        let integer = source("matmul_integer").cpu(cpu::integer::<false>);
-        let integer_bias = bias("matmul_integer_bias").cpu(cpu::integer::<true>);
         Ok(MatMul {
             quantize: device.kernel(&quantize)?,
-            float: [device.kernel(&float)?, device.kernel(&float_bias)?],
-            integer: [device.kernel(&integer)?, device.kernel(&integer_bias)?],
+            float: forms(["matmul", "matmul_bias", "matmul_add"], cpu::float)?,
+            integer: forms(
+                [
+                    "matmul_integer",
+                    "matmul_integer_bias",
+                    "matmul_integer_add",
+                ],
+                cpu::integer,
+            )?,
             isa,
         })
     }
@@ -97,7 +102,7 @@ impl MatMul {
         quantized: &BufferView,
     ) -> Result<()> {
         let grid = Grid::groups([operands.tokens.div_ceil(QUANTIZE_ROWS), 1, 1]);
-        let params = self.params(operands);
+        let params = self.params(operands, true);
         let args = (operands.x.view(), quantized, Bytes(&params));
         Ok(encoder.dispatch(&self.quantize, args, grid)?)
     }
@@ -109,7 +114,7 @@ impl MatMul {
         operands: &Operands<'_>,
         quantized: &BufferView,
     ) -> Result<()> {
-        self.encode(encoder, &self.integer, operands, quantized)
+        self.encode(encoder, &self.integer, operands, quantized, true)
     }
 
     /// Encodes the product with activations as they are; `operands` have been checked.
@@ -118,41 +123,46 @@ impl MatMul {
         encoder: &mut CommandEncoder,
         operands: &Operands<'_>,
     ) -> Result<()> {
-        self.encode(encoder, &self.float, operands, operands.x.view())
+        self.encode(encoder, &self.float, operands, operands.x.view(), false)
     }
 
     fn encode(
         &self,
         encoder: &mut CommandEncoder,
-        kernels: &[Kernel; 2],
+        kernels: &[Kernel; 3],
         operands: &Operands<'_>,
         input: &BufferView,
+        quantized: bool,
     ) -> Result<()> {
-        let params = self.params(operands);
+        let params = self.params(operands, quantized);
         let params = Bytes(&params);
         let grid = Grid::groups([
             operands.rows.div_ceil(TILE_ROWS as u32),
             operands.tokens.div_ceil(TILE_TOKENS as u32),
             1,
         ]);
+        let kernel = &kernels[Put::of(operands.epilogue) as usize];
         let (w, out) = (operands.w.view(), operands.out.view());
         match operands.epilogue {
-            Epilogue::None => encoder.dispatch(&kernels[0], (w, input, out, params), grid)?,
-            Epilogue::Bias(bias) => {
-                encoder.dispatch(&kernels[1], (w, input, bias.view(), out, params), grid)?;
+            Epilogue::None | Epilogue::Accumulate => {
+                encoder.dispatch(kernel, (w, input, out, params), grid)?;
             }
-            Epilogue::Accumulate => return on_the_processor(),
+            Epilogue::Bias(bias) => {
+                encoder.dispatch(kernel, (w, input, out, bias.view(), params), grid)?;
+            }
         }
         Ok(())
     }
 
-    fn params(&self, operands: &Operands<'_>) -> cpu::Params {
+    fn params(&self, operands: &Operands<'_>, quantized: bool) -> cpu::Params {
         cpu::Params {
             rows: operands.rows,
             cols: operands.cols,
             tokens: operands.tokens,
             dtype: operands.w.dtype() as u32,
             level: self.isa.level() as u32,
+            put: Put::number(Some(Put::of(operands.epilogue))),
+            quantized: u32::from(quantized),
         }
     }
 

@@ -8,26 +8,39 @@
 mod avx512;
 mod cpu;
 mod exact;
+#[cfg(test)]
+mod fused_tests;
 mod half_floats;
 mod integer;
 mod product;
 #[cfg(test)]
 mod tests;
+mod variant;
 
+pub(crate) use cpu::Params;
 pub use product::{exact, quantized};
+pub(crate) use variant::activation;
 
-use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dacapo::{Arg, CommandEncoder, Device, Grid, Kernel};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use crate::error::Result;
-use crate::linear::{Epilogue, Operands, on_the_processor};
-use crate::quant::Q15Group;
+use crate::linear::slots::{MATRICES, Put};
+use crate::linear::{Activation, Epilogue, Norm, Operands};
 use crate::simd::Isa;
+use variant::{Job, Variant};
 
-/// The product of few vectors with a weight matrix, each on its own; [`crate::linear::Linear`] chooses when.
+/// The product of few vectors with weight matrices, each on its own; [`crate::linear::Linear`] chooses when.
 #[derive(Clone, Debug)]
 pub(crate) struct MatVec {
-    plain: Kernel,
-    bias: Kernel,
+    /// One matrix, by [`Put`].
+    single: [Kernel; 3],
+    /// What else was asked for.
+    kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
     isa: Isa,
 }
 
@@ -36,27 +49,10 @@ const MAX_QUANTIZED_COLS: usize = 48 * 1024;
 
 impl MatVec {
     pub(crate) fn new(device: &Device, isa: Isa) -> Result<MatVec> {
-        let max = (Q15Group::count(MAX_QUANTIZED_COLS) * size_of::<Q15Group>()) as u32;
-        let source = |name| {
-            KernelSource::new(name)
-                .op("matvec")
-                .binding::<u8>(0, Access::Read)
-                .binding::<f32>(1, Access::Read)
-                .inline::<cpu::Params>()
-                .shared_memory(SharedMemory::Dynamic { max })
-        };
-        let plain = source("matvec")
-            .binding::<f32>(2, Access::Write)
-            .overwrites(2)
-            .cpu(cpu::entry::<false>);
-        let bias = source("matvec_bias")
-            .binding::<f32>(2, Access::Read)
-            .binding::<f32>(3, Access::Write)
-            .overwrites(3)
-            .cpu(cpu::entry::<true>);
+        let single = |put| device.kernel(&Variant::single(put).source());
         Ok(MatVec {
-            plain: device.kernel(&plain)?,
-            bias: device.kernel(&bias)?,
+            single: [single(Put::Plain)?, single(Put::Bias)?, single(Put::Add)?],
+            kernels: Arc::default(),
             isa,
         })
     }
@@ -67,17 +63,58 @@ impl MatVec {
         encoder: &mut CommandEncoder,
         operands: &Operands<'_>,
     ) -> Result<()> {
+        self.encode_together(encoder, std::slice::from_ref(operands), None)
+    }
+
+    /// Up to [`MATRICES`] products of the same activations and type of weights; they have been checked.
+    pub(crate) fn encode_together(
+        &self,
+        encoder: &mut CommandEncoder,
+        products: &[Operands<'_>],
+        norm: Option<Norm<'_>>,
+    ) -> Result<()> {
+        let mut puts = [None; MATRICES];
+        for (put, product) in puts.iter_mut().zip(products) {
+            *put = Some(Put::of(product.epilogue));
+        }
+        self.encode_job(encoder, Job::Each(puts), products, norm)
+    }
+
+    /// The activation of the first product times the second, both of one shape and written to one output; they have been
+    /// checked.
+    pub(crate) fn encode_gated(
+        &self,
+        encoder: &mut CommandEncoder,
+        gate_up: &[Operands<'_>; 2],
+        activation: Activation,
+        norm: Option<Norm<'_>>,
+    ) -> Result<()> {
+        self.encode_job(encoder, Job::Gated(activation), gate_up, norm)
+    }
+
+    fn encode_job(
+        &self,
+        encoder: &mut CommandEncoder,
+        job: Job,
+        matrices: &[Operands<'_>],
+        norm: Option<Norm<'_>>,
+    ) -> Result<()> {
         let &Operands {
-            w,
-            x,
-            out,
-            rows,
-            cols,
-            tokens,
-            ..
-        } = operands;
+            w, x, cols, tokens, ..
+        } = &matrices[0];
         let quantized = w.dtype().is_quantized() && w.cols() <= MAX_QUANTIZED_COLS;
-        let per_group = rows_per_group(rows, cols);
+        let mut rows = [0; MATRICES];
+        for (rows, matrix) in rows.iter_mut().zip(matrices) {
+            *rows = matrix.rows;
+        }
+        let all_rows = rows
+            .iter()
+            .fold(0, |all: u32, rows| all.saturating_add(*rows));
+        let height = match job {
+            Job::Each(_) => all_rows,
+            Job::Gated(_) => rows[0],
+        };
+        let per_group = rows_per_group(height, cols);
         let params = cpu::Params {
             rows,
             cols,
@@ -85,23 +122,50 @@ impl MatVec {
             per_group,
             level: self.isa.level() as u32,
             quantized: u32::from(quantized),
+            normed: u32::from(norm.is_some()),
+            eps: norm.map_or(0.0, |norm| norm.eps),
+            puts: job.puts().map(Put::number),
+            activation: job.activation().map_or(0, variant::number),
         };
-        let groups = if quantized {
-            Q15Group::count(w.cols())
-        } else {
-            0
-        };
-        let grid = Grid::groups([rows.div_ceil(per_group), tokens, 1])
-            .with_shared_memory((groups * size_of::<Q15Group>()) as u32);
-        let (w, x, out, params) = (w.view(), x.view(), out.view(), Bytes(&params));
-        match operands.epilogue {
-            Epilogue::None => encoder.dispatch(&self.plain, (w, x, out, params), grid)?,
-            Epilogue::Bias(bias) => {
-                encoder.dispatch(&self.bias, (w, x, bias.view(), out, params), grid)?;
+        let mut args = SmallVec::<[Arg<'_>; 14]>::new();
+        for (at, matrix) in matrices.iter().enumerate() {
+            args.push(Arg::view(matrix.w.view()));
+            if at == 0 {
+                args.push(Arg::view(x.view()));
             }
-            Epilogue::Accumulate => return on_the_processor(),
+            // The gate and what it multiplies have one output.
+            if at == 0 || !matches!(job, Job::Gated(_)) {
+                args.push(Arg::view(matrix.out.view()));
+            }
+            if let Epilogue::Bias(bias) = matrix.epilogue {
+                args.push(Arg::view(bias.view()));
+            }
+            if at == 0 {
+                args.extend(norm.map(|norm| Arg::view(norm.weight.view())));
+            }
+        }
+        args.push(Arg::bytes(&params));
+        let grid = Grid::groups([height.div_ceil(per_group), tokens, 1])
+            .with_shared_memory(params.shared_bytes());
+        let variant = Variant {
+            job,
+            norm: norm.is_some(),
+        };
+        match variant.as_single() {
+            Some(put) => encoder.dispatch(&self.single[put as usize], &args[..], grid)?,
+            None => encoder.dispatch(&self.kernel(encoder, variant)?, &args[..], grid)?,
         }
         Ok(())
+    }
+
+    fn kernel(&self, encoder: &CommandEncoder, variant: Variant) -> Result<Kernel> {
+        let mut kernels = self.kernels.lock();
+        if let Some(kernel) = kernels.get(&variant) {
+            return Ok(kernel.clone());
+        }
+        let kernel = encoder.device().kernel(&variant.source())?;
+        kernels.insert(variant, kernel.clone());
+        Ok(kernel)
     }
 }
 

@@ -57,6 +57,19 @@ pub fn quantized(
     Ok(())
 }
 
+/// Starts to fetch the first of some rows, which will be multiplied soon: products fetch ahead, but not what they begin
+/// with.
+pub(super) fn fetch(w: &WeightMatrix<'_>, rows: Range<usize>) {
+    /// What a product has fetched before it reaches it.
+    const BYTES: usize = 4096;
+    #[cfg(target_arch = "x86_64")]
+    if let Ok(bytes) = w.row_range(rows) {
+        for line in bytes[..bytes.len().min(BYTES)].chunks(64) {
+            avx512::fetch(line);
+        }
+    }
+}
+
 fn integer_rows(
     isa: Isa,
     dtype: DType,

@@ -6,7 +6,7 @@ use bytemuck::Zeroable;
 
 use super::*;
 use crate::dtype::DType;
-use crate::quant::quantize_row;
+use crate::quant::{Q15Group, quantize_row};
 use crate::testing::{Case, Random};
 
 fn run(isa: Isa, case: &Case, rows: Range<usize>, x: &[f32], integer: bool) -> Vec<f32> {

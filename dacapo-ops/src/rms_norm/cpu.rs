@@ -69,7 +69,7 @@ fn rows(group: &Workgroup<'_>, slot: u32) -> (Range<usize>, f32) {
 /// Writes the norm of each row of `x` to `out`; relative error below 5e-7.
 ///
 /// Rows are as long as `weight`, and `x` and `out` hold the same whole number of them.
-pub(super) fn rms_norm(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
+pub(crate) fn rms_norm(isa: Isa, x: &[f32], weight: &[f32], eps: f32, out: &mut [f32]) {
     vector::dispatch(
         isa,
         RmsNorm {

@@ -21,7 +21,7 @@ pub(super) fn entry(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
 /// error 1e-36 times `up`).
 ///
 /// All hold the same number of elements.
-pub(super) fn silu_mul(isa: Isa, gate: &[f32], up: &[f32], out: &mut [f32]) {
+pub(crate) fn silu_mul(isa: Isa, gate: &[f32], up: &[f32], out: &mut [f32]) {
     vector::dispatch(isa, SiluMul { gate, up, out });
 }
 

@@ -1,7 +1,7 @@
 //! The gated unit of llama-like feed-forward layers: `silu(gate) * up` (Shazeer 2020, "GLU Variants
 //! Improve Transformer", SwiGLU).
 
-mod cpu;
+pub(crate) mod cpu;
 #[cfg(test)]
 mod tests;
 

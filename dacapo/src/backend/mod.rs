@@ -53,8 +53,8 @@ pub(crate) trait Device: Send + Sync + Any {
     /// An empty command list to be prepared: one that runs first in a launch, or behind others.
     fn part(&self, first: bool) -> Box<dyn Encoder>;
 
-    /// Runs a recording asynchronously, after those submitted before it, and then calls
-    /// [`DeviceCore::complete`](crate::device::DeviceCore::complete) with it.
+    /// Runs a recording asynchronously, after those submitted before it, and then completes it. One that is void is
+    /// completed without running.
     fn submit(&self, recording: Box<Recording>);
 
     /// Whether a race between dispatches is undefined behaviour of this process, so that missing barriers are

@@ -42,6 +42,8 @@ pub(crate) struct Submitted {
     pub(crate) number: u64,
     pub(crate) core: Arc<DeviceCore>,
     pub(crate) record: Arc<Record>,
+    /// Whether nothing else of the submission comes after this.
+    pub(crate) is_last: bool,
     pub(crate) started: Option<Instant>,
 }
 
@@ -90,8 +92,18 @@ impl Recording {
         for bound in updates.iter().map(|(target, _)| target).chain(&fetch) {
             self.retained.include(bound.view, bound.access);
         }
+        self.keep(launched);
+    }
+
+    /// Keeps what `launched` uses, and counts as what it does.
+    pub(crate) fn keep(&mut self, launched: Arc<Launched>) {
         self.counts = launched.counts;
         self.launched = Some(launched);
+    }
+
+    /// How many dispatches it runs.
+    pub(crate) fn dispatches(&self) -> u64 {
+        self.counts.dispatches + u64::from(self.waves.dispatches())
     }
 
     /// What it uses. An allocation can come twice.
@@ -128,6 +140,19 @@ impl Recording {
         }
     }
 
+    /// Whether it comes after a part of the same submission that has failed, and so should not run.
+    pub(crate) fn is_void(&self) -> bool {
+        let submitted = self.submitted.as_ref();
+        submitted.is_some_and(|submitted| submitted.record.has_failed())
+    }
+
+    /// Notes that it will fail, so that what comes after it does not run.
+    pub(crate) fn give_up(&self) {
+        if let Some(submitted) = &self.submitted {
+            submitted.record.give_up();
+        }
+    }
+
     /// The number of the submission.
     pub(crate) fn number(&self) -> u64 {
         self.submitted
@@ -149,6 +174,7 @@ impl Recording {
             number,
             core,
             record,
+            is_last,
             started,
         }) = self.submitted.take()
         else {
@@ -166,19 +192,25 @@ impl Recording {
                 fault: outcome.fault,
             })
         });
+        let times = GpuTimes {
+            start: core.since_opened(started),
+            end: core.since_opened(ended),
+        };
+        let fetched = match failure {
+            None => self.native.fetched(),
+            Some(_) => &[],
+        };
+        let failure = record.finish(times, failure, fetched);
         for (allocation, used) in self.allocations() {
             if used.writes {
                 allocation.end_device_write(failure.as_ref());
             }
         }
-        let times = GpuTimes {
-            start: core.since_opened(started),
-            end: core.since_opened(ended),
-        };
-        record.finish(times, failure, self.native.fetched());
         // Drops what callers own, such as imported memory.
         panics::contain(|| core.recycle(self));
-        core.spare_record(record);
+        if is_last {
+            core.spare_record(record);
+        }
         // Whoever waits may drop the device then, and should be the last who holds it.
         let timeline = core.timeline.clone();
         drop(core);

@@ -161,6 +161,10 @@ impl Allocation {
     /// Notes that submission `number` uses this allocation; refused while the host has it mapped in a way
     /// that conflicts.
     pub(crate) fn begin_device_use(&self, number: u64, used: DeviceUse) -> Result<()> {
+        if self.read_only {
+            // Nobody writes it, so nobody has to wait.
+            return Ok(());
+        }
         let mut users = self.users.lock();
         if let Some(map) = users.maps.iter().find(|map| map.writes || used.writes) {
             let asked = if used.writes {

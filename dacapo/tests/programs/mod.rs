@@ -5,6 +5,7 @@ pub(crate) mod fusing;
 mod kernels;
 pub(crate) mod meaning;
 pub(crate) mod oracle;
+pub(crate) mod patches;
 pub(crate) mod play;
 pub(crate) mod random;
 

@@ -39,7 +39,7 @@ pub(crate) struct Dispatch {
 }
 
 impl Dispatch {
-    fn conflicts(&self, earlier: &Dispatch) -> bool {
+    pub(crate) fn conflicts(&self, earlier: &Dispatch) -> bool {
         self.wild
             || earlier.wild
             || self.touches.iter().any(|a| {

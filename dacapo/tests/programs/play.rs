@@ -27,6 +27,8 @@ pub(crate) struct Run<'p> {
     pub(crate) oracle: Oracle,
     /// Puts every barrier that the oracle asks for.
     pub(crate) place_barriers: bool,
+    /// Puts each dispatch into a scope that is called like its place in `dispatched`.
+    pub(crate) numbers: bool,
     /// The operation of each dispatch, over all encoders.
     pub(crate) dispatched: Vec<Op>,
 }
@@ -108,6 +110,7 @@ impl<'p> Run<'p> {
             pool: BufferPool::new(&player.device, options),
             oracle: Oracle::default(),
             place_barriers: false,
+            numbers: false,
             dispatched: Vec::new(),
         }
     }
@@ -198,19 +201,24 @@ impl<'p> Run<'p> {
         if self.place_barriers && self.oracle.needs_barrier(&next) {
             encoder.barrier();
         }
-        self.dispatch(call, encoder).unwrap();
+        if self.numbers {
+            let number = self.dispatched.len().to_string();
+            self.dispatch(call, &mut encoder.scope(&number)).unwrap();
+        } else {
+            self.dispatch(call, encoder).unwrap();
+        }
         self.oracle.dispatch(next);
         self.dispatched.push(op.clone());
     }
 
-    fn plain(&self, span: &Span) -> BufferView {
+    pub(crate) fn plain(&self, span: &Span) -> BufferView {
         let cell = self.player.cell;
         let (start, end) = (span.bytes.start * cell, span.bytes.end * cell);
         let space = &self.spaces[&span.space];
         space.slice(start as u64..end as u64).unwrap()
     }
 
-    fn grid(&self, place: usize) -> BufferView {
+    pub(crate) fn grid(&self, place: usize) -> BufferView {
         let first = (place * 12 * self.player.cell) as u64;
         self.spaces[&GRID_SPACE].slice(first..first + 12).unwrap()
     }
@@ -277,6 +285,6 @@ impl<'p> Run<'p> {
     }
 }
 
-fn is_builtin(kind: Kind) -> bool {
+pub(crate) fn is_builtin(kind: Kind) -> bool {
     matches!(kind, Kind::Copy | Kind::Fill | Kind::SetGrid)
 }

@@ -186,7 +186,7 @@ fn resolve_span(raw: &RawSpan, spaces: &[(usize, usize)]) -> Span {
 }
 
 /// Whether a written argument overlaps another one.
-fn refused(call: &Call) -> bool {
+pub(crate) fn refused(call: &Call) -> bool {
     let uses = call.kind.uses();
     let pairs = (0..uses.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
     pairs

@@ -30,7 +30,7 @@ pub(super) struct Report {
     barriers_greedy64: u32,
     barriers_program_order: u32,
     /// Values that were given memory of their own.
-    renamed: usize,
+    renamed_values: usize,
     /// How often each rule fired.
     fusions: BTreeMap<&'static str, usize>,
     near_misses: Vec<Miss>,
@@ -87,7 +87,7 @@ impl Report {
             barriers: waves.saturating_sub(1),
             barriers_greedy64: report.renamed.barriers_greedy64,
             barriers_program_order: report.renamed.barriers_program_order,
-            renamed: report.moved.len(),
+            renamed_values: report.moved.len(),
             fusions: report.fusion.counts().into_iter().collect(),
             near_misses: misses(plan),
             passes: Passes {

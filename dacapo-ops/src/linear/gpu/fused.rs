@@ -30,11 +30,7 @@ impl GpuLinear {
     ) -> Result<()> {
         let mut puts = [None; MATRICES];
         for (put, product) in puts.iter_mut().zip(products) {
-            *put = Some(match product.epilogue {
-                Epilogue::None => Put::Plain,
-                Epilogue::Bias(_) => Put::Bias,
-                Epilogue::Accumulate => Put::Add,
-            });
+            *put = Some(Put::of(product.epilogue));
         }
         self.encode_few(encoder, Job::Each(puts), products, norm, None)
     }

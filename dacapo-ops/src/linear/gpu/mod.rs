@@ -35,7 +35,6 @@ use crate::quant::WeightMatrix;
 use crate::tensor::Tensor;
 use pack::Layout;
 pub use variant::Shape;
-pub(super) use variant::{INPUT, OUT};
 use variant::{Job, MATRICES, Put, Variant, Way};
 
 /// Bytes of the first plane that are packed at a time.

@@ -3,6 +3,7 @@
 use crate::dtype::DType;
 use crate::gelu_mul::Form;
 use crate::linear::Activation;
+pub(super) use crate::linear::slots::{INPUT, MATRICES, NORM, Put, SLOTS, Slots};
 
 /// What a kernel is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -51,57 +52,6 @@ pub(super) enum Job {
     /// The index of the greatest; only few tokens.
     Argmax,
 }
-
-/// How a sum is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Put {
-    Plain,
-    Bias,
-    /// Added to what is there.
-    Add,
-}
-
-/// Most matrices of a kernel.
-pub(super) const MATRICES: usize = 3;
-
-/// What a matrix binds.
-pub(super) struct Slots {
-    pub(super) first: u32,
-    pub(super) second: u32,
-    pub(super) out: u32,
-    pub(super) bias: u32,
-}
-
-/// Slots of each matrix.
-pub(super) const SLOTS: [Slots; MATRICES] = [
-    Slots {
-        first: 0,
-        second: 1,
-        out: 3,
-        bias: 4,
-    },
-    Slots {
-        first: 6,
-        second: 7,
-        out: 8,
-        bias: 9,
-    },
-    Slots {
-        first: 10,
-        second: 11,
-        out: 12,
-        bias: 13,
-    },
-];
-
-/// Slot of the activations.
-pub(in crate::linear) const INPUT: u32 = 2;
-
-/// Slot of the only output, or the first.
-pub(in crate::linear) const OUT: u32 = SLOTS[0].out;
-
-/// Slot of the norm's weight.
-pub(super) const NORM: u32 = 5;
 
 /// Slot of the memory through which workgroups that look for the greatest pass each other what they found.
 pub(super) const FOUND: u32 = 4;

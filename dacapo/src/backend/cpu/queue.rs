@@ -27,6 +27,10 @@ pub(super) fn lead(queue: &Queue, mut crew: Crew, limits: &Limits) {
     let scratch = Scratch::new(crew.workers());
     while let Some(mut recording) = queue.next() {
         recording.start();
+        if recording.is_void() {
+            recording.complete(Ok(()));
+            continue;
+        }
         let native: &mut dyn Any = &mut *recording.native;
         let outcome = match native.downcast_mut::<CpuEncoder>() {
             Some(commands) => run_all(commands, &mut crew, &scratch, limits),

@@ -43,6 +43,8 @@ pub(super) struct VulkanEncoder {
     complaint: Option<Refused>,
     /// What stands around the parts of a launch.
     frame: Option<Frame>,
+    /// Bytes that the launch fetches.
+    fetches: u64,
     /// What the queue runs: nothing for an empty encoder.
     submitted: Vec<vk::CommandBuffer>,
 }
@@ -94,6 +96,7 @@ impl VulkanEncoder {
             refused: None,
             complaint: None,
             frame: None,
+            fetches: 0,
             submitted: Vec::new(),
         }
     }
@@ -164,6 +167,7 @@ impl VulkanEncoder {
             }
         }
         self.submitted.push(closing);
+        self.fetches = launch.fetch.map_or(0, |source| source.range.len());
         Ok(())
     }
 
@@ -435,6 +439,7 @@ impl backend::Encoder for VulkanEncoder {
         (self.ran, self.wave, self.ordered) = (Stages::NONE, Stages::NONE, Stages::NONE);
         self.open_labels = 0;
         self.submitted.clear();
+        self.fetches = 0;
     }
 
     fn prepare(mut self: Box<Self>) -> Result<Arc<dyn backend::Prepared>, Refused> {
@@ -453,7 +458,10 @@ impl backend::Encoder for VulkanEncoder {
     }
 
     fn fetched(&self) -> &[u8] {
-        self.frame.as_ref().map_or(&[], Frame::fetched)
+        match &self.frame {
+            Some(frame) => frame.fetched(self.fetches),
+            None => &[],
+        }
     }
 }
 

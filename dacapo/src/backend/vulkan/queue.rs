@@ -20,10 +20,16 @@ pub(super) struct Job {
 /// Hands a recording to the device; the device's queue signals its number when it has run.
 pub(super) fn submit(gpu: &Gpu, jobs: &Jobs<Job>, mut recording: Box<Recording>) {
     let number = recording.number();
-    let submitted = encoder(&mut recording)
-        .finish()
-        .and_then(|commands| gpu.submit(commands, Some(number), vk::Fence::null()))
-        .and_then(|()| encoder(&mut recording).validated());
+    let submitted = match recording.is_void() {
+        true => Err(Refused::Other("an earlier part has failed".into())),
+        false => encoder(&mut recording)
+            .finish()
+            .and_then(|commands| gpu.submit(commands, Some(number), vk::Fence::null()))
+            .and_then(|()| encoder(&mut recording).validated()),
+    };
+    if submitted.is_err() {
+        recording.give_up();
+    }
     jobs.push(Job {
         recording,
         number,

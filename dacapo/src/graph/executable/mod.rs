@@ -5,6 +5,7 @@ mod launch;
 mod parameters;
 mod patch;
 mod record;
+mod replay;
 mod topology;
 mod workers;
 
@@ -71,6 +72,12 @@ impl Split {
     pub const LAUNCHED: Split = Split {
         first: 128,
         rest: 128,
+    };
+
+    /// What a plan that runs once uses if nothing else is asked for.
+    pub const REPLAYED: Split = Split {
+        first: 64,
+        rest: 256,
     };
 }
 

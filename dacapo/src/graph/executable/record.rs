@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::access::Access;
 use crate::backend::{self, Bound, Dispatch, Groups, INDIRECT_BYTES};
 use crate::counters::Counters;
-use crate::encoder::{BarrierCause, Kept, MAX_BINDINGS, Retained, Waves, counter};
+use crate::encoder::{Kept, MAX_BINDINGS, Retained, counter};
 use crate::graph::executable::Split;
 use crate::graph::node::NodeExtent;
 use crate::graph::{Graph, Node, OpenScopes, Plan, ScopeStep};
@@ -96,27 +96,15 @@ pub(super) fn kept(nodes: &[Node]) -> Kept {
 
 /// What a run of the plan counts as.
 pub(super) fn counts(plan: &Plan) -> Counters {
-    let graph = plan.graph();
-    let order = graph.device.core.order(Some(graph.hazards));
+    let nodes = plan.graph().nodes.len();
     let mut counts = Counters {
         replays: 1,
-        dispatches: graph.nodes.len() as u64,
+        dispatches: nodes as u64,
+        barriers_elided: (nodes - plan.waves().len()) as u64,
         ..Counters::default()
     };
-    let mut waves = Waves::default();
-    for wave in plan.waves() {
-        let nodes = &graph.nodes[wave.clone()];
-        if wave.start > 0 {
-            let mut uses = nodes.iter().map(|node| node.kernel.uses(&node.accesses));
-            let cause = uses.find_map(|uses| waves.cause(order, uses));
-            let cause = cause.unwrap_or(BarrierCause::Explicit);
-            *counter(&mut counts, &cause) += 1;
-            waves.barrier(cause);
-        }
-        counts.barriers_elided += nodes.len() as u64 - 1;
-        for node in nodes {
-            waves.dispatch(order, node.kernel.uses(&node.accesses));
-        }
+    for barrier in plan.barriers() {
+        *counter(&mut counts, &barrier.cause) += 1;
     }
     counts
 }

@@ -11,7 +11,7 @@ fn watched(without: GpuWithout) -> Option<Device> {
 }
 
 /// With old and new barriers.
-fn on_watched(test: impl Fn(&Device)) {
+pub(super) fn on_watched(test: impl Fn(&Device)) {
     for synchronization2 in [false, true] {
         let without = GpuWithout {
             synchronization2,
@@ -105,8 +105,8 @@ const ENABLES: (&str, &str) = (
 
 #[test]
 fn a_missing_barrier_between_submissions_is_noticed() {
-    if std::env::var_os(ENABLES.0).is_none() {
-        in_another_process("a_missing_barrier_between_submissions_is_noticed");
+    let test = "a_missing_barrier_between_submissions_is_noticed";
+    if !looks_across_submissions(module_path!(), test) {
         return;
     }
     on_watched(|device| {
@@ -117,9 +117,18 @@ fn a_missing_barrier_between_submissions_is_noticed() {
     });
 }
 
-/// Runs a test of this module with the variable set.
-fn in_another_process(test: &str) {
-    let module = module_path!().split_once("::").unwrap().1;
+/// Whether the layer looks across submissions here; otherwise the test has been run where it does.
+pub(super) fn looks_across_submissions(module: &str, test: &str) -> bool {
+    let here = std::env::var_os(ENABLES.0).is_some();
+    if !here {
+        in_another_process(module, test);
+    }
+    here
+}
+
+/// Runs a test with the variable set.
+fn in_another_process(module: &str, test: &str) {
+    let module = module.split_once("::").unwrap().1;
     let output = std::process::Command::new(std::env::current_exe().unwrap())
         .args([&format!("{module}::{test}"), "--exact", "--nocapture"])
         .env(ENABLES.0, ENABLES.1)

@@ -2,6 +2,7 @@
 
 mod canaries;
 mod faults;
+mod launches;
 
 use core::any::Any;
 use std::io::Write;
