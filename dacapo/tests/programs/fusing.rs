@@ -2,7 +2,8 @@
 #![allow(unsafe_code, reason = "kernels write their part of a buffer")]
 
 use dacapo::{
-    Access, Arg, Device, FusionRule, Grid, Kernel, KernelFault, KernelSource, Link, Wgsl, Workgroup,
+    Access, Arg, Device, FusionRule, Grid, Kernel, KernelFault, KernelSource, Link, Unfit, Wgsl,
+    Workgroup,
 };
 
 use super::play::Player;
@@ -37,7 +38,12 @@ pub(crate) fn rules(player: &Player) -> Vec<FusionRule> {
             move |found, encoder| {
                 let seeds: [u32; 2] = [found.inline(0)?, found.inline(1)?];
                 let view = found.view(1, 0)?;
-                let grid = found.node(1).grid().as_grid();
+                let [first, second] = [0, 1].map(|place| found.node(place).grid());
+                let same = format!("{first:?}") == format!("{second:?}");
+                if !same || second.indirect().is_some() {
+                    return Err(Unfit::new("the two may have different grids"));
+                }
+                let grid = second.as_grid();
                 Ok(encoder.dispatch(&twice, [Arg::view(view), Arg::bytes(&seeds)], grid)?)
             },
         ),
@@ -97,7 +103,8 @@ fn twin(device: &Device) -> Kernel {
 fn cpu_twice(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     let [first, second]: [u32; 2] = group.inline();
     let from = group.id()[0] as usize * CHUNK;
-    let end = (from + CHUNK).min(group.len::<u8>(0));
+    let len = group.len::<u8>(0);
+    let (from, end) = (from.min(len), (from + CHUNK).min(len));
     // SAFETY: workgroup `n` alone touches chunk `n`.
     let bytes = unsafe { group.write::<u8>(0, from..end) };
     for (at, byte) in (from..).zip(bytes) {
