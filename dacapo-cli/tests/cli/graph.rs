@@ -17,7 +17,9 @@ fn number(report: &Value, key: &str) -> u64 {
 
 #[test]
 fn figures_agree_with_each_other() {
-    ["llama-gqa.q4_1.gguf", "qwen3.bf16-q8_0.gguf"].map(|name| figures_agree(&tiny(name)));
+    for name in ["llama-gqa.q4_1.gguf", "qwen3.bf16-q8_0.gguf"] {
+        figures_agree(&tiny(name));
+    }
 }
 
 fn figures_agree(model: &str) {
