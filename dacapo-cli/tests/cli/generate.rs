@@ -88,8 +88,8 @@ fn the_text_on_vulkan_is_that_of_the_processor() {
         let model = tiny(model);
         let arguments = twenty_tokens(&model);
         let answer = |device: &str, more: &[&str]| {
-            let arguments = arguments.iter().chain(&["--json", "--device", device]);
-            json(arguments.chain(more))
+            let on = ["--json", "--device", device];
+            json(arguments.iter().chain(&on).chain(more))
         };
         let (cpu, vulkan) = (answer("cpu", &[]), answer("vulkan", &[]));
         assert_eq!(cpu["tokens"], vulkan["tokens"], "{model}");
