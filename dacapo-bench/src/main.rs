@@ -5,11 +5,14 @@
 //! what the one before wrote. Only recording is timed, from opening the encoder to its end; the work then runs, and
 //! its result is checked, before the next round.
 //!
+//! Then what dacapo takes to launch 800 of these dispatches that were recorded before.
+//!
 //! Usage: `cargo run --release -- [DEVICE] [DISPATCHES] [ROUNDS]`
 
 mod by_dacapo;
 mod by_hand;
 mod by_wgpu;
+mod launches;
 mod work;
 
 use std::time::Duration;
@@ -64,7 +67,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
         println!();
     }
-    Ok(())
+    launches::print(&device, rounds)
 }
 
 /// The median for one dispatch.

@@ -1,5 +1,5 @@
 //! What a launch of an executable with 800 nodes costs the host, beside encoding the nodes again: microseconds, by the
-//! number of buffers that the nodes bind.
+//! number of buffers that the nodes bind. And how long a plan takes that runs once, by the size of its parts.
 //!
 //! `cargo bench -p dacapo --bench launch [DEVICE]`
 
@@ -12,10 +12,11 @@ use std::time::{Duration, Instant};
 
 use dacapo::{
     Access, Buffer, Bytes, Device, DeviceOptions, Graph, Grid, Kernel, KernelSource, MemoryKind,
-    PlanOptions, Split, Submission, Wgsl,
+    Plan, PlanOptions, Split, Submission, Wgsl,
 };
 
 const NODES: usize = 800;
+const LONG: usize = 8000;
 /// Launches made one after the other before the first is waited for.
 const BURST: usize = 16;
 const ROUNDS: usize = 60;
@@ -39,13 +40,13 @@ fn kernel(device: &Device) -> Kernel {
 }
 
 /// A chain over two activations, each link with weights of its own as far as there are buffers.
-fn chain(device: &Device, buffers: usize) -> Graph {
+fn chain(device: &Device, buffers: usize, nodes: usize) -> Graph {
     let kernel = kernel(device);
     let buffer = || device.buffer(256, MemoryKind::DeviceLocal).expect("memory");
     let weights: Vec<Buffer> = (2..buffers).map(|_| buffer()).collect();
     let activations = [buffer(), buffer()];
     Graph::capture(device, |encoder| {
-        for node in 0..NODES {
+        for node in 0..nodes {
             let (x, y) = (&activations[node % 2], &activations[(node + 1) % 2]);
             let weights = &weights[node % weights.len()];
             let args = (weights, x, y, Bytes(&[node as u32; 4]));
@@ -74,6 +75,23 @@ fn measure(mut one: impl FnMut() -> Submission) -> (f64, f64) {
     (times[0], times[times.len() / 2])
 }
 
+/// Best and median microseconds until a submission has run.
+fn to_the_end(run: impl Fn() -> Submission) -> (f64, f64) {
+    let mut times: Vec<f64> = (0..ROUNDS)
+        .map(|_| {
+            let began = Instant::now();
+            run().wait().expect("it runs");
+            began.elapsed().as_secs_f64() * 1e6
+        })
+        .collect();
+    times.sort_by(f64::total_cmp);
+    (times[0], times[times.len() / 2])
+}
+
+fn plan(graph: &Graph) -> Plan {
+    graph.plan(&PlanOptions::default()).expect("a plan")
+}
+
 fn line(what: &str, (best, median): (f64, f64)) {
     println!("{what:40} {best:>8.2} ({median:>8.2})");
 }
@@ -89,7 +107,8 @@ fn main() {
     let device = Device::open(&options).expect("a device");
     println!("{}, us: best (median)", device.info().name);
     for buffers in [20, 350] {
-        let graph = chain(&device, buffers);
+        let graph = chain(&device, buffers, NODES);
+        let plan = plan(&graph);
         println!("{NODES} nodes, {buffers} buffers");
         line(
             "encoding and committing",
@@ -100,13 +119,34 @@ fn main() {
                 first: nodes,
                 rest: nodes,
             };
-            let executable = graph
-                .plan(&PlanOptions::default())
-                .expect("planning")
-                .instantiate_with(split)
-                .expect("recording");
+            let executable = plan.instantiate_with(split).expect("recording");
             let launch = || executable.launch("chain").expect("a launch");
             line(&format!("launching, parts of {nodes}"), measure(launch));
         }
+    }
+    println!("{LONG} nodes, from the call to the end");
+    let graph = chain(&device, 350, LONG);
+    let plan = plan(&graph);
+    line(
+        "encoding and committing",
+        to_the_end(|| graph.replay("long").expect("a replay")),
+    );
+    for (first, rest) in [
+        (LONG, LONG),
+        (32, 256),
+        (64, 128),
+        (64, 256),
+        (64, 512),
+        (128, 1024),
+        (64, LONG),
+    ] {
+        let replay = || {
+            plan.replay_with("long", Split { first, rest })
+                .expect("a replay")
+        };
+        line(
+            &format!("in parts of {first}, then {rest}"),
+            to_the_end(replay),
+        );
     }
 }

@@ -1,122 +1,164 @@
-//! `graph`, and the flags that say how passes are planned.
+//! `graph`.
+
+use std::path::Path;
+
+use serde_json::Value;
 
 use crate::run::{json, output, run, scratch, tiny};
 
-const MODELS: [&str; 2] = ["llama-gqa.q4_1.gguf", "qwen3.bf16-q8_0.gguf"];
+fn model() -> String {
+    tiny("llama-gqa.q4_1.gguf")
+}
 
-fn count(report: &serde_json::Value, key: &str) -> u64 {
-    report[key]
-        .as_u64()
-        .unwrap_or_else(|| panic!("{key}: {report}"))
+fn number(report: &Value, key: &str) -> u64 {
+    let value = report[key].as_u64();
+    value.unwrap_or_else(|| panic!("{key} in {report}"))
 }
 
 #[test]
-fn a_plan_in_figures_is_as_short_as_its_longest_path() {
-    for model in MODELS.map(tiny) {
-        let report = json(["graph", &model, "--device", "cpu", "--json"]);
-        let count = |key| count(&report, key);
-        assert_eq!(count("waves"), count("longest_path"));
-        assert_eq!(count("barriers") + 1, count("waves"));
-        assert!(count("barriers") <= count("barriers_greedy64"));
-        assert!(count("barriers_greedy64") <= count("barriers_program_order"));
-        assert!(count("dispatches_after_fusion") < count("dispatches_captured"));
-        let fired: u64 = report["fusions"]
-            .as_object()
-            .expect("rules")
-            .values()
-            .filter_map(|n| n.as_u64())
-            .sum();
-        assert!(fired > 0, "{report}");
+fn figures_agree_with_each_other() {
+    for name in ["llama-gqa.q4_1.gguf", "qwen3.bf16-q8_0.gguf"] {
+        figures_agree(&tiny(name));
+    }
+}
 
-        let report = json(["graph", &model, "--device", "cpu", "--json", "--no-fuse"]);
-        assert_eq!(
-            report["dispatches_captured"],
-            report["dispatches_after_fusion"]
+fn figures_agree(model: &str) {
+    let plain = json(["graph", model, "--json", "--no-fuse", "--no-reorder"]);
+    let report = json(["graph", model, "--json"]);
+    for report in [&plain, &report] {
+        let captured = number(report, "dispatches_captured");
+        let (fused, waves) = (
+            number(report, "dispatches_after_fusion"),
+            number(report, "waves"),
         );
-        assert!(report["fusions"].as_object().expect("rules").is_empty());
+        assert!(captured >= fused && fused >= waves, "{report}");
+        assert_eq!(number(report, "barriers"), waves - 1);
+        let longest = number(report, "longest_path");
+        let (ahead, order) = (
+            number(report, "barriers_greedy64"),
+            number(report, "barriers_program_order"),
+        );
+        assert!(longest - 1 <= ahead && ahead <= order, "{report}");
     }
-}
-
-#[test]
-fn a_plan_is_shown_drawn_and_saved() {
-    let model = tiny(MODELS[1]);
-    let text = output(["graph", &model, "--device", "cpu"]);
-    for part in [
-        "planned:",
-        "graph: ",
-        "wave 1, after a barrier",
-        "layer 1",
-        "rule ",
-    ] {
-        assert!(text.contains(part), "{part}: {text}");
-    }
-    let svg = output(["graph", &model, "--device", "cpu", "--svg", "-"]);
-    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
-    let dot = output(["graph", &model, "--device", "cpu", "--dot", "-"]);
-    assert!(dot.starts_with("digraph") && dot.contains("->"));
-
-    let file = scratch("graph").join("step.dacapo");
-    let path = file.to_str().expect("a path");
-    output([
-        "graph",
-        &model,
-        "--device",
-        "cpu",
-        "--prompt",
-        "abc",
-        "--save",
-        path,
-        "--with-contents",
-    ]);
-    let bytes = std::fs::read(&file).expect("the file");
-    let read = dacapo::GraphFile::read(&bytes).expect("a capture file");
-    assert!(format!("{read:?}").len() > 10);
-    let home = env!("CARGO_MANIFEST_DIR").as_bytes();
-    assert!(
-        !bytes.windows(home.len()).any(|window| window == home),
-        "no paths"
+    assert_eq!(number(&report, "waves"), number(&report, "longest_path"));
+    let captured = number(&plain, "dispatches_captured");
+    assert_eq!(number(&plain, "dispatches_after_fusion"), captured);
+    assert_eq!(
+        number(&plain, "barriers"),
+        number(&plain, "barriers_program_order")
+    );
+    assert_eq!(plain["fusions"], serde_json::json!({}));
+    // What was fused is gone: a rule takes at least one dispatch away each time.
+    let fusions = report["fusions"].as_object().expect("an object");
+    let times: u64 = fusions.values().filter_map(Value::as_u64).sum();
+    assert!(times > 0 && number(&report, "dispatches_after_fusion") + times <= captured);
+    assert_eq!(
+        number(&report["passes"]["captured"], "dispatches"),
+        captured
     );
 }
 
 #[test]
-fn two_things_do_not_go_to_standard_output_at_once() {
-    let ended = run([
-        "graph",
-        &tiny(MODELS[0]),
-        "--device",
-        "cpu",
-        "--json",
-        "--svg",
-        "-",
-    ]);
-    assert_eq!(ended.code, Some(2));
-    assert!(ended.stderr.contains("only one of"), "{}", ended.stderr);
+fn the_text_has_figures_graph_and_plan() {
+    let report = json(["graph", &model(), "--json"]);
+    let text = output(["graph", &model()]);
+    let (captured, waves) = (
+        number(&report, "dispatches_captured"),
+        number(&report, "waves"),
+    );
+    for part in [
+        format!("plan     {waves} waves, {} barriers\n", waves - 1),
+        format!("\ngraph: {captured} nodes, "),
+        format!(") in {waves} waves, {} barriers\nwave 0\n", waves - 1),
+        format!("\nwave {}, after a barrier: ", waves - 1),
+        "residual add, rms norm".to_owned(),
+        "  layer 0".to_owned(),
+    ] {
+        assert!(text.contains(&part), "{part}\n{text}");
+    }
 }
 
 #[test]
-fn the_text_does_not_depend_on_how_passes_are_planned() {
-    for model in MODELS.map(tiny) {
-        let answer = |flags: &[&str]| {
-            let fixed = [
-                "generate", "--device", "cpu", "--model", &model, "--raw", "--prompt", "abc",
-            ];
-            let rest = ["--max-tokens", "20"];
-            output(fixed.iter().chain(&rest).chain(flags))
+fn drawings_go_to_files_or_standard_output() {
+    let folder = scratch("graph-drawings");
+    let path = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
+    let (svg, dot) = (path("a.svg"), path("a.dot"));
+    let arguments = ["graph", &model(), "--svg", &svg, "--dot", &dot];
+    assert_eq!(output(arguments), "");
+    let read = |path: &str| std::fs::read_to_string(path).expect("a file");
+    let (svg, dot) = (read(&svg), read(&dot));
+    assert!(
+        svg.starts_with("<svg ") && svg.ends_with("</svg>\n"),
+        "{svg}"
+    );
+    assert!(dot.starts_with("digraph ") && dot.ends_with("}\n"), "{dot}");
+    assert_eq!(output(["graph", &model(), "--svg", "-"]), svg);
+    assert_eq!(output(["graph", &model(), "--dot", "-"]), dot);
+    let report = json(["graph", &model(), "--json", "--svg", &path("b.svg")]);
+    let nodes = svg.matches("<g class=\"node\">").count() as u64;
+    assert_eq!(nodes, number(&report, "dispatches_after_fusion"));
+}
+
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).expect("a file").len()
+}
+
+#[test]
+fn steps_are_saved_with_as_much_as_is_asked_for() {
+    let folder = scratch("graph-files");
+    let save = |name: &str, more: &[&str]| {
+        let path = folder.join(name);
+        let (model, file) = (model(), path.to_str().expect("UTF-8").to_owned());
+        let arguments = ["graph", &model, "--context", "64", "--save", &file];
+        assert_eq!(output(arguments.iter().chain(more)), "");
+        let bytes = std::fs::read(&path).expect("a file");
+        let home = env!("CARGO_MANIFEST_DIR").as_bytes();
+        let has_path = bytes.windows(home.len()).any(|window| window == home);
+        assert!(!has_path, "no paths");
+        let file = dacapo::GraphFile::read(&bytes).expect("a capture file");
+        let stored = |read_only| {
+            let buffers = file.buffers().iter();
+            let buffers = buffers.filter(|it| it.read_only == read_only && it.stored);
+            buffers.count()
         };
-        let planned = answer(&[]);
-        for flags in [
-            &["--no-graph"][..],
-            &["--no-fuse"],
-            &["--no-reorder"],
-            &["--no-fuse", "--no-reorder", "--in-flight", "7"],
-            &["--hazards", "serial"],
-            &["--no-graph", "--hazards", "serial"],
-        ] {
-            assert_eq!(answer(flags), planned, "{model} {flags:?}");
-        }
+        (
+            file.nodes().len() as u64,
+            stored(true),
+            stored(false),
+            size(&path),
+        )
+    };
+    let plain = save("plain", &[]);
+    let all = save("all", &["--prompt", "the", "--with-contents"]);
+    let state = save("state", &["--prompt", "the", "--with-contents=state"]);
+    let report = json(["graph", &model(), "--json"]);
+    assert_eq!(plain.0, number(&report, "dispatches_captured"));
+    assert_eq!((plain.1, plain.2), (0, 0));
+    assert!(all.1 > 0 && all.2 > 0 && state.1 == 0 && state.2 == all.2);
+    assert!(plain.3 < state.3 && state.3 < all.3);
+    let weights = size(Path::new(&model()));
+    assert!(all.3 > weights / 2, "{} of {weights} bytes", all.3);
+}
+
+#[test]
+fn what_does_not_fit_together_is_wrong_usage() {
+    for (arguments, expected) in [
+        (vec!["--svg", "-", "--json"], "only one of --json, --svg -"),
+        (vec!["--with-contents"], "--save"),
+        (
+            vec!["--save", "x", "--with-contents=some"],
+            "[possible values: all, state]",
+        ),
+    ] {
+        let model = model();
+        let ended = run(["graph", &model].into_iter().chain(arguments));
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.stderr.contains(expected), "{ended:?}");
     }
-    let ended = run(["generate", "--in-flight", "17", "--prompt", "x"]);
-    assert_eq!(ended.code, Some(2));
-    let ended = run(["generate", "--hazards", "none", "--prompt", "x"]);
-    assert!(ended.stderr.contains("auto, serial"), "{}", ended.stderr);
+    let ended = run(["graph", &model(), "--svg", "no/such/folder/a.svg"]);
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(
+        ended.stderr.starts_with("error: no/such/folder/a.svg: "),
+        "{ended:?}"
+    );
 }

@@ -1,6 +1,6 @@
 use crate::run::{output, run};
 
-const COMMANDS: [(&str, &[&str]); 6] = [
+const COMMANDS: [(&str, &[&str]); 7] = [
     ("devices", &["--json"]),
     (
         "generate",
@@ -33,6 +33,23 @@ const COMMANDS: [(&str, &[&str]); 6] = [
             "--context",
             "--device",
             "--threads",
+            "--json",
+        ],
+    ),
+    (
+        "graph",
+        &[
+            "[MODEL]",
+            "--svg",
+            "--dot",
+            "--save",
+            "--with-contents",
+            "--prompt",
+            "--context",
+            "--device",
+            "--threads",
+            "--no-fuse",
+            "--no-reorder",
             "--json",
         ],
     ),

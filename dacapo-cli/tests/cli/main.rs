@@ -7,5 +7,6 @@ mod help;
 #[cfg(unix)]
 mod interrupt;
 mod measure;
+mod planning;
 mod run;
 mod show;

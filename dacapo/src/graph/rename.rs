@@ -34,6 +34,9 @@ struct Value {
 /// What starts at a multiple of this may be bound on every device.
 const ALIGN: u64 = 256;
 
+/// Longest chains that are looked at, one after the other: each costs as much as planning does.
+const ROUNDS: usize = 32;
+
 /// Uses that a value may have.
 const MOST_USES: usize = 4096;
 
@@ -143,7 +146,7 @@ fn choose(nodes: &[Node], values: &[Value], budget: u64) -> Vec<usize> {
     let mut trial = Trial::new(nodes, values);
     let (mut chosen, mut spent) = (Vec::new(), 0);
     let (mut kept, mut shortest) = (0, before);
-    loop {
+    for _ in 0..ROUNDS {
         let dag = trial.dag();
         if dag.longest < shortest {
             (kept, shortest) = (chosen.len(), dag.longest);
@@ -151,13 +154,18 @@ fn choose(nodes: &[Node], values: &[Value], budget: u64) -> Vec<usize> {
         if dag.longest == least {
             break;
         }
-        let affordable = |value: &usize| spent + room(&values[*value]) <= budget;
-        let Some(value) = trial.removable(&dag).into_iter().find(affordable) else {
+        let before = chosen.len();
+        for value in trial.removable(&dag) {
+            let room = room(&values[value]);
+            if spent + room <= budget && !trial.moved[value] {
+                spent += room;
+                trial.move_out(&[value]);
+                chosen.push(value);
+            }
+        }
+        if chosen.len() == before {
             break;
-        };
-        spent += room(&values[value]);
-        trial.move_out(&[value]);
-        chosen.push(value);
+        }
     }
     // What was moved since the chain last became shorter has been for nothing.
     chosen.truncate(kept);

@@ -67,8 +67,7 @@ pub(crate) struct GraphCommand {
     /// Print one JSON object of figures
     #[arg(long)]
     json: bool,
-    // Last, since flags after it would be listed under its heading.
-    #[command(flatten, next_help_heading = "Graphs")]
+    #[command(flatten)]
     plans: PlanFlags,
 }
 
@@ -118,10 +117,8 @@ impl GraphCommand {
         options.capacity = self.context.unwrap_or(options.capacity);
         let mut session = Session::new(model, &options)?;
         if let Some(prompt) = &self.prompt {
-            let tokens =
-                files
-                    .tokenizer()?
-                    .encode(prompt, AddSpecial::AsTrained, SpecialText::Literal)?;
+            let tokenizer = files.tokenizer()?;
+            let tokens = tokenizer.encode(prompt, AddSpecial::AsTrained, SpecialText::Parse)?;
             if tokens.is_empty() {
                 return Err(Error::EmptyPrompt);
             }
