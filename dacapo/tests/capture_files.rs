@@ -16,6 +16,7 @@ use dacapo::{
 };
 use proptest::prelude::*;
 
+use programs::cases::{config, without_splits};
 use programs::meaning::Memory;
 use programs::play::{Player, Run, label};
 use programs::random::programs;
@@ -29,22 +30,6 @@ fn pairs() -> Vec<[Player; 2]> {
     let gpus = common::vulkan(|_| ()).zip(common::vulkan(|_| ()));
     let gpus = gpus.map(|(from, to)| [from, to].map(Player::new));
     std::iter::once(cpus).chain(gpus).collect()
-}
-
-fn config() -> ProptestConfig {
-    let cases = match std::env::var("DACAPO_TEST_PROGRAMS") {
-        Ok(text) => text.parse().expect("DACAPO_TEST_PROGRAMS is a number"),
-        Err(_) => 500,
-    };
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
-    }
-}
-
-fn without_splits(program: &[Op]) -> Vec<Op> {
-    let ops = program.iter().filter(|op| !matches!(op, Op::Split));
-    ops.cloned().collect()
 }
 
 fn captured(run: &mut Run<'_>, device: &Device, program: &[Op]) -> Graph {
@@ -83,7 +68,7 @@ fn garbage(len: usize) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(config())]
+    #![proptest_config(config(500))]
 
     #[test]
     fn a_loaded_graph_gives_the_bytes_of_the_interpreter(program in programs()) {

@@ -14,29 +14,12 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use programs::Op;
+use programs::cases::{config, players, without_splits};
 use programs::meaning::Memory;
 use programs::oracle::Dispatch;
 use programs::patches::{Change, RawChange, is_valid, patches};
 use programs::play::{Player, Run};
 use programs::random::programs;
-
-fn players() -> Vec<Player> {
-    let cpus = [1, 3].map(common::device).into_iter();
-    cpus.chain(common::vulkan(|_| ()))
-        .map(Player::new)
-        .collect()
-}
-
-fn config(cases: u32) -> ProptestConfig {
-    let cases = match std::env::var("DACAPO_TEST_PROGRAMS") {
-        Ok(text) => text.parse().expect("DACAPO_TEST_PROGRAMS is a number"),
-        Err(_) => cases,
-    };
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
-    }
-}
 
 /// A planned program, as its patches have left it.
 struct Patched<'p> {
@@ -183,13 +166,6 @@ fn same_bytes(
     Ok(())
 }
 
-fn without_splits(program: Vec<Op>) -> Vec<Op> {
-    program
-        .into_iter()
-        .filter(|op| !matches!(op, Op::Split))
-        .collect()
-}
-
 proptest! {
     #![proptest_config(config(1500))]
 
@@ -198,8 +174,8 @@ proptest! {
         program in programs(),
         patches in patches(),
     ) {
-        static PLAYERS: LazyLock<Vec<Player>> = LazyLock::new(players);
-        let program = without_splits(program);
+        static PLAYERS: LazyLock<Vec<Player>> = LazyLock::new(|| players([1, 3]));
+        let program = without_splits(&program);
         for player in PLAYERS.iter() {
             for reorder in [Reorder::Free, Reorder::Never] {
                 same_bytes(player, &program, &patches, reorder, &Tally::default())?;
@@ -215,7 +191,7 @@ fn patches_do_something_and_are_refused() {
     let player = &Player::new(common::device(1));
     let tally = Tally::default();
     for _ in 0..300 {
-        let program = without_splits(programs().new_tree(&mut runner).unwrap().current());
+        let program = without_splits(&programs().new_tree(&mut runner).unwrap().current());
         let patches = patches().new_tree(&mut runner).unwrap().current();
         same_bytes(player, &program, &patches, Reorder::Free, &tally).unwrap();
     }

@@ -12,36 +12,10 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use programs::Op;
+use programs::cases::{config, expected, players, without_splits};
 use programs::fusing;
-use programs::meaning::Memory;
 use programs::play::{Player, Run};
 use programs::random::{programs, relays};
-
-fn players() -> Vec<Player> {
-    let cpus = [1, 2].map(common::device).into_iter();
-    cpus.chain(common::vulkan(|_| ()))
-        .map(Player::new)
-        .collect()
-}
-
-fn config(cases: u32) -> ProptestConfig {
-    let cases = match std::env::var("DACAPO_TEST_PROGRAMS") {
-        Ok(text) => text.parse().expect("DACAPO_TEST_PROGRAMS is a number"),
-        Err(_) => cases,
-    };
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
-    }
-}
-
-fn expected(program: &[Op], times: usize) -> Vec<Vec<u8>> {
-    let mut memory = Memory::initial();
-    for _ in 0..times {
-        memory.run(program);
-    }
-    memory.kept().into_iter().map(<[u8]>::to_vec).collect()
-}
 
 const WINDOWS: [u32; 2] = [3, 64];
 
@@ -78,7 +52,7 @@ fn plans<'p>(player: &'p Player, program: &[Op], check: &mut dyn FnMut(&Run<'p>,
 }
 
 fn same_bytes(program: &[Op]) -> Result<(), TestCaseError> {
-    static PLAYERS: LazyLock<Vec<Player>> = LazyLock::new(players);
+    static PLAYERS: LazyLock<Vec<Player>> = LazyLock::new(|| players([1, 2]));
     let expected = [1, 2].map(|times| expected(program, times));
     for player in PLAYERS.iter() {
         let mut differing = None;
@@ -102,8 +76,7 @@ proptest! {
 
     #[test]
     fn plans_of_any_program_give_the_bytes_of_the_interpreter(program in programs()) {
-        let program: Vec<Op> = program.into_iter().filter(|op| !matches!(op, Op::Split)).collect();
-        same_bytes(&program)?;
+        same_bytes(&without_splits(&program))?;
     }
 
     #[test]

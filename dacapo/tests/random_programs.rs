@@ -16,49 +16,14 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
 use programs::Op;
+use programs::cases::{cases, config, expected, players, without_splits};
 use programs::meaning::Memory;
 use programs::oracle::Oracle;
 use programs::play::{Player, Run};
 use programs::random::programs;
 
-/// Processors with 1, 2 and 4 threads, and a GPU where there is one, for one test: others would disturb the
-/// counters.
+/// For one test.
 type Players = LazyLock<Vec<Player>>;
-
-fn players() -> Vec<Player> {
-    let cpus = [1, 2, 4].map(common::device).into_iter();
-    cpus.chain(common::vulkan(|_| ()))
-        .map(Player::new)
-        .collect()
-}
-
-/// How many programs each test runs; `DACAPO_TEST_PROGRAMS` says otherwise.
-fn cases(usual: u32) -> u32 {
-    match std::env::var("DACAPO_TEST_PROGRAMS") {
-        Ok(text) => text.parse().expect("DACAPO_TEST_PROGRAMS is a number"),
-        Err(_) => usual,
-    }
-}
-
-fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::with_cases(cases)
-    }
-}
-
-fn without_splits(program: &[Op]) -> Vec<Op> {
-    let ops = program.iter().filter(|op| !matches!(op, Op::Split));
-    ops.cloned().collect()
-}
-
-fn expected(program: &[Op], times: usize) -> Vec<Vec<u8>> {
-    let mut memory = Memory::initial();
-    for _ in 0..times {
-        memory.run(program);
-    }
-    memory.kept().into_iter().map(<[u8]>::to_vec).collect()
-}
 
 fn with_hazards(player: &Player, hazards: Hazards) -> dacapo::CommandEncoder {
     let options = EncoderOptions {
@@ -69,11 +34,11 @@ fn with_hazards(player: &Player, hazards: Hazards) -> dacapo::CommandEncoder {
 }
 
 proptest! {
-    #![proptest_config(config(cases(3000)))]
+    #![proptest_config(config(3000))]
 
     #[test]
     fn live_encoding_gives_the_bytes_of_the_interpreter(program in programs()) {
-        static PLAYERS: Players = LazyLock::new(players);
+        static PLAYERS: Players = LazyLock::new(|| players([1, 2, 4]));
         let program = without_splits(&program);
         let expected = expected(&program, 1);
         for player in PLAYERS.iter() {
@@ -136,7 +101,7 @@ proptest! {
 
     #[test]
     fn a_captured_program_gives_the_same_bytes_at_each_replay(program in programs()) {
-        static PLAYERS: Players = LazyLock::new(players);
+        static PLAYERS: Players = LazyLock::new(|| players([1, 2, 4]));
         let program = without_splits(&program);
         for player in PLAYERS.iter() {
             for hazards in [Hazards::Auto, Hazards::Manual, Hazards::Serial] {
@@ -183,7 +148,7 @@ proptest! {
 
     #[test]
     fn several_submissions_in_flight_give_the_same_bytes(program in programs()) {
-        static PLAYERS: Players = LazyLock::new(players);
+        static PLAYERS: Players = LazyLock::new(|| players([1, 2, 4]));
         let expected = expected(&program, 1);
         for player in PLAYERS.iter() {
             let mut run = Run::new(player);

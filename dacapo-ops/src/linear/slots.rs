@@ -1,8 +1,9 @@
 //! What kernels of products have in common on all devices: where they bind what, and how they write.
 
-use dacapo::{Access, KernelSource};
+use dacapo::{Access, Arg, BufferView, KernelSource};
+use smallvec::SmallVec;
 
-use super::Epilogue;
+use super::{Epilogue, Norm, Operands};
 
 /// Most matrices of a kernel.
 pub(crate) const MATRICES: usize = 3;
@@ -46,6 +47,35 @@ pub(crate) const OUT: u32 = SLOTS[0].out;
 
 /// Slot of the norm's weight.
 pub(crate) const NORM: u32 = 5;
+
+/// The views that products of one input bind, in the order of their slots. `planes` are the weights of each matrix, `gated`
+/// are two matrices with one output, `found` is what a search writes to.
+pub(crate) fn views<'a>(
+    matrices: &[Operands<'a>],
+    planes: impl IntoIterator<Item = &'a [BufferView]>,
+    gated: bool,
+    found: Option<&'a BufferView>,
+    norm: Option<Norm<'a>>,
+) -> SmallVec<[Arg<'a>; 16]> {
+    let mut views = SmallVec::new();
+    for (at, (matrix, planes)) in matrices.iter().zip(planes).enumerate() {
+        views.extend(planes.iter().map(Arg::view));
+        if at == 0 {
+            views.push(Arg::view(matrix.x.view()));
+        }
+        if at == 0 || !gated {
+            views.push(Arg::view(matrix.out.view()));
+        }
+        if let Epilogue::Bias(bias) = matrix.epilogue {
+            views.push(Arg::view(bias.view()));
+        }
+        if at == 0 {
+            views.extend(found.map(Arg::view));
+            views.extend(norm.map(|norm| Arg::view(norm.weight.view())));
+        }
+    }
+    views
+}
 
 impl Slots {
     /// Declares output and bias of a matrix whose sums are written so.

@@ -7,6 +7,7 @@ use super::*;
 use crate::add::Add;
 use crate::dtype::DType;
 use crate::gelu_mul::{Form, GeluMul};
+use crate::linear::Epilogue;
 use crate::linear::{Input, Linear, Product};
 use crate::reference::noise;
 use crate::rms_norm::RmsNorm;

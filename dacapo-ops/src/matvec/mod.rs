@@ -21,15 +21,15 @@ pub(crate) use cpu::Params;
 pub use product::{exact, quantized};
 
 use std::collections::HashMap;
+use std::slice;
 use std::sync::Arc;
 
 use dacapo::{Arg, CommandEncoder, Device, Grid, Kernel};
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 
 use crate::error::Result;
-use crate::linear::slots::{MATRICES, Put};
-use crate::linear::{Activation, Epilogue, Norm, Operands};
+use crate::linear::slots::{self, MATRICES, Put};
+use crate::linear::{Activation, Norm, Operands};
 use crate::simd::Isa;
 use variant::{Job, Variant};
 
@@ -99,7 +99,7 @@ impl MatVec {
         norm: Option<Norm<'_>>,
     ) -> Result<()> {
         let &Operands {
-            w, x, cols, tokens, ..
+            w, cols, tokens, ..
         } = &matrices[0];
         let quantized = w.dtype().is_quantized() && w.cols() <= MAX_QUANTIZED_COLS;
         let mut rows = [0; MATRICES];
@@ -128,23 +128,11 @@ impl MatVec {
             puts: job.puts().map(Put::number),
             activation: job.activation().map_or(0, variant::number),
         };
-        let mut args = SmallVec::<[Arg<'_>; 14]>::new();
-        for (at, matrix) in matrices.iter().enumerate() {
-            args.push(Arg::view(matrix.w.view()));
-            if at == 0 {
-                args.push(Arg::view(x.view()));
-            }
-            // The gate and what it multiplies have one output.
-            if at == 0 || !matches!(job, Job::Gated(_)) {
-                args.push(Arg::view(matrix.out.view()));
-            }
-            if let Epilogue::Bias(bias) = matrix.epilogue {
-                args.push(Arg::view(bias.view()));
-            }
-            if at == 0 {
-                args.extend(norm.map(|norm| Arg::view(norm.weight.view())));
-            }
-        }
+        let gated = matches!(job, Job::Gated(_));
+        let weights = matrices
+            .iter()
+            .map(|matrix| slice::from_ref(matrix.w.view()));
+        let mut args = slots::views(matrices, weights, gated, None, norm);
         args.push(Arg::bytes(&params));
         let grid = Grid::groups([height.div_ceil(per_group), tokens, 1])
             .with_shared_memory(params.shared_bytes());

@@ -2,7 +2,7 @@ use core::ops::Range;
 
 use crate::encoder::BarrierCause;
 use crate::error::Result;
-use crate::graph::dag::{Dag, Step, conflict};
+use crate::graph::dag::{Conflicts, Dag, conflict};
 use crate::graph::fusion::{Fusing, FusionReport};
 use crate::graph::rename::{Renamed, rename};
 use crate::graph::schedule::{GREEDY, Schedule};
@@ -142,7 +142,7 @@ impl Graph {
     /// # Errors
     /// Those of [`Device::buffer`](crate::Device::buffer), for renamed values.
     pub fn plan(&self, options: &PlanOptions<'_>) -> Result<Plan> {
-        let captured = Shape::new(&self.nodes);
+        let captured = Shape::new(&Conflicts::of(&self.nodes));
         let mut fusing = Fusing::new(self);
         fusing.apply(self, options.rules);
         let Fusing {
@@ -151,7 +151,10 @@ impl Graph {
             discards,
             report: fusion,
         } = fusing;
-        let fused = Shape::new(&nodes);
+        let fused = match fusion.fired.is_empty() {
+            true => captured,
+            false => Shape::new(&Conflicts::of(&nodes)),
+        };
         let serial = self.hazards == Hazards::Serial;
         let reorder = if serial {
             Reorder::Serial
@@ -166,31 +169,32 @@ impl Graph {
         let estimates = Costs::default();
         let costs = options.costs.unwrap_or(&estimates);
         let costs: Vec<f64> = nodes.iter().map(|node| costs.nanoseconds(node)).collect();
-        let steps: Vec<Step<'_>> = nodes.iter().map(Node::step).collect();
-        let schedule = Schedule::new(&steps, reorder, &costs);
-        let dag = Dag::new(&steps);
+        let conflicts = Conflicts::of(&nodes);
+        let schedule = Schedule::new(&conflicts, reorder, &costs);
         let report = PlanReport {
             captured,
             fused,
-            renamed: Shape::new(&nodes),
+            renamed: match moved.is_empty() {
+                true => fused,
+                false => Shape::new(&conflicts),
+            },
             fusion,
             moved,
         };
-        Ok(Plan::new(self, nodes, schedule, &dag, &costs, report))
+        let dag = conflicts.dag;
+        Ok(Plan::new(self, &nodes, schedule, &dag, &costs, report))
     }
 }
 
 impl Shape {
-    fn new(nodes: &[Node]) -> Shape {
-        let steps: Vec<Step<'_>> = nodes.iter().map(Node::step).collect();
+    fn new(conflicts: &Conflicts<'_>) -> Shape {
         let barriers = |reorder| {
-            Schedule::new(&steps, reorder, &[])
-                .waves()
-                .saturating_sub(1)
+            let waves = Schedule::new(conflicts, reorder, &[]).waves();
+            waves.saturating_sub(1)
         };
         Shape {
-            nodes: nodes.len() as u32,
-            longest_path: Dag::new(&steps).longest,
+            nodes: conflicts.steps.len() as u32,
+            longest_path: conflicts.dag.longest,
             barriers_program_order: barriers(Reorder::Never),
             barriers_greedy64: barriers(GREEDY),
         }
@@ -200,7 +204,7 @@ impl Shape {
 impl Plan {
     fn new(
         graph: &Graph,
-        nodes: Vec<Node>,
+        nodes: &[Node],
         schedule: Schedule,
         dag: &Dag,
         costs: &[f64],
@@ -224,13 +228,16 @@ impl Plan {
                 .map(|&node| place[node as usize])
                 .collect(),
             graph: Graph {
+                device: graph.device.clone(),
+                hazards: graph.hazards,
                 nodes: order
                     .iter()
                     .map(|&node| nodes[node as usize].clone())
                     .collect(),
                 // They were about the order of the program.
                 discards: Vec::new(),
-                ..graph.clone()
+                scopes: graph.scopes.clone(),
+                ends_with_barrier: graph.ends_with_barrier,
             },
             wave_ends: schedule.wave_ends,
             program: schedule.order,

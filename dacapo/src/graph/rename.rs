@@ -7,10 +7,10 @@ use std::collections::HashMap;
 
 use crate::error::Result;
 use crate::graph::capture::Discard;
-use crate::graph::dag::{Dag, Step};
+use crate::graph::dag::{Conflicts, Dag, Step};
 use crate::graph::fusion::{Fate, Uses};
 use crate::graph::{Graph, Node};
-use crate::hazard::{AllocationId, RangeAccess};
+use crate::hazard::{AllocationId, HazardKind, RangeAccess};
 use crate::memory::{BufferOptions, BufferView, MemoryKind};
 
 /// A value that was given memory of its own.
@@ -208,7 +208,7 @@ impl<'v> Trial<'v> {
     }
 
     fn dag(&self) -> Dag {
-        Dag::new(&self.steps())
+        Conflicts::new(self.steps()).dag
     }
 
     fn longest(&self) -> u32 {
@@ -225,8 +225,7 @@ impl<'v> Trial<'v> {
                         .iter_mut()
                         .find(|known| **known == access)
                 {
-                    // Ids of real allocations are small and dense.
-                    known.allocation = AllocationId::new(u32::MAX - value as u32);
+                    known.allocation = own_memory(value);
                 }
             }
         }
@@ -279,13 +278,13 @@ impl<'v> Trial<'v> {
                 let Some(before) = self.place(earlier, other) else {
                     continue;
                 };
-                let meet =
-                    before.allocation == after.allocation && before.range.overlaps(&after.range);
-                let conflict = meet && (before.access.writes() || after.access.writes());
-                match conflict {
-                    true if after.access.reads() && before.access.writes() => all_false = false,
-                    true => false_one(slot),
-                    false => {}
+                if before.allocation != after.allocation || !before.range.overlaps(&after.range) {
+                    continue;
+                }
+                match HazardKind::between(before.access, after.access) {
+                    Some(HazardKind::ReadAfterWrite) => all_false = false,
+                    Some(_) => false_one(slot),
+                    None => {}
                 }
             }
         }
@@ -297,10 +296,15 @@ impl<'v> Trial<'v> {
         let access = self.access(node, slot)?;
         match self.at.get(&(node, slot)) {
             Some(&value) if self.moved[value] => Some(RangeAccess {
-                allocation: AllocationId::new(u32::MAX - value as u32),
+                allocation: own_memory(value),
                 ..access
             }),
             _ => Some(access),
         }
     }
+}
+
+/// What stands for the memory that a value would get: ids of real allocations are small and dense.
+fn own_memory(value: usize) -> AllocationId {
+    AllocationId::new(u32::MAX - value as u32)
 }

@@ -3,7 +3,7 @@
 use core::cmp::Reverse;
 use core::num::NonZeroU32;
 
-use crate::graph::dag::{Dag, Frontier, Map, Step, Waits};
+use crate::graph::dag::{Conflicts, Frontier, Map, Step, Waits};
 use crate::hazard::HazardTracker;
 
 /// How far a plan may change the order of nodes.
@@ -40,19 +40,18 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    pub(crate) fn new(steps: &[Step<'_>], reorder: Reorder, costs: &[f64]) -> Schedule {
-        let map = Map::new(steps);
+    pub(crate) fn new(conflicts: &Conflicts<'_>, reorder: Reorder, costs: &[f64]) -> Schedule {
+        let Conflicts { steps, map, .. } = conflicts;
+        let joins = |current: u32, earliest: u32| current.max(earliest);
         match reorder {
-            Reorder::Free => free(steps, &map, costs),
-            Reorder::Never => in_order(steps, &map, |current, earliest| current.max(earliest)),
-            Reorder::Serial => in_order(steps, &map, |current, _| current + 1),
+            Reorder::Free => free(conflicts, costs),
+            Reorder::Never => in_order(steps, map, joins),
+            Reorder::Serial => in_order(steps, map, |current, _| current + 1),
             Reorder::Window(nodes) => {
                 let order = look_ahead(steps, nodes.get() as usize);
                 let moved: Vec<_> = order.iter().map(|&node| steps[node as usize]).collect();
                 // A fence stays between the nodes that it was between, since none is moved across it.
-                let map = Map::new(&moved);
-                let schedule = in_order(&moved, &map, |current, earliest| current.max(earliest));
-                schedule.renumbered(&order)
+                in_order(&moved, &Map::new(&moved), joins).renumbered(&order)
             }
         }
     }
@@ -101,8 +100,8 @@ impl Schedule {
 
 /// As few waves as possible. Nodes on a longest chain have no choice; each other node joins a wave that one at least as
 /// long is in already, or the one that it makes longer by the least.
-fn free(steps: &[Step<'_>], map: &Map, costs: &[f64]) -> Schedule {
-    let dag = Dag::with(steps, map);
+fn free(conflicts: &Conflicts<'_>, costs: &[f64]) -> Schedule {
+    let Conflicts { steps, map, dag } = conflicts;
     let mut longest = vec![0f64; dag.longest as usize];
     for (node, cost) in costs.iter().enumerate() {
         let wave = dag.depths[node];

@@ -54,6 +54,19 @@ pub enum HazardKind {
     Unknown,
 }
 
+impl HazardKind {
+    /// How an access conflicts with an earlier one to the same bytes, if it does.
+    #[must_use]
+    pub const fn between(earlier: Access, later: Access) -> Option<HazardKind> {
+        match (earlier.writes(), later.reads(), later.writes()) {
+            (true, true, _) => Some(HazardKind::ReadAfterWrite),
+            (true, false, true) => Some(HazardKind::WriteAfterWrite),
+            (false, _, true) => Some(HazardKind::WriteAfterRead),
+            (_, _, false) => None,
+        }
+    }
+}
+
 impl fmt::Display for HazardKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

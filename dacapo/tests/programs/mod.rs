@@ -1,6 +1,7 @@
 //! Random programs: what they are, and what they mean.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub(crate) mod cases;
 pub(crate) mod fusing;
 mod kernels;
 pub(crate) mod meaning;

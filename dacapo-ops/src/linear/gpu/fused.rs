@@ -9,7 +9,7 @@ use super::variant::{Job, MATRICES, Put, Variant, Way};
 use super::{FEW, GpuLinear, Layout, Params, grid, is_odd};
 use crate::error::Result;
 use crate::linear::fused::unfused;
-use crate::linear::{Activation, Epilogue, Norm, Operands};
+use crate::linear::{Activation, Norm, Operands, slots};
 
 /// Most workgroups that look for the greatest: twice what a large GPU runs at the same time.
 const SEEKERS: u32 = 2048;
@@ -67,7 +67,7 @@ impl GpuLinear {
         found: Option<&BufferView>,
     ) -> Result<()> {
         let &Operands {
-            w, x, cols, tokens, ..
+            w, cols, tokens, ..
         } = &matrices[0];
         if tokens > FEW {
             return unfused(format!("GPUs take at most {FEW} tokens, not {tokens}"));
@@ -114,24 +114,9 @@ impl GpuLinear {
             job,
             part: false,
         };
-        let mut args = SmallVec::<[Arg<'_>; 16]>::new();
-        for (at, (matrix, planes)) in matrices.iter().zip(&planes).enumerate() {
-            args.extend(planes.iter().map(Arg::view));
-            if at == 0 {
-                args.push(Arg::view(x.view()));
-            }
-            // The gate and what it multiplies have one output.
-            if at == 0 || !matches!(job, Job::Gated(_)) {
-                args.push(Arg::view(matrix.out.view()));
-            }
-            if let Epilogue::Bias(bias) = matrix.epilogue {
-                args.push(Arg::view(bias.view()));
-            }
-            if at == 0 {
-                args.extend(found.map(Arg::view));
-                args.extend(norm.map(|norm| Arg::view(norm.weight.view())));
-            }
-        }
+        let gated = matches!(job, Job::Gated(_));
+        let planes = planes.iter().map(|planes| &planes[..]);
+        let mut args = slots::views(matrices, planes, gated, found, norm);
         args.push(Arg::bytes(&params));
         let grid = match (job, way) {
             (Job::Argmax, Way::MatVec(shape)) => {

@@ -8,6 +8,7 @@ mod map;
 #[cfg(test)]
 mod tests;
 
+use crate::graph::Node;
 use crate::hazard::{Hazard, HazardKind, RangeAccess};
 use crate::range::ByteRange;
 
@@ -40,6 +41,25 @@ pub(crate) struct Dag {
     pub(crate) longest: u32,
 }
 
+/// What follows from the steps of a graph, found out once for all that is to be known of it.
+pub(crate) struct Conflicts<'a> {
+    pub(crate) steps: Vec<Step<'a>>,
+    pub(crate) map: Map,
+    pub(crate) dag: Dag,
+}
+
+impl<'a> Conflicts<'a> {
+    pub(crate) fn new(steps: Vec<Step<'a>>) -> Conflicts<'a> {
+        let map = Map::new(&steps);
+        let dag = Dag::with(&steps, &map);
+        Conflicts { steps, map, dag }
+    }
+
+    pub(crate) fn of(nodes: &'a [Node]) -> Conflicts<'a> {
+        Conflicts::new(nodes.iter().map(Node::step).collect())
+    }
+}
+
 impl<'a> Step<'a> {
     /// The accesses that touch any byte.
     pub(crate) fn touched(&self) -> impl Iterator<Item = &'a RangeAccess> + use<'a> {
@@ -50,12 +70,7 @@ impl<'a> Step<'a> {
 }
 
 impl Dag {
-    pub(crate) fn new(steps: &[Step<'_>]) -> Dag {
-        let map = Map::new(steps);
-        Dag::with(steps, &map)
-    }
-
-    pub(crate) fn with(steps: &[Step<'_>], map: &Map) -> Dag {
+    fn with(steps: &[Step<'_>], map: &Map) -> Dag {
         let mut frontier = Frontier::new(map);
         let (mut depths, mut waits) = (Vec::new(), Vec::new());
         for (at, step) in steps.iter().enumerate() {
@@ -126,11 +141,8 @@ pub(crate) fn conflict(earlier: u32, first: &Step<'_>, second: &Step<'_>) -> Opt
             let Some(overlap) = before.range.intersection(&after.range) else {
                 continue;
             };
-            let kind = match (before.access.writes(), after.access.writes()) {
-                (true, _) if after.access.reads() => HazardKind::ReadAfterWrite,
-                (true, true) => HazardKind::WriteAfterWrite,
-                (false, true) => HazardKind::WriteAfterRead,
-                _ => continue,
+            let Some(kind) = HazardKind::between(before.access, after.access) else {
+                continue;
             };
             if found.is_none_or(|known| rank(kind) < rank(known.kind)) {
                 found = Some(hazard(kind, Some(after.allocation), overlap));

@@ -141,6 +141,10 @@ fn keeps_every_hazard(program: &[Owned], waves: &[u32]) -> Result<(), TestCaseEr
     Ok(())
 }
 
+fn conflicts(program: &[Owned]) -> Conflicts<'_> {
+    Conflicts::new(program.iter().map(Owned::step).collect())
+}
+
 fn costs(program: &[Owned]) -> Vec<f64> {
     let cost = |step: &Owned| {
         step.accesses
@@ -156,18 +160,18 @@ proptest! {
 
     #[test]
     fn a_free_schedule_has_as_few_waves_as_brute_force_finds(program in program(9)) {
-        let steps: Vec<_> = program.iter().map(Owned::step).collect();
-        let schedule = Schedule::new(&steps, Reorder::Free, &costs(&program));
+        let conflicts = conflicts(&program);
+        let schedule = Schedule::new(&conflicts, Reorder::Free, &costs(&program));
         keeps_every_hazard(&program, &waves(&schedule))?;
         prop_assert_eq!(schedule.waves(), fewest_waves(&program));
     }
 
     #[test]
     fn a_free_schedule_has_as_many_waves_as_the_longest_chain(program in program(60)) {
-        let steps: Vec<_> = program.iter().map(Owned::step).collect();
-        let dag = Dag::new(&steps);
+        let conflicts = conflicts(&program);
+        let Conflicts { dag, .. } = &conflicts;
         prop_assert_eq!(dag.longest, longest_chain(&program));
-        let schedule = Schedule::new(&steps, Reorder::Free, &costs(&program));
+        let schedule = Schedule::new(&conflicts, Reorder::Free, &costs(&program));
         keeps_every_hazard(&program, &waves(&schedule))?;
         prop_assert_eq!(schedule.waves(), dag.longest);
         let path = dag.critical_path();
@@ -179,11 +183,11 @@ proptest! {
 
     #[test]
     fn other_orders_keep_every_hazard_and_need_no_fewer_waves(program in program(60), window in 1..70u32) {
-        let steps: Vec<_> = program.iter().map(Owned::step).collect();
+        let conflicts = conflicts(&program);
         let longest = longest_chain(&program);
         let window = Reorder::Window(window.try_into().unwrap());
         for reorder in [Reorder::Never, window, Reorder::Serial] {
-            let schedule = Schedule::new(&steps, reorder, &costs(&program));
+            let schedule = Schedule::new(&conflicts, reorder, &costs(&program));
             keeps_every_hazard(&program, &waves(&schedule))?;
             prop_assert!(schedule.waves() >= longest);
             if let Reorder::Never | Reorder::Serial = reorder {
@@ -197,9 +201,9 @@ proptest! {
 
     #[test]
     fn each_node_waits_for_one_of_the_wave_before(program in program(60)) {
-        let steps: Vec<_> = program.iter().map(Owned::step).collect();
+        let conflicts = conflicts(&program);
         for reorder in [Reorder::Free, Reorder::Never, Reorder::Window(64.try_into().unwrap())] {
-            let schedule = Schedule::new(&steps, reorder, &costs(&program));
+            let schedule = Schedule::new(&conflicts, reorder, &costs(&program));
             let waves = waves(&schedule);
             let mut explained = vec![false; schedule.waves() as usize];
             for (step, before) in schedule.waits.iter().enumerate() {
@@ -262,9 +266,9 @@ fn hundred_thousand_nodes_are_planned_in_less_than_a_second() {
             .collect(),
     ];
     for (program, depth) in programs.iter().zip([Some(2), None]) {
-        let steps: Vec<_> = program.iter().map(Owned::step).collect();
         let started = std::time::Instant::now();
-        let schedule = Schedule::new(&steps, Reorder::Free, &costs(program));
+        let conflicts = conflicts(program);
+        let schedule = Schedule::new(&conflicts, Reorder::Free, &costs(program));
         let took = started.elapsed();
         if let Some(depth) = depth {
             assert_eq!(schedule.waves(), depth);

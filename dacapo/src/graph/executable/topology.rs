@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::access::Access;
 use crate::graph::Node;
 use crate::graph::executable::Executable;
 use crate::graph::executable::error::{Place, TopologyChange};
@@ -68,9 +67,10 @@ fn conflict(node: &Node, other: &Node) -> Option<Conflict> {
     }
     node.accesses.iter().find_map(|&a| {
         other.accesses.iter().find_map(|&b| {
-            let writes = a.access.writes() || b.access.writes();
+            // The order does not matter to whether there is a conflict.
+            HazardKind::between(a.access, b.access)?;
             let overlap = a.range.intersection(&b.range);
-            let overlap = overlap.filter(|_| writes && a.allocation == b.allocation)?;
+            let overlap = overlap.filter(|_| a.allocation == b.allocation)?;
             Some(Conflict {
                 node: a,
                 other: b,
@@ -108,19 +108,11 @@ fn explain(
         node: at,
         kernel: node.kernel.name().into(),
         slot: arg.map(|arg| arg.slot),
-        kind: kind(earlier, later),
+        kind: HazardKind::between(earlier, later).unwrap_or(HazardKind::Unknown),
         other: other_at,
         other_kernel: other.kernel.name().into(),
         buffer: buffer.map_or("", |view| view.label()).into(),
         overlap: conflict.overlap,
         place,
-    }
-}
-
-fn kind(earlier: Access, later: Access) -> HazardKind {
-    match (earlier.writes(), later.reads()) {
-        (true, true) => HazardKind::ReadAfterWrite,
-        (true, false) => HazardKind::WriteAfterWrite,
-        (false, _) => HazardKind::WriteAfterRead,
     }
 }

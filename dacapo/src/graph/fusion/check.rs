@@ -4,7 +4,7 @@ use crate::access::Access;
 use crate::graph::Node;
 use crate::graph::capture::Discard;
 use crate::graph::dag::conflict;
-use crate::graph::fusion::find::Chosen;
+use crate::graph::fusion::find::{Chosen, span};
 use crate::graph::fusion::uses::{Fate, views};
 use crate::graph::fusion::{FusionRule, Link, MissReason, Port, Unfit, Uses};
 use crate::hazard::RangeAccess;
@@ -94,8 +94,7 @@ fn vanishes(
 
 /// Whether the earlier nodes can move to the last, past what stands between; or the later ones to the first.
 fn meet(nodes: &[Node], chosen: &Chosen) -> Result<Spot, MissReason> {
-    let first = chosen.iter().copied().min().unwrap_or_default();
-    let last = chosen.iter().copied().max().unwrap_or_default();
+    let [first, last] = span(chosen);
     let between = first + 1..last;
     if let Some(node) = (first + 1..=last).find(|&node| nodes[node as usize].barrier_before) {
         return Err(MissReason::Barrier { node });

@@ -7,6 +7,13 @@ use crate::graph::{Node, NodeArg};
 /// Nodes, by their place in the rule.
 pub(crate) type Chosen = SmallVec<[u32; 8]>;
 
+/// The first and the last of some nodes.
+pub(crate) fn span(nodes: &Chosen) -> [u32; 2] {
+    let first = nodes.iter().copied().min().unwrap_or_default();
+    let last = nodes.iter().copied().max().unwrap_or_default();
+    [first, last]
+}
+
 /// Uses that are looked at in the search for a node's partner.
 const FAR: usize = 64;
 

@@ -12,7 +12,7 @@ use crate::encoder::CommandEncoder;
 use crate::graph::capture::Discard;
 use crate::graph::{Fused, FusedPart, Graph, Node, ScopeId};
 use check::Spot;
-use find::{Chosen, Finder};
+use find::{Chosen, Finder, span};
 pub use report::{Fired, FusionReport, MissReason, NearMiss};
 pub use rule::{FusionRule, Link, Match, Port, Unfit};
 pub(crate) use uses::{Fate, Uses};
@@ -112,8 +112,7 @@ impl Fusing {
             );
             match change {
                 Some(change) => {
-                    let first = change.chosen.iter().copied().min().unwrap_or_default();
-                    let last = change.chosen.iter().copied().max().unwrap_or_default();
+                    let [first, last] = span(&change.chosen);
                     if first >= free_from {
                         taken[first as usize..=last as usize].fill(true);
                         free_from = last + 1;
@@ -211,8 +210,7 @@ impl Fusing {
                 rule: rule.name,
                 nodes: change.chosen.iter().map(positions).collect(),
             });
-            let first = change.chosen.iter().copied().min().unwrap_or_default() as usize;
-            let last = change.chosen.iter().copied().max().unwrap_or_default() as usize;
+            let [first, last] = span(&change.chosen).map(|node| node as usize);
             let matched: Vec<&Node> = change
                 .chosen
                 .iter()
