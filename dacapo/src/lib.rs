@@ -74,6 +74,7 @@ mod memory;
 mod options;
 mod panics;
 mod pool;
+mod profile;
 mod range;
 mod residency;
 mod shader;
@@ -108,6 +109,9 @@ pub use kernel::{
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
 pub use options::{DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache};
 pub use pool::{BufferPool, PoolOptions};
+pub use profile::{
+    DispatchTrace, Dispatched, HostSpan, ProfileLevel, SubmissionTrace, Trace, Work, WorkFn,
+};
 pub use range::ByteRange;
 pub use residency::ResidencySet;
 pub use submission::{GpuTimes, Submission, SubmissionFuture};

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use crate::access::Access;
 use crate::backend::cpu::CpuEntry;
 use crate::kernel::{Binding, Interface, SharedMemory, Wgsl};
+use crate::profile::{Dispatched, Work, WorkFn};
 
 /// A kernel as its author wrote it: a name, a declaration of what it binds, and one or more forms.
 ///
@@ -42,6 +43,7 @@ pub struct KernelSource {
     cpu: Option<CpuEntry>,
     wgsl: Option<Wgsl>,
     transfer: Option<Transfer>,
+    work: Option<WorkFn>,
 }
 
 /// What GPUs have commands for.
@@ -83,6 +85,7 @@ impl KernelSource {
             cpu: None,
             wgsl: None,
             transfer: None,
+            work: None,
         }
     }
 
@@ -101,6 +104,7 @@ impl KernelSource {
             cpu,
             wgsl,
             transfer: None,
+            work: None,
         }
     }
 
@@ -173,6 +177,48 @@ impl KernelSource {
         self
     }
 
+    /// Adds how much a dispatch has to do, for profiles. Without it, a dispatch is taken to read and write all that is
+    /// bound, once, and to compute nothing.
+    ///
+    /// ```
+    /// # use dacapo::{Access, Dispatched, KernelSource, Work};
+    /// /// One multiplication and one addition for each element of `y`.
+    /// fn work(call: &Dispatched<'_>) -> Work {
+    ///     let (x, y) = (call.bytes(0), call.bytes(1));
+    ///     Work { read: x + y, written: y, operations: 2 * (y / 4) }
+    /// }
+    ///
+    /// let source = KernelSource::new("axpy")
+    ///     .binding::<f32>(0, Access::Read)
+    ///     .binding::<f32>(1, Access::ReadWrite)
+    ///     .work(work);
+    /// let work = source.work_of(&Dispatched::new(&[], &[(0, 400), (1, 400)], [100, 1, 1]));
+    /// assert_eq!((work.read, work.operations), (800, 200));
+    /// ```
+    pub fn work(mut self, work: WorkFn) -> KernelSource {
+        self.work = Some(work);
+        self
+    }
+
+    /// What a dispatch has to do.
+    pub fn work_of(&self, call: &Dispatched<'_>) -> Work {
+        match self.work {
+            Some(work) => work(call),
+            None => {
+                let bytes = |touches: fn(Access) -> bool| {
+                    let bindings = self.interface.bindings.iter();
+                    let touched = bindings.filter(|binding| touches(binding.access));
+                    touched.map(|binding| call.bytes(binding.slot)).sum()
+                };
+                Work {
+                    read: bytes(Access::reads),
+                    written: bytes(Access::writes),
+                    operations: 0,
+                }
+            }
+        }
+    }
+
     /// Says that a GPU has a command that does the same.
     pub(crate) fn or_transfer(mut self, transfer: Transfer) -> KernelSource {
         self.transfer = Some(transfer);
@@ -206,6 +252,8 @@ impl KernelSource {
             cpu,
             wgsl,
             transfer,
+            // Says something about the kernel; it is not a part of it.
+            work: _,
         } = self.clone();
         KernelKey {
             name,
