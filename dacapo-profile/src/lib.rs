@@ -1,10 +1,13 @@
 //! Profiles of what dacapo runs: where the time went, and why.
 //!
-//! A [`dacapo::Trace`] is what a device noted. A [`Profile`] is the same as data that can be kept, sent and compared.
+//! A [`dacapo::Trace`] is what a device noted. A [`Profile`] is the same as data that can be kept, sent and compared, and
+//! an [`Analysis`] is what it means.
 
+pub mod analysis;
 mod peaks;
 mod profile;
 
+pub use analysis::Analysis;
 pub use peaks::Peaks;
 pub use profile::{
     Cause, Device, Dispatch, Distortion, Fused, Kernel, Level, Profile, Span, Submission, VERSION,
