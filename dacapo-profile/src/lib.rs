@@ -6,6 +6,8 @@
 pub mod analysis;
 mod peaks;
 mod profile;
+#[cfg(test)]
+mod samples;
 
 pub use analysis::Analysis;
 pub use peaks::Peaks;

@@ -15,6 +15,8 @@ mod rate;
 mod row;
 mod section;
 mod spread;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
