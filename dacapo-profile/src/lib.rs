@@ -4,12 +4,17 @@
 //! an [`Analysis`] is what it means.
 
 pub mod analysis;
+mod convert;
+mod error;
+mod json;
 mod peaks;
 mod profile;
 #[cfg(test)]
 mod samples;
 
 pub use analysis::Analysis;
+pub use error::ProfileError;
+pub use json::MAX_JSON_BYTES;
 pub use peaks::Peaks;
 pub use profile::{
     Cause, Device, Dispatch, Distortion, Fused, Kernel, Level, Profile, Span, Submission, VERSION,
