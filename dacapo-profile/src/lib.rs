@@ -4,6 +4,7 @@
 //! an [`Analysis`] is what it means.
 
 pub mod analysis;
+pub mod compare;
 mod convert;
 mod error;
 mod json;
@@ -13,6 +14,7 @@ mod profile;
 mod samples;
 
 pub use analysis::Analysis;
+pub use compare::Comparison;
 pub use error::ProfileError;
 pub use json::MAX_JSON_BYTES;
 pub use peaks::Peaks;

@@ -23,8 +23,8 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use crate::profile::Profile;
-use attribution::Attribution;
-use periods::Periods;
+pub(crate) use attribution::Attribution;
+pub(crate) use periods::Periods;
 use section::Source;
 
 pub use barriers::BarrierRow;
