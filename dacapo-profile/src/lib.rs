@@ -10,6 +10,7 @@ mod error;
 mod json;
 mod peaks;
 mod profile;
+mod prometheus;
 #[cfg(test)]
 mod samples;
 
@@ -21,3 +22,4 @@ pub use peaks::Peaks;
 pub use profile::{
     Cause, Device, Dispatch, Distortion, Fused, Kernel, Level, Profile, Span, Submission, VERSION,
 };
+pub use prometheus::{LabelError, prometheus};

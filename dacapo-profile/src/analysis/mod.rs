@@ -100,6 +100,16 @@ impl Analysis {
         }
     }
 
+    /// How long the device was at each submission, by their labels in the order in which those first ran.
+    pub(crate) fn device_times(profile: &Profile) -> Vec<(&str, Vec<u64>)> {
+        let periods = Periods::of(profile).submissions;
+        let labels = by_label(profile).into_iter().map(|(label, chosen)| {
+            let times = chosen.into_iter().map(|index| periods[index].length());
+            (label, times.collect())
+        });
+        labels.collect()
+    }
+
     /// The submissions of a label.
     pub fn label(&self, label: &str) -> Option<&Section> {
         let mut labels = self.labels.iter();
