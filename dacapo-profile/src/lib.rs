@@ -13,6 +13,8 @@ mod profile;
 mod prometheus;
 #[cfg(test)]
 mod samples;
+#[cfg(test)]
+mod schema;
 
 pub use analysis::Analysis;
 pub use compare::Comparison;
