@@ -1,6 +1,6 @@
 use crate::run::{output, run};
 
-const COMMANDS: [(&str, &[&str]); 7] = [
+const COMMANDS: [(&str, &[&str]); 8] = [
     ("devices", &["--json"]),
     (
         "generate",
@@ -51,6 +51,25 @@ const COMMANDS: [(&str, &[&str]); 7] = [
             "--no-fuse",
             "--no-reorder",
             "--json",
+        ],
+    ),
+    (
+        "profile",
+        &[
+            "[MODEL]",
+            "--tokens",
+            "--prompt",
+            "--prompt-tokens",
+            "--repeat",
+            "--level",
+            "--json",
+            "--from",
+            "--compare",
+            "--device",
+            "--threads",
+            "--context",
+            "--no-graph",
+            "--no-fuse",
         ],
     ),
     (

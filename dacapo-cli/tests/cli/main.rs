@@ -8,5 +8,6 @@ mod help;
 mod interrupt;
 mod measure;
 mod planning;
+mod profile;
 mod run;
 mod show;
