@@ -2,10 +2,14 @@
 //!
 //! A [`dacapo::Trace`] is what a device noted. A [`Profile`] is the same as data that can be kept, sent and compared.
 
+mod lanes;
 mod peaks;
 mod profile;
+mod trace_event;
+mod waves;
 
 pub use peaks::Peaks;
 pub use profile::{
     Cause, Device, Dispatch, Distortion, Fused, Kernel, Level, Profile, Span, Submission, VERSION,
 };
+pub use trace_event::write_trace_events;
