@@ -5,12 +5,14 @@
 
 pub mod analysis;
 mod lanes;
+mod page;
 mod peaks;
 mod profile;
 mod trace_event;
 mod waves;
 
 pub use analysis::Analysis;
+pub use page::html;
 pub use peaks::Peaks;
 pub use profile::{
     Cause, Device, Dispatch, Distortion, Fused, Kernel, Level, Profile, Span, Submission, VERSION,

@@ -53,17 +53,13 @@ struct Maker {
 
 impl Maker {
     fn new(layers: u32) -> Maker {
-        let mut scopes = vec![vec!["decode".to_owned()]];
+        let mut scopes = vec![vec!["embed".to_owned()]];
         for layer in 0..layers {
             for part in ["attention", "feed forward"] {
-                scopes.push(vec![
-                    "decode".to_owned(),
-                    format!("layer {layer}"),
-                    part.to_owned(),
-                ]);
+                scopes.push(vec![format!("layer {layer}"), part.to_owned()]);
             }
         }
-        scopes.push(vec!["decode".to_owned(), "head".to_owned()]);
+        scopes.push(vec!["head".to_owned()]);
         let cause = |kind: &str, text: &str| Cause {
             kind: kind.to_owned(),
             text: text.to_owned(),

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-use dacapo_profile::{Profile, write_trace_events};
+use dacapo_profile::{Analysis, Profile, html, write_trace_events};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("usage: synthetic OUT_DIR")?;
@@ -28,5 +28,7 @@ fn write(folder: &Path, name: &str, profile: &Profile) -> Result<(), Box<dyn Err
     let mut trace = file("trace.json")?;
     write_trace_events(profile, &mut trace)?;
     trace.flush()?;
+    let page = html(profile, &Analysis::of(profile))?;
+    fs::write(folder.join(format!("{name}.html")), page)?;
     Ok(())
 }

@@ -77,6 +77,6 @@ fn rates<W: Write>(profile: &Profile, events: &mut Events<'_, W>) -> io::Result<
 }
 
 /// Billions of `amount` in a second. Nanoseconds make that a plain quotient.
-pub(super) fn rate(amount: u64, nanos: u64) -> Option<f64> {
+fn rate(amount: u64, nanos: u64) -> Option<f64> {
     (nanos > 0).then(|| amount as f64 / nanos as f64)
 }

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::analysis::Rate;
 use crate::lanes::assign;
 use crate::trace_event::DEVICE;
-use crate::trace_event::counters::rate;
 use crate::trace_event::event::{Events, FlowEnd, Names};
 use crate::waves::waves;
 use crate::{Dispatch, Fused, Profile, Submission};
@@ -149,7 +149,7 @@ impl<'a> OfDispatch<'a> {
         let cause = dispatch
             .barrier
             .and_then(|at| profile.causes.get(at as usize));
-        let rate = |amount: u64| rate(amount, dispatch.end_ns.saturating_sub(dispatch.start_ns));
+        let rate = Rate::of(dispatch, profile.peaks.as_ref());
         OfDispatch {
             kernel: kernel.map_or("?", |kernel| &kernel.name),
             op: kernel.map_or("?", |kernel| &kernel.op),
@@ -163,9 +163,9 @@ impl<'a> OfDispatch<'a> {
             bytes_read: dispatch.read,
             bytes_written: dispatch.written,
             operations: dispatch.operations,
-            gigabytes_per_second: rate(dispatch.read.saturating_add(dispatch.written)),
-            gigaflops: rate(dispatch.operations),
-            percent_of_peak: None,
+            gigabytes_per_second: rate.gb_s,
+            gigaflops: rate.gflop_s,
+            percent_of_peak: rate.peak_share.map(|share| share * 100.0),
         }
     }
 }
