@@ -15,7 +15,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("usage: synthetic OUT_DIR")?;
     let folder = Path::new(&folder);
     fs::create_dir_all(folder)?;
-    write(folder, "decoder", &decoder::decoder(30, 6))
+    for (name, profile) in decoder::examples() {
+        write(folder, name, &profile)?;
+    }
+    Ok(())
 }
 
 fn write(folder: &Path, name: &str, profile: &Profile) -> Result<(), Box<dyn Error>> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use crate::trace_event::event::Events;
+use crate::trace_event::event::{Events, rounded};
 use crate::waves::waves;
 use crate::{Dispatch, Profile};
 
@@ -67,7 +67,7 @@ fn rates<W: Write>(profile: &Profile, events: &mut Events<'_, W>) -> io::Result<
             ("GB/s", sum(|d| d.read.saturating_add(d.written))),
             ("GFLOP/s", sum(|d| d.operations)),
         ] {
-            events.counter(name, wave.start_ns, value.unwrap_or(0.0))?;
+            events.counter(name, wave.start_ns, rounded(value.unwrap_or(0.0)))?;
             if idle {
                 events.counter(name, wave.end_ns, 0.0)?;
             }

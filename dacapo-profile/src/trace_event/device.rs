@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::analysis::Rate;
 use crate::lanes::assign;
 use crate::trace_event::DEVICE;
-use crate::trace_event::event::{Events, FlowEnd, Names};
+use crate::trace_event::event::{Events, FlowEnd, Names, rounded};
 use crate::waves::waves;
 use crate::{Dispatch, Fused, Profile, Submission};
 
@@ -25,8 +25,6 @@ struct OfWave<'a> {
     dispatches: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     barrier: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    barrier_cause: Option<&'a str>,
     /// Since everything in front of the barrier ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     waited_ns: Option<u64>,
@@ -107,7 +105,6 @@ fn waves_of_all<W: Write>(
             wave: wave.number,
             dispatches: wave.dispatches.len(),
             barrier: cause.map(|cause| &*cause.kind),
-            barrier_cause: cause.map(|cause| &*cause.text),
             waited_ns: cause.map(|_| wave.waited_ns),
         };
         let track = names.track(events, DEVICE, "waves", lane)?;
@@ -163,9 +160,9 @@ impl<'a> OfDispatch<'a> {
             bytes_read: dispatch.read,
             bytes_written: dispatch.written,
             operations: dispatch.operations,
-            gigabytes_per_second: rate.gb_s,
-            gigaflops: rate.gflop_s,
-            percent_of_peak: rate.peak_share.map(|share| share * 100.0),
+            gigabytes_per_second: rate.gb_s.map(rounded),
+            gigaflops: rate.gflop_s.map(rounded),
+            percent_of_peak: rate.peak_share.map(|share| rounded(share * 100.0)),
         }
     }
 }

@@ -258,6 +258,11 @@ impl Names {
     }
 }
 
+/// Three decimals are enough for rates, and short.
+pub(super) fn rounded(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
 /// Doubles hold nanoseconds of a hundred days exactly.
 fn micros(nanos: u64) -> f64 {
     nanos as f64 / 1_000.0

@@ -18,7 +18,7 @@ function describeDispatch(id) {
   const share = peaks && moved > 0 && took > 0 ? per(moved) * 1e9 / peaks.read_bytes_per_second : null;
   const node = dispatches.node[id];
   return [kernelName(id), [
-    ["Operation", words(opName(id))],
+    ["Operation", opName(id)],
     ["Scope", scopePath(id)],
     ["Took", time(took)],
     ["Began", `${time(startOf(id))} after recording began`],

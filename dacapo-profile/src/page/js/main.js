@@ -9,7 +9,7 @@ const whenLine = timeline(redraw);
 
 function showSection(section) {
   summary(section);
-  views = [whenLine, waveSection(section, redraw)];
+  views = [whenLine, waveSection(section)];
   roofline(section);
   tables(section);
 }

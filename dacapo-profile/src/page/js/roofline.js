@@ -93,7 +93,7 @@ function decades(values) {
 function roofPlot(points, wide) {
   const width = Math.max(wide, 280);
   const height = Math.round(Math.min(470, Math.max(300, width * 0.62)));
-  const margin = { left: 62, right: 14, top: 14, bottom: 46 };
+  const margin = { left: 62, right: 22, top: 14, bottom: 46 };
   const tops = roofs();
   const bandwidth = peaks ? peaks.read_bytes_per_second / 1e9 : 0;
   const ridges = bandwidth > 0 ? tops.map((roof) => roof.most / bandwidth) : [];
@@ -111,7 +111,7 @@ function roofPlot(points, wide) {
   const order = points.map((row, at) => [row, at]).sort((a, b) => b[0].share - a[0].share);
   for (const [row, at] of order) {
     const [title, pairs] = describeRow(row);
-    const radius = Math.max(9, 24 * Math.sqrt(row.share / biggest));
+    const radius = Math.max(9, Math.min(24, width * 0.045) * Math.sqrt(row.share / biggest));
     const place = { cx: x(intensity(row)), cy: y(row.rate.gflop_s) };
     const circle = drawn("circle", { ...place, r: radius, fill: roofColour(row), tabindex: "0", role: "img",
       "aria-label": `${at + 1}: ${title}. ${pairs.filter((pair) => pair[1]).map((pair) => pair.join(" ")).join(", ")}` });
@@ -175,10 +175,9 @@ function roofLines(svg, { tops, bandwidth, x, y, xLow, xHigh, yLow, width, margi
     const [value, unit] = roof.most >= 1e3 ? [roof.most / 1e3, "TFLOP/s"] : [roof.most, "GFLOP/s"];
     label({ x: width - margin.right - 4, y: y(roof.most) - 6 }, `${roof.name} ${digits(value)} ${unit}`, { "text-anchor": "end" });
   });
-  // Along the slope, at its middle.
-  const low = Math.max(10 ** xLow, (10 ** yLow) / bandwidth);
-  const at = Math.sqrt(low * ridge);
+  // Along the slope, at its upper end, where points are rarest.
+  const at = ridge * 0.8;
   const angle = Math.atan2(y(at * bandwidth * 10) - y(at * bandwidth), x(at * 10) - x(at)) * (180 / Math.PI);
   const [px, py] = [x(at), y(at * bandwidth)];
-  label({ x: px, y: py - 8 }, `memory ${digits(bandwidth)} GB/s`, { "text-anchor": "middle", transform: `rotate(${angle} ${px} ${py})` });
+  label({ x: px, y: py - 8 }, `memory ${digits(bandwidth)} GB/s`, { "text-anchor": "end", transform: `rotate(${angle} ${px} ${py})` });
 }

@@ -46,7 +46,7 @@ class Row {
     return near.length > 0 && away(near[0]) <= slack ? this.ids[near[0]] : null;
   }
 
-  // `look(id)` gives fill, text and whether it is hatched.
+  // `look(id)` gives fill, edge, text, a short text for where that does not fit, and whether it is hatched.
   draw(context, view, y, height, look) {
     const perPixel = view.span / view.width;
     let at = this.firstAfter(view.from);
@@ -60,7 +60,9 @@ class Row {
       }
       // All that begins in this pixel is one mark, the stronger the more of the pixel it covers.
       const pixel = Math.floor(left);
-      const next = Math.max(at + 1, this.firstFrom(view.time(pixel + 1), at));
+      let next = Math.max(at + 1, this.firstFrom(view.time(pixel + 1), at));
+      // Only the last of them can reach beyond the pixel, and then it is a box.
+      if (next - 1 > at && view.x(this.end[next - 1]) - view.x(this.start[next - 1]) >= 1.5) next -= 1;
       const covered = Math.min(1, (this.before[next] - this.before[at]) / perPixel);
       context.globalAlpha = 0.3 + 0.7 * covered;
       context.fillStyle = look(this.ids[(at + next) >> 1] ?? this.ids[at]).fill;
@@ -77,7 +79,7 @@ class Row {
     context.fillRect(from, y, width, height);
     if (look.hatched) hatch(context, from, y, width, height);
     if (width >= 4) {
-      context.strokeStyle = colours.back;
+      context.strokeStyle = look.edge ?? colours.back;
       context.lineWidth = 1;
       context.strokeRect(from + 0.5, y + 0.5, width - 1, height - 1);
     }
@@ -87,12 +89,14 @@ class Row {
       context.strokeRect(from + 1, y + 1, Math.max(width - 2, 1), height - 2);
     }
     const seen = Math.max(from, 0);
-    const room = Math.min(from + width, view.width) - seen - 8;
-    if (look.text && room > 18 && height >= 12) {
-      const text = fitted(context, look.text, room);
-      if (text !== "") {
+    const room = Math.min(from + width, view.width) - seen - 4;
+    if (look.text && room > 6 && height >= 12) {
+      const long = fitted(context, look.text, room - 4);
+      const text = long === look.text ? long : look.short ?? long;
+      const wide = context.measureText(text).width;
+      if (text !== "" && wide <= room) {
         context.fillStyle = look.ink ?? textOn(look.fill);
-        context.fillText(text, seen + 4, y + height / 2);
+        context.fillText(text, seen + (room - wide < 8 ? (room + 4 - wide) / 2 : 4), y + height / 2);
       }
     }
   }

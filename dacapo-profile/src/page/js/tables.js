@@ -21,7 +21,7 @@ const rowColumns = (name) => [
   number("GFLOP/s", (row) => row.rate.gflop_s, rate),
   number("Of peak", (row) => row.rate.peak_share, percent),
   { title: "Bound", get: (row) => row.bound ?? "", show: (bound) => (bound ? words(bound) : "–"), text: true },
-  { title: "Stands for", get: (row) => row.stands_for.slice(0, 3).map((it) => `${it.count} × ${it.ops.join(", ")}`).join("; "),
+  { title: "Stands for", get: (row) => row.stands_for.slice(0, 3).map((it) => `${whole(it.count)} × ${it.ops.join(", ")}`).join("; "),
     show: (text) => text || "–", text: true, words: true },
 ];
 

@@ -38,7 +38,7 @@ function hostGroups() {
     rows: rowsByLane(0, (id) => data.spans[id].lane, (id) => data.spans[id].start, (id) => data.spans[id].end, ids),
     height: 17,
     look: (id) => ({
-      fill: colours.host,
+      fill: colours.host, edge: colours.strong,
       ink: colours.text,
       hatched: data.spans[id].name === "wait",
       text: `${data.spans[id].name} ${data.spans[id].label}`,
@@ -82,7 +82,7 @@ function submissionRows(title, start, end, lane, look) {
 const inFlightGroup = () => submissionRows(
   "Host: submissions from open to seen complete",
   (it) => it.opened, (it) => Math.max(it.completed, it.opened), (it) => it.flight_lane,
-  (it) => ({ fill: colours.host, ink: colours.text, text: `${it.number} ${it.label}` }));
+  (it) => ({ fill: colours.host, edge: colours.strong, ink: colours.text, text: `${it.number} ${it.label}` }));
 
 const submissionGroup = () => submissionRows(
   "Device: submissions",

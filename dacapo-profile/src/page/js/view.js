@@ -116,8 +116,8 @@ class View {
 
   plain() {
     this.details.replaceChildren(
-      "Drag to pan, Ctrl and wheel or pinch to zoom, click for details. Keys: + and −, ← and →, Home for all, " +
-      ", and . for the one before and after.");
+      "Drag to pan, Ctrl and wheel or pinch to zoom, click for details. Keys: + and − zoom, ← and → pan, Home shows " +
+      "all, full stop and comma choose the next box and the one before.");
   }
 
   // The one before or after what is chosen, brought into view.

@@ -1,6 +1,7 @@
 // One submission, wave by wave: what runs together, and what the device waits for in between.
 
-const FIRST_WAVES = 24;
+// So wide are waves shown at first, about.
+const WAVE_WIDTH = 56;
 
 // The waves of a submission, with the wait in front of each during which nothing ran.
 function wavesOf(submission) {
@@ -21,8 +22,9 @@ function wavesOf(submission) {
   return waves;
 }
 
-function waveView(submission, redraw) {
+function waveView(submission, room) {
   const waves = wavesOf(submission);
+  const shown = Math.min(waves.length, Math.max(5, Math.floor(room / WAVE_WIDTH)));
   const waits = waves.map((_, at) => at).filter((at) => at > 0 && waves[at].start > waves[at].done);
   const from = (at) => waves[at].start;
   const until = (at) => waves[at].end;
@@ -32,7 +34,7 @@ function waveView(submission, redraw) {
     title: "Waves",
     rows: [new Row(waves.keys(), from, (at) => Math.min(until(at), waves[at + 1]?.start ?? Infinity))],
     height: 17,
-    look: (at) => ({ fill: colours.host, ink: colours.text, text: `wave ${waves[at].number}` }),
+    look: (at) => ({ fill: colours.host, edge: colours.strong, ink: colours.text, text: `wave ${waves[at].number}`, short: String(waves[at].number) }),
     describe: (at) => [`Wave ${waves[at].number}`, [
       ["Took", time(until(at) - from(at))],
       ["Dispatches", whole(waves[at].ids.length)],
@@ -64,7 +66,7 @@ function waveView(submission, redraw) {
     for (let at = columns.firstAfter(view.from); at < columns.ids.length && columns.start[at] < view.to; at += 1) {
       const left = view.x(columns.start[at]);
       const right = view.x(columns.end[at]);
-      if ((view.to - view.from) / columns.ids.length > 0 && right - left < 3) {
+      if (right - left < 3) {
         at = Math.max(at, columns.firstFrom(view.time(left + 3), at) - 1);
         continue;
       }
@@ -72,15 +74,16 @@ function waveView(submission, redraw) {
       context.fillRect(left, AXIS, right - left, boxes.total - AXIS);
     }
   };
-  const last = waves[Math.min(FIRST_WAVES, waves.length) - 1];
+  const last = waves[shown - 1];
   const view = new View(boxes, `Waves of submission ${submission.number}, ${submission.label}`,
     [submission.start, Math.max(last.end, submission.start + 20)]);
   view.waits = waits.reduce((sum, at) => sum + waves[at].start - waves[at].done, 0);
   view.waves = waves;
+  view.shown = shown;
   return view;
 }
 
-function waveSection(section, redraw) {
+function waveSection(section) {
   const parent = document.getElementById("waves");
   parent.querySelectorAll(".content").forEach((old) => old.remove());
   const path = section.path ?? sections.find((it) => it.path)?.path;
@@ -90,8 +93,7 @@ function waveSection(section, redraw) {
     return null;
   }
   const submission = data.submissions[path.submission];
-  const view = waveView(submission, redraw);
-  const shown = Math.min(FIRST_WAVES, view.waves.length);
+  const view = waveView(submission, parent.clientWidth);
   const kinds = new Map();
   for (const wave of view.waves) if (wave.cause) kinds.set(wave.cause.kind, (kinds.get(wave.cause.kind) ?? 0) + 1);
   const keys = [...kinds].map(([kind, count]) =>
@@ -100,7 +102,7 @@ function waveSection(section, redraw) {
     note(`Submission ${submission.number}, ${submission.label}: the one in the middle by its time on the device. `
       + `${whole(view.waves.length)} waves in ${time(submission.end - submission.start)}, of which `
       + `${time(view.waits)} pass between waves with nothing running. `
-      + (shown < view.waves.length ? `The first ${shown} waves are shown; zoom out for all.` : "")),
+      + (view.shown < view.waves.length ? `The first ${view.shown} waves are shown; zoom out for all.` : "")),
     keys.length > 0 ? element("ul", { class: "keys", "aria-label": "Causes of barriers" }, ...keys) : null,
     view.tools, view.canvas, view.details));
   parent.dataset.waits = view.waits;
