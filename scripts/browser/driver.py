@@ -44,7 +44,7 @@ class Browser:
         options = [
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
             "--disable-background-networking", "--disable-component-update", "--disable-sync",
-            "--disable-dev-shm-usage", "--force-device-scale-factor=1", "--lang=en-GB",
+            "--disable-dev-shm-usage", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--force-device-scale-factor=1", "--lang=en-GB",
             f"--user-data-dir={self.folder.name}",
         ]
         capabilities = {

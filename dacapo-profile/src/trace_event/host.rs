@@ -100,7 +100,8 @@ fn submissions<W: Write>(
             events.complete(track, (from, to), "submission", name, Nothing {})?;
         }
         let (track, at) = match committing(spans, submission) {
-            Some(found) => (found.track, life.committed.min(found.span.end_ns - 1)),
+            // Viewers take what began last on a track, even if it has ended: at its start that is the span itself.
+            Some(found) => (found.track, found.span.start_ns),
             None => (track, life.committed),
         };
         events.flow(FlowEnd::From, track, at, submission.number)?;
@@ -116,7 +117,7 @@ fn committing<'a>(spans: &'a [Placed<'a>], submission: &Submission) -> Option<&'
     let after = spans.partition_point(|placed| placed.span.start_ns <= at);
     let near = spans[after.saturating_sub(NEAR)..after].iter().rev();
     near.filter(|placed| placed.span.label == submission.label)
-        .find(|placed| placed.span.end_ns >= at && placed.span.end_ns > placed.span.start_ns)
+        .find(|placed| placed.span.end_ns >= at)
 }
 
 /// The times of a submission, each at least the one before: clocks of host and device are aligned only so far.

@@ -151,7 +151,7 @@ function axes(svg, { width, height, margin, x, y, xLow, xHigh, yLow, yHigh }) {
 }
 
 const powerText = (power) => (power >= -3 && power <= 3 ? String(Number((10 ** power).toPrecision(1)))
-  : power === 4 || power === 5 ? `${10 ** (power - 3)}k` : `1e${power}`);
+  : power === 4 || power === 5 ? `${10 ** (power - 3)}k` : power >= 6 && power <= 8 ? `${10 ** (power - 6)}M` : `1e${power}`);
 
 function roofLines(svg, { tops, bandwidth, x, y, xLow, xHigh, yLow, width, margin }) {
   const group = drawn("g", { "clip-path": "url(#roof-clip)" });
@@ -175,9 +175,10 @@ function roofLines(svg, { tops, bandwidth, x, y, xLow, xHigh, yLow, width, margi
     const [value, unit] = roof.most >= 1e3 ? [roof.most / 1e3, "TFLOP/s"] : [roof.most, "GFLOP/s"];
     label({ x: width - margin.right - 4, y: y(roof.most) - 6 }, `${roof.name} ${digits(value)} ${unit}`, { "text-anchor": "end" });
   });
-  // Along the slope, at its upper end, where points are rarest.
-  const at = ridge * 0.8;
-  const angle = Math.atan2(y(at * bandwidth * 10) - y(at * bandwidth), x(at * 10) - x(at)) * (180 / Math.PI);
-  const [px, py] = [x(at), y(at * bandwidth)];
+  // Along the slope, at its upper end, where points are rarest, but left of the names of roofs.
+  const px = Math.min(x(ridge * 0.8), width - margin.right - 170);
+  const slope = (x(10) - x(1)) / (y(1) - y(10));
+  const py = y(highest) + (x(ridge) - px) / slope;
+  const angle = -Math.atan2(1, slope) * (180 / Math.PI);
   label({ x: px, y: py - 8 }, `memory ${digits(bandwidth)} GB/s`, { "text-anchor": "end", transform: `rotate(${angle} ${px} ${py})` });
 }
