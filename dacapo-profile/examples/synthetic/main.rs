@@ -2,7 +2,7 @@
 //!
 //!     cargo run -p dacapo-profile --example synthetic -- OUT_DIR
 
-mod decoder;
+mod all;
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -15,7 +15,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("usage: synthetic OUT_DIR")?;
     let folder = Path::new(&folder);
     fs::create_dir_all(folder)?;
-    for (name, profile) in decoder::examples() {
+    for (name, profile) in all::all() {
         write(folder, name, &profile)?;
     }
     Ok(())

@@ -9,17 +9,17 @@ use crate::{Dispatch, Profile};
 pub(super) fn write<W: Write>(profile: &Profile, events: &mut Events<'_, W>) -> io::Result<()> {
     let submissions = || profile.submissions.iter();
     in_flight(
-        "submissions in flight",
+        ("submissions", "in flight"),
         submissions().map(|s| (s.committed_ns, s.completed_ns)),
         events,
     )?;
     in_flight(
-        "device busy",
+        ("device", "busy"),
         submissions().map(|s| (s.start_ns, s.end_ns)),
         events,
     )?;
     in_flight(
-        "dispatches running",
+        ("dispatches", "running"),
         submissions()
             .flat_map(|s| &s.dispatches)
             .map(|d| (d.start_ns, d.end_ns)),
@@ -30,7 +30,7 @@ pub(super) fn write<W: Write>(profile: &Profile, events: &mut Events<'_, W>) -> 
 
 /// How many of `times` hold, at each time where that changes.
 fn in_flight<W: Write>(
-    name: &str,
+    name: (&str, &str),
     times: impl Iterator<Item = (u64, u64)>,
     events: &mut Events<'_, W>,
 ) -> io::Result<()> {
@@ -64,8 +64,11 @@ fn rates<W: Write>(profile: &Profile, events: &mut Events<'_, W>) -> io::Result<
         };
         let idle = timed.peek().is_none_or(|next| wave.end_ns < next.start_ns);
         for (name, value) in [
-            ("GB/s", sum(|d| d.read.saturating_add(d.written))),
-            ("GFLOP/s", sum(|d| d.operations)),
+            (
+                ("bandwidth", "GB/s"),
+                sum(|d| d.read.saturating_add(d.written)),
+            ),
+            (("arithmetic", "GFLOP/s"), sum(|d| d.operations)),
         ] {
             events.counter(name, wave.start_ns, rounded(value.unwrap_or(0.0)))?;
             if idle {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{Distortion, Profile};
 
@@ -95,12 +95,19 @@ struct Counter<'a> {
     pid: u32,
     ts: f64,
     name: &'a str,
-    args: Value,
+    args: Series<'a>,
 }
 
-#[derive(Serialize)]
-struct Value {
+/// One line of a counter. Viewers call it by both names.
+struct Series<'a> {
+    name: &'a str,
     value: f64,
+}
+
+impl Serialize for Series<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map([(self.name, self.value)])
+    }
 }
 
 impl<'a, W: Write> Events<'a, W> {
@@ -202,8 +209,16 @@ impl<'a, W: Write> Events<'a, W> {
         })
     }
 
-    pub(super) fn counter(&mut self, name: &str, at: u64, value: f64) -> io::Result<()> {
-        let args = Value { value };
+    pub(super) fn counter(
+        &mut self,
+        (name, series): (&str, &str),
+        at: u64,
+        value: f64,
+    ) -> io::Result<()> {
+        let args = Series {
+            name: series,
+            value,
+        };
         self.event(&Counter {
             ph: "C",
             pid: super::DEVICE,

@@ -3,8 +3,8 @@
 //! One process is the host: a track for each thread with what it did, and tracks on which each submission lies from
 //! being opened to being seen complete. The other is the device: tracks for submissions, waves and dispatches, and
 //! counters. Events of one track must nest; where they overlap otherwise there are more tracks of the same name. An
-//! arrow leads from what committed each submission to where the device began it. Times are microseconds with three decimals, since the device
-//! was opened.
+//! arrow leads from what committed each submission to where the device began it. Times are microseconds with three
+//! decimals, since the device was opened.
 //!
 //! The format: <https://docs.google.com/document/d/1CvAClvFfyA5R-PhYUmn5OOQtYMH4h6I0nSsKchNAySU>.
 
