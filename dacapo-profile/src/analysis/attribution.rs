@@ -4,29 +4,29 @@ use crate::analysis::periods::Period;
 use crate::profile::Dispatch;
 
 /// The time of a submission without anything left over: `busy + head + tail` and the holes are its period.
-pub(super) struct Attribution {
+pub(crate) struct Attribution {
     /// Of each dispatch: each moment is divided equally among the dispatches that run then. Together they are `busy`.
-    pub(super) dispatches: Vec<u64>,
+    pub(crate) dispatches: Vec<u64>,
     /// At least one dispatch ran.
-    pub(super) busy: u64,
+    pub(crate) busy: u64,
     /// Before the first dispatch. All of a submission of which no dispatch is known.
-    pub(super) head: u64,
+    pub(crate) head: u64,
     /// After the last.
-    pub(super) tail: u64,
+    pub(crate) tail: u64,
     /// No dispatch ran, but some had before and some did later.
-    pub(super) holes: Vec<Hole>,
+    pub(crate) holes: Vec<Hole>,
 }
 
 /// A time between dispatches in which none ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Hole {
-    pub(super) length: u64,
+pub(crate) struct Hole {
+    pub(crate) length: u64,
     /// The dispatch that had ended last.
-    pub(super) before: usize,
+    pub(crate) before: usize,
     /// The dispatch that began then.
-    pub(super) after: usize,
+    pub(crate) after: usize,
     /// Whether the one after belongs to a later wave than all before.
-    pub(super) barrier: bool,
+    pub(crate) barrier: bool,
 }
 
 /// A dispatch begins or ends. Ends come first, so that dispatches which meet do not share a moment.
@@ -37,7 +37,7 @@ enum Edge {
 }
 
 impl Attribution {
-    pub(super) fn of(dispatches: &[Dispatch], period: Period) -> Attribution {
+    pub(crate) fn of(dispatches: &[Dispatch], period: Period) -> Attribution {
         let clipped = dispatches
             .iter()
             .map(|it| period.clip(it.start_ns, it.end_ns));

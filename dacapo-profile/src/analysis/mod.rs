@@ -15,14 +15,16 @@ mod rate;
 mod row;
 mod section;
 mod spread;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 
 use crate::profile::Profile;
-use attribution::Attribution;
-use periods::Periods;
+pub(crate) use attribution::Attribution;
+pub(crate) use periods::Periods;
 use section::Source;
 
 pub use barriers::BarrierRow;
@@ -96,6 +98,16 @@ impl Analysis {
             gap_rows: gaps::rows(profile, &gaps),
             gaps,
         }
+    }
+
+    /// How long the device was at each submission, by their labels in the order in which those first ran.
+    pub(crate) fn device_times(profile: &Profile) -> Vec<(&str, Vec<u64>)> {
+        let periods = Periods::of(profile).submissions;
+        let labels = by_label(profile).into_iter().map(|(label, chosen)| {
+            let times = chosen.into_iter().map(|index| periods[index].length());
+            (label, times.collect())
+        });
+        labels.collect()
     }
 
     /// The submissions of a label.

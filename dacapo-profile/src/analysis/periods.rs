@@ -4,18 +4,18 @@ use crate::profile::Profile;
 
 /// From when to when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Period {
-    pub(super) start: u64,
-    pub(super) end: u64,
+pub(crate) struct Period {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
 }
 
 impl Period {
-    pub(super) fn length(self) -> u64 {
+    pub(crate) fn length(self) -> u64 {
         self.end - self.start
     }
 
     /// The part of `start..end` that lies inside, which may be empty.
-    pub(super) fn clip(self, start: u64, end: u64) -> Period {
+    pub(crate) fn clip(self, start: u64, end: u64) -> Period {
         let start = start.clamp(self.start, self.end);
         Period {
             start,
@@ -25,15 +25,15 @@ impl Period {
 }
 
 /// The time of a profile, cut up without overlap: submissions, and what lies between them.
-pub(super) struct Periods {
+pub(crate) struct Periods {
     /// All of it: from when recording began to when it ended, or the device.
-    pub(super) whole: Period,
+    pub(crate) whole: Period,
     /// Of each submission: from its start, or the end of those before it if that is later, to its end.
-    pub(super) submissions: Vec<Period>,
+    pub(crate) submissions: Vec<Period>,
 }
 
 impl Periods {
-    pub(super) fn of(profile: &Profile) -> Periods {
+    pub(crate) fn of(profile: &Profile) -> Periods {
         let starts = profile.submissions.iter().map(|it| it.start_ns);
         let start = starts.fold(profile.start_ns, u64::min);
         let mut end = start;

@@ -13,6 +13,7 @@ use crate::backend;
 use crate::device::DeviceCore;
 use crate::encoder::Uses;
 use crate::hazard::RangeAccess;
+use crate::profile::{Dispatched, Work};
 
 pub use crate::backend::cpu::{CpuEntry, KernelFault, Workgroup};
 pub(crate) use builtin::Builtins;
@@ -28,6 +29,9 @@ pub struct Kernel(Arc<KernelInner>);
 
 struct KernelInner {
     source: KernelSource,
+    /// The source's names, to be kept by profiles.
+    name: Arc<str>,
+    op: Arc<str>,
     /// That of the form that was compiled.
     interface: Interface,
     pipeline: Box<dyn backend::Pipeline>,
@@ -42,6 +46,8 @@ impl Kernel {
     ) -> Kernel {
         Kernel(Arc::new(KernelInner {
             source: source.clone(),
+            name: source.name().into(),
+            op: source.op_kind().into(),
             interface: compiled.interface,
             pipeline: compiled.pipeline,
             device: Arc::downgrade(device),
@@ -58,6 +64,14 @@ impl Kernel {
         self.0.source.op_kind()
     }
 
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        self.0.name.clone()
+    }
+
+    pub(crate) fn shared_op(&self) -> Arc<str> {
+        self.0.op.clone()
+    }
+
     /// What it was compiled from.
     pub fn source(&self) -> &KernelSource {
         &self.0.source
@@ -66,6 +80,11 @@ impl Kernel {
     /// What it binds and how.
     pub fn interface(&self) -> &Interface {
         &self.0.interface
+    }
+
+    /// What a dispatch of it has to do, as its source says; or else to read and write all that is bound, once.
+    pub fn work_of(&self, call: &Dispatched<'_>) -> Work {
+        self.0.source.work_within(&self.0.interface, call)
     }
 
     /// What a dispatch of it touches, of what its arguments reach.
