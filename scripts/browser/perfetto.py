@@ -105,3 +105,7 @@ class Viewer:
                 rows.push(row);
             }
             return rows;""", sql)
+
+
+if __name__ == "__main__":
+    print(fetch())

@@ -8,7 +8,7 @@
 mod data;
 mod embed;
 
-use crate::{Analysis, Profile};
+use crate::{Analysis, Profile, ProfileError};
 use data::Data;
 use embed::{escaped, in_script};
 
@@ -34,9 +34,8 @@ const SCRIPTS: [&str; 14] = [
 /// The page. It shows `analysis`, which is that of `profile`.
 ///
 /// # Errors
-///
-/// When the data cannot be written as JSON.
-pub fn html(profile: &Profile, analysis: &Analysis) -> Result<String, serde_json::Error> {
+/// [`ProfileError::Json`] when the data cannot be written as JSON.
+pub fn html(profile: &Profile, analysis: &Analysis) -> Result<String, ProfileError> {
     let data = serde_json::to_string(&Data::of(profile, analysis))?;
     let parts = [
         ("{title}", escaped(&profile.title)),

@@ -25,7 +25,6 @@ const DEVICE: u32 = 2;
 /// Writes `profile` as JSON, event by event: nothing is kept but the order of what overlaps.
 ///
 /// # Errors
-///
 /// Those of `out`.
 pub fn write_trace_events(profile: &Profile, out: &mut impl Write) -> io::Result<()> {
     out.write_all(b"{\"displayTimeUnit\":\"ns\",\"otherData\":")?;
