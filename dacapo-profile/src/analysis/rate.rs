@@ -29,6 +29,15 @@ pub struct Rate {
     pub least_ns: Option<u64>,
 }
 
+impl Rate {
+    /// What a dispatch achieved by itself.
+    pub(crate) fn of(dispatch: &Dispatch, peaks: Option<&Peaks>) -> Rate {
+        let mut work = WorkSum::default();
+        work.add(dispatch, peaks);
+        work.rate(dispatch.end_ns.saturating_sub(dispatch.start_ns), peaks)
+    }
+}
+
 /// Adds up what dispatches have to do.
 #[derive(Clone, Copy, Default)]
 pub(super) struct WorkSum {
