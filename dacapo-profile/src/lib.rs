@@ -5,7 +5,7 @@
 mod peaks;
 mod profile;
 
-pub use peaks::Peaks;
+pub use peaks::{Peaks, PeaksCache, PeaksError};
 pub use profile::{
     Cause, Device, Dispatch, Distortion, Fused, Kernel, Level, Profile, Span, Submission, VERSION,
 };
