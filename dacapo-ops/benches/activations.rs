@@ -146,6 +146,7 @@ fn time(
         let mut encoder = device.encoder_with(EncoderOptions {
             label: "bench",
             hazards,
+            ..EncoderOptions::default()
         })?;
         for _ in 0..DISPATCHES {
             encode(&mut encoder)?;

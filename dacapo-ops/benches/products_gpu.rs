@@ -139,6 +139,7 @@ impl Bench {
         let options = EncoderOptions {
             label: "products",
             hazards: Some(hazards),
+            ..EncoderOptions::default()
         };
         let mut times = Vec::new();
         let started = Instant::now();

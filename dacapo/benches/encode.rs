@@ -169,6 +169,7 @@ fn encode_costs(device: &Device) {
                     let options = EncoderOptions {
                         label: "bench",
                         hazards: Some(hazards),
+                        ..EncoderOptions::default()
                     };
                     let mut encoder = device.encoder_with(options).expect("an encoder");
                     let began = Instant::now();

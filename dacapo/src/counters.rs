@@ -1,8 +1,8 @@
-use core::ops::Sub;
+use core::ops::{Add, Sub};
 use core::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
         /// What a device has done since it was opened: a snapshot, to be subtracted from a later one.
         ///
         /// ```
@@ -15,7 +15,22 @@ macro_rules! counters {
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Counters {
-            $($(#[$doc])* pub $name: u64,)*
+            $($(#[doc = $doc])* pub $name: u64,)*
+        }
+
+        impl Counters {
+            /// Every counter with its stable name and what it counts, in the order of the fields.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+                [$((stringify!($name), concat!($($doc),*).trim_ascii(), self.$name),)*].into_iter()
+            }
+        }
+
+        impl Add for Counters {
+            type Output = Counters;
+
+            fn add(self, other: Counters) -> Counters {
+                Counters { $($name: self.$name.saturating_add(other.$name),)* }
+            }
         }
 
         impl Sub for Counters {

@@ -20,6 +20,7 @@ use crate::info::{
 use crate::kernel::{Builtins, Kernel, KernelSource, Registry};
 use crate::memory::{Allocation, Buffer, BufferOptions, HostBytes, MemoryKind};
 use crate::options::{DeviceOptions, DeviceSelector, GpuDebug, Hazards, MAX_THREADS};
+use crate::profile::{ProfileLevel, Tape, spanned};
 use crate::residency::Residency;
 use crate::submission::{Record, Submission};
 use crate::timeline::Timeline;
@@ -43,6 +44,7 @@ pub(crate) struct DeviceCore {
     pub(crate) budget: Budget,
     pub(crate) residency: Residency,
     pub(crate) counters: AtomicCounters,
+    pub(crate) tape: Tape,
     registry: Registry,
     builtins: OnceLock<Result<Builtins>>,
     options: DeviceOptions,
@@ -135,6 +137,7 @@ impl Device {
                 budget: Budget::new(budget),
                 residency: Residency::default(),
                 counters: AtomicCounters::default(),
+                tape: Tape::default(),
                 registry: Registry::default(),
                 builtins: OnceLock::new(),
                 options: options.clone(),
@@ -451,6 +454,7 @@ fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d Dev
 impl DeviceCore {
     pub(crate) fn kernel(self: &Arc<DeviceCore>, source: &KernelSource) -> Result<Kernel> {
         self.registry.get_or_compile(source, || {
+            let _span = spanned!(self, "compile", source.name());
             let compiled = self.backend.pipeline(source)?;
             self.counters.add(&Counters {
                 pipelines_compiled: 1,
@@ -466,6 +470,11 @@ impl DeviceCore {
             hazards: hazards.unwrap_or(self.order.hazards),
             ..self.order
         }
+    }
+
+    /// What is noted of an encoder or launch that asks for this much.
+    pub(crate) fn profile_level(&self, asked: ProfileLevel) -> ProfileLevel {
+        asked.max(self.tape.level())
     }
 
     pub(crate) fn builtins(self: &Arc<DeviceCore>) -> Result<Builtins> {
@@ -510,6 +519,7 @@ impl DeviceCore {
         if self.timeline.is_complete(number) {
             return Ok(true);
         }
+        let _span = spanned!(self, "wait", "");
         self.counters.add(&Counters {
             waits: 1,
             ..Counters::default()

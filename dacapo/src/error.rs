@@ -24,6 +24,11 @@ pub enum Error {
         /// The devices of this machine, by index and name.
         available: Box<str>,
     },
+    /// The device is being recorded already.
+    #[error(
+        "the device is being recorded already; one recorder at a time: finish or drop that one first"
+    )]
+    Recording,
     /// An option, or the environment variable that overlays it, has a value that is not allowed.
     #[error("{name}={value:?} is not allowed; allowed: {allowed}")]
     InvalidOption {

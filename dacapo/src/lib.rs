@@ -110,7 +110,8 @@ pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenB
 pub use options::{DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache};
 pub use pool::{BufferPool, PoolOptions};
 pub use profile::{
-    DispatchTrace, Dispatched, HostSpan, ProfileLevel, SubmissionTrace, Trace, Work, WorkFn,
+    DispatchTrace, Dispatched, HostSpan, ProfileLevel, Recorder, SubmissionTrace, Trace, Work,
+    WorkFn,
 };
 pub use range::ByteRange;
 pub use residency::ResidencySet;

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::device::DeviceCore;
 use crate::error::{Error, Result, SubmissionFailure};
+use crate::profile::SubmissionTrace;
 use crate::timeline::Ticket;
 
 /// A committed encoder. Dropping the handle does not wait and does not cancel.
@@ -34,6 +35,13 @@ struct Finished {
     /// Whether a part will fail that has not been finished yet.
     gave_up: bool,
     fetched: Vec<u8>,
+    trace: Option<Trace>,
+}
+
+/// What was noted of the parts that have ended, or of all.
+enum Trace {
+    Parts(Box<SubmissionTrace>),
+    Whole(Arc<SubmissionTrace>),
 }
 
 /// When the device ran a submission, counted from when it was opened.
@@ -63,6 +71,30 @@ impl Record {
         finished.failure.clone()
     }
 
+    /// Adds what was noted of the next part; gives what was noted of all with the last.
+    pub(crate) fn trace(
+        &self,
+        part: SubmissionTrace,
+        is_last: bool,
+    ) -> Option<Arc<SubmissionTrace>> {
+        let mut finished = self.finished.lock();
+        let mut parts = match finished.trace.take() {
+            Some(Trace::Parts(mut parts)) => {
+                parts.append(part);
+                parts
+            }
+            _ => Box::new(part),
+        };
+        if !is_last {
+            finished.trace = Some(Trace::Parts(parts));
+            return None;
+        }
+        parts.settle();
+        let whole = Arc::new(*parts);
+        finished.trace = Some(Trace::Whole(whole.clone()));
+        Some(whole)
+    }
+
     /// Whether a part has failed, or will.
     pub(crate) fn has_failed(&self) -> bool {
         let finished = self.finished.lock();
@@ -80,6 +112,7 @@ impl Record {
         finished.failure = None;
         finished.gave_up = false;
         finished.fetched.clear();
+        finished.trace = None;
     }
 }
 
@@ -136,6 +169,17 @@ impl Submission {
         // Parts may have ended when the submission has not.
         let times = self.record.finished.lock().times;
         times.filter(|_| self.is_complete())
+    }
+
+    /// What was noted of it, after waiting for it, well or not; `None` where it was to be
+    /// [`ProfileLevel::Off`](crate::ProfileLevel::Off).
+    pub fn trace(&self) -> Option<Arc<SubmissionTrace>> {
+        // Whether it failed is in the trace.
+        let _ = self.wait();
+        match &self.record.finished.lock().trace {
+            Some(Trace::Whole(whole)) => Some(whole.clone()),
+            _ => None,
+        }
     }
 
     /// The bytes that the launch fetched, after waiting for it; none if it was to fetch none.

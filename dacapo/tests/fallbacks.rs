@@ -337,6 +337,7 @@ fn executables_are_launched_and_patched() {
                 label: "fallback",
                 updates: &updates,
                 fetch: Some(&y),
+                ..Launch::default()
             };
             let other = Launch {
                 fetch: Some(&z),

@@ -62,6 +62,7 @@ fn launches_in_flight_each_see_their_update_and_keep_their_bytes() {
                 label: "round",
                 updates,
                 fetch: fetch.as_ref(),
+                ..Launch::default()
             });
             launches.push((launch.unwrap(), expected, round % 4));
         }
@@ -128,6 +129,7 @@ fn what_is_fetched_can_be_taken_as_any_elements_that_fit() {
                     Update::new(&x.slice(11..).unwrap(), &[1u8]),
                 ],
                 fetch: Some(&x.slice(1..12).unwrap()),
+                ..Launch::default()
             })
             .unwrap();
         let mut expected = [0u32, 1, 2].map(u32::to_ne_bytes).concat();
@@ -189,6 +191,7 @@ fn as_many_bytes_as_are_allowed_and_none() {
             label: "most",
             updates: &updates,
             fetch: Some(&from),
+            ..Launch::default()
         };
         let launched = executable.launch_with(&launch).unwrap();
         let fetched = launched.fetched::<u8>().unwrap();
@@ -300,6 +303,7 @@ fn the_host_is_kept_away_from_what_is_updated_and_fetched() {
         label: "guarded",
         updates: &[Update::new(&extra, &[9u32; 4])],
         fetch: Some(&shown),
+        ..Launch::default()
     };
     let reading = extra.map_read(WhenBusy::Wait).unwrap();
     assert!(matches!(
@@ -359,6 +363,7 @@ fn updates_of_buffers_that_come_and_go() {
                     label: "round",
                     updates: &updates,
                     fetch: Some(fetch),
+                    ..Launch::default()
                 };
                 executable.launch_with(&launch).unwrap()
             });
@@ -396,6 +401,7 @@ fn a_failed_launch_fetches_nothing() {
             label: "step 9",
             updates: &[Update::new(&x, &[value])],
             fetch: Some(&y),
+            ..Launch::default()
         });
         let fetched = launch.unwrap().fetched::<u32>();
         match value {

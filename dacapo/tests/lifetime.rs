@@ -69,6 +69,7 @@ fn an_unretained_encoder_runs_and_keeps_nothing() {
         let options = EncoderOptions {
             label: "unretained",
             hazards: None,
+            ..EncoderOptions::default()
         };
         // SAFETY: `held` and `target` outlive the wait below and are not mapped before it.
         let mut encoder = unsafe { device.encoder_unretained(options) }.unwrap();

@@ -211,3 +211,47 @@ fn a_plan_explains_itself() {
         assert_eq!(plan.explain(4), None);
     });
 }
+
+/// A part of a value that is overwritten later is another value in the same memory: moving both apart would tear the
+/// first one.
+#[test]
+fn a_value_that_is_overwritten_in_part_is_not_torn() {
+    common::on_devices(2, |device| {
+        let device = &device;
+        let [a, b] = [(); 2].map(|()| common::buffer(device, 16));
+        let outs: Vec<Buffer> = (0..4).map(|_| common::buffer(device, 16)).collect();
+        a.write(&[1u8; 64]).unwrap();
+        b.write(&[2u8; 64]).unwrap();
+        let pool = BufferPool::new(device, PoolOptions::default());
+        let graph = Graph::capture(device, |encoder| {
+            let t = pool.allocate(64)?;
+            let head = t.slice(0..32)?;
+            for (at, out) in outs.iter().enumerate() {
+                encoder.copy(if at % 2 == 0 { &a } else { &b }, &t)?;
+                encoder.copy(&b.slice(32..64)?, &head)?;
+                match at % 2 {
+                    0 => encoder.copy(&t, out)?,
+                    _ => {
+                        encoder.copy(&head, &out.slice(0..32)?)?;
+                        encoder.copy(&t.slice(32..64)?, &out.slice(32..64)?)?;
+                    }
+                }
+            }
+            pool.release(t)
+        })
+        .unwrap();
+        for rename_bytes in [0, 256, 1024, 1 << 20] {
+            let options = PlanOptions {
+                rename_bytes,
+                ..PlanOptions::default()
+            };
+            let plan = graph.plan(&options).unwrap();
+            plan.replay("torn").unwrap().wait().unwrap();
+            for (at, out) in outs.iter().enumerate() {
+                let tail = if at % 2 == 0 { 1 } else { 2 };
+                let expected = [[2u8; 32], [tail; 32]].concat();
+                assert_eq!(out.read::<u8>().unwrap(), expected, "{rename_bytes}, {at}");
+            }
+        }
+    });
+}

@@ -29,6 +29,7 @@ fn with_hazards(player: &Player, hazards: Hazards) -> dacapo::CommandEncoder {
     let options = EncoderOptions {
         label: "random",
         hazards: Some(hazards),
+        ..EncoderOptions::default()
     };
     player.device.encoder_with(options).unwrap()
 }
@@ -225,6 +226,7 @@ fn chain_is_right(device: &Device) -> bool {
     let options = EncoderOptions {
         label: "chain",
         hazards: Some(Hazards::Manual),
+        ..EncoderOptions::default()
     };
     let mut encoder = device.encoder_with(options).unwrap();
     for step in 0..STEPS as usize {

@@ -135,6 +135,7 @@ fn launching_updating_and_fetching_allocate_nothing() {
                 label: "step",
                 updates: &[Update::new(&part, &values)],
                 fetch: Some(&y),
+                ..Launch::default()
             };
             let plain = executable.launch("plain").unwrap();
             let [first, second] = [(); 2].map(|()| executable.launch_with(&launch).unwrap());

@@ -386,6 +386,7 @@ impl Session {
                 label: "decode",
                 updates: &[],
                 fetch: Some(self.sampled.view()),
+                ..Launch::default()
             })?);
         }
         let Some(step) = self.ahead.steps.pop_front() else {

@@ -8,7 +8,9 @@ pub(crate) mod vulkan;
 
 use core::any::Any;
 use core::ptr::NonNull;
+use core::time::Duration;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::access::Access;
 use crate::encoder::Recording;
@@ -57,6 +59,9 @@ pub(crate) trait Device: Send + Sync + Any {
     /// completed without running.
     fn submit(&self, recording: Box<Recording>);
 
+    /// How far times of the device may lie from the host's; `None` where they are as late as the host sees completions.
+    fn clock_error(&self) -> Option<Duration>;
+
     /// Whether a race between dispatches is undefined behaviour of this process, so that missing barriers are
     /// inserted even under manual hazards.
     fn must_prevent_races(&self) -> bool;
@@ -88,6 +93,8 @@ pub(crate) trait Pipeline: Send + Sync + Any {}
 
 /// A list of commands being recorded. What it gets has been validated.
 pub(crate) trait Encoder: Send + Any {
+    /// Notes when each dispatch runs that is recorded from now on, until it is reset. Called before any.
+    fn time(&mut self);
     fn dispatch(&mut self, dispatch: &Dispatch<'_>);
     /// Orders everything recorded so far before everything recorded from now on.
     fn barrier(&mut self);
@@ -102,10 +109,16 @@ pub(crate) trait Encoder: Send + Any {
     fn launch(&mut self, launch: &Launch<'_>);
     /// What the launch fetched, once it has run.
     fn fetched(&self) -> &[u8];
+    /// Adds when each timed dispatch began and ended, in the order of recording; none where the device has no clock.
+    /// Called once it has run.
+    fn timings(&self, times: &mut Vec<[Instant; 2]>);
 }
 
 /// Commands that can be launched any number of times, also while they run.
-pub(crate) trait Prepared: Send + Sync + Any {}
+pub(crate) trait Prepared: Send + Sync + Any {
+    /// As [`Encoder::timings`], of the launch that ran last.
+    fn timings(&self, times: &mut Vec<[Instant; 2]>);
+}
 
 /// A run of prepared commands.
 #[derive(Clone, Copy, Default)]

@@ -41,14 +41,13 @@ impl<'d> Turn<'d> {
     }
 
     /// Submits the next part.
-    pub(crate) fn submit(&mut self, recording: Box<Recording>) {
+    pub(crate) fn submit(&mut self, mut recording: Box<Recording>) {
         *self.submitted += 1;
         self.core.counters.add(&Counters {
-            submissions: 1,
-            dispatches: recording.dispatches(),
             residency_flushes: u64::from(self.core.residency.flush()),
-            ..recording.counts
+            ..recording.counts_as_run()
         });
+        recording.committed();
         self.hand_over(recording);
     }
 
@@ -66,6 +65,7 @@ impl<'d> Turn<'d> {
             core: self.core.clone(),
             record: self.record.clone(),
             started: None,
+            ended: None,
         });
         self.core.backend.submit(recording);
     }

@@ -10,6 +10,7 @@ mod waves;
 
 use core::fmt;
 use std::sync::Arc;
+use std::time::Instant;
 
 use smallvec::SmallVec;
 
@@ -25,6 +26,7 @@ use crate::hazard::{Hazard, HazardKind, RangeAccess};
 use crate::kernel::Kernel;
 use crate::memory::BufferView;
 use crate::options::Hazards;
+use crate::profile::{Notes, ProfileLevel};
 use crate::submission::Submission;
 
 pub use barrier::{Barrier, BarrierCause};
@@ -45,6 +47,11 @@ pub struct EncoderOptions<'a> {
     pub label: &'a str,
     /// How conflicts between dispatches are kept apart; by default as the device's options say.
     pub hazards: Option<Hazards>,
+    /// How much is noted as it runs, for [`Submission::trace`]; a [`Recorder`](crate::Recorder) can ask for more.
+    pub profile: ProfileLevel,
+    /// The one size that only the device knows when this runs, such as how many positions of a cache are filled: for
+    /// what profiles say of the work of kernels that depend on it.
+    pub extent: Option<u64>,
 }
 
 /// Records dispatches and submits them in one go.
@@ -71,7 +78,11 @@ impl CommandEncoder {
         retain: bool,
     ) -> CommandEncoder {
         let core = device.core.clone();
-        let recording = core.recording(options.label, retain);
+        let mut recording = core.recording(options.label, retain);
+        let level = core.profile_level(options.profile);
+        if level > ProfileLevel::Off {
+            recording.note(Notes::new(level, Instant::now(), options.extent));
+        }
         let order = core.order(options.hazards);
         CommandEncoder {
             core,
@@ -224,6 +235,7 @@ impl CommandEncoder {
             Target::Live(Some(recording)) => {
                 keep_apart(recording, what, step, self.order);
                 recording.count_step();
+                recording.note_native(what);
                 commands(&mut *recording.native);
                 recording.waves.dispatch(self.order, step);
                 for (view, access) in uses.unwrap_or_default() {
@@ -238,7 +250,7 @@ impl CommandEncoder {
     pub(crate) fn begin_scope(&mut self, label: &str) {
         match &mut self.target {
             Target::Capture(capture) => capture.push_scope(label),
-            Target::Live(Some(recording)) => recording.native.push_scope(label),
+            Target::Live(Some(recording)) => recording.push_scope(label),
             Target::Live(None) => {}
         }
     }
@@ -246,7 +258,7 @@ impl CommandEncoder {
     pub(crate) fn end_scope(&mut self) {
         match &mut self.target {
             Target::Capture(capture) => capture.pop_scope(),
-            Target::Live(Some(recording)) => recording.native.pop_scope(),
+            Target::Live(Some(recording)) => recording.pop_scope(),
             Target::Live(None) => {}
         }
     }
@@ -285,7 +297,14 @@ impl CommandEncoder {
     pub fn commit(mut self) -> Result<Submission> {
         match &mut self.target {
             Target::Live(recording) => match recording.take() {
-                Some(recording) => self.core.submit(recording),
+                Some(recording) => {
+                    let encoded = recording.opened().map(|at| (at, recording.label.clone()));
+                    let submission = self.core.submit(recording);
+                    if let Some((opened, label)) = encoded {
+                        self.core.note_span("encode", &label, opened);
+                    }
+                    submission
+                }
                 None => unreachable!("only commit and drop take the recording"),
             },
             Target::Capture(_) => unreachable!("capturing encoders are only lent out by reference"),
@@ -328,6 +347,7 @@ fn missing(recording: &mut Recording, step: &str, hazard: &Hazard) {
 
 fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>, order: Order) {
     recording.count_step();
+    recording.note_dispatch(kernel, checked);
     recording.native.dispatch(&Dispatch {
         kernel,
         bound: &checked.bound,

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use smallvec::SmallVec;
 
@@ -8,10 +8,12 @@ use crate::backend::{self, Bound};
 use crate::counters::Counters;
 use crate::device::DeviceCore;
 use crate::encoder::retain::{Kept, Retained};
-use crate::encoder::{BarrierCause, Waves, counter};
+use crate::encoder::{BarrierCause, Checked, MAX_BINDINGS, Waves, counter};
 use crate::error::{Fault, SubmissionFailure};
+use crate::kernel::Kernel;
 use crate::memory::{Allocation, BufferView, DeviceUse};
 use crate::panics;
+use crate::profile::{Dispatched, Ending, Notes, SubmissionTrace};
 use crate::submission::{GpuTimes, Record};
 
 /// Everything an encoder fills and a submission carries, used again for later encoders so that a steady
@@ -23,6 +25,8 @@ pub(crate) struct Recording {
     pub(crate) retained: Retained,
     pub(crate) retains: bool,
     pub(crate) counts: Counters,
+    /// What is noted of it for a profile, if anything is.
+    notes: Option<Box<Notes>>,
     /// What it launches, if it does.
     launched: Option<Arc<Launched>>,
     /// Set by the commit.
@@ -45,6 +49,7 @@ pub(crate) struct Submitted {
     /// Whether nothing else of the submission comes after this.
     pub(crate) is_last: bool,
     pub(crate) started: Option<Instant>,
+    pub(crate) ended: Option<Instant>,
 }
 
 /// Where and how a submission failed.
@@ -63,9 +68,59 @@ impl Recording {
             retained: Retained::default(),
             retains: true,
             counts: Counters::default(),
+            notes: None,
             launched: None,
             submitted: None,
         })
+    }
+
+    /// Notes what is encoded from now on. Called while this is empty.
+    pub(crate) fn note(&mut self, notes: Notes) {
+        if notes.has_dispatches() {
+            self.native.time();
+        }
+        self.notes = Some(Box::new(notes));
+    }
+
+    pub(crate) fn note_dispatch(&mut self, kernel: &Kernel, checked: &Checked<'_>) {
+        let standing = self.waves.standing();
+        if let Some(notes) = &mut self.notes
+            && notes.has_dispatches()
+        {
+            let bindings = kernel.interface().bindings().iter();
+            let bound = bindings.zip(&checked.bound);
+            let bound = bound.map(|(binding, bound)| (binding.slot, bound.range.len()));
+            let bound: SmallVec<[_; MAX_BINDINGS]> = bound.collect();
+            let threads = match checked.groups {
+                backend::Groups::Direct { threads, .. } => threads,
+                backend::Groups::Indirect(_) => [0; 3],
+            };
+            let call = Dispatched::new(checked.inline, &bound, threads);
+            notes.dispatch(kernel, &call, standing);
+        }
+    }
+
+    pub(crate) fn note_native(&mut self, name: &str) {
+        let standing = self.waves.standing();
+        if let Some(notes) = &mut self.notes
+            && notes.has_dispatches()
+        {
+            notes.native(name, standing);
+        }
+    }
+
+    pub(crate) fn push_scope(&mut self, label: &str) {
+        self.native.push_scope(label);
+        if let Some(notes) = &mut self.notes {
+            notes.push_scope(label);
+        }
+    }
+
+    pub(crate) fn pop_scope(&mut self) {
+        self.native.pop_scope();
+        if let Some(notes) = &mut self.notes {
+            notes.pop_scope();
+        }
     }
 
     /// Makes this, which is empty, a launch with these updates and fetch.
@@ -104,6 +159,27 @@ impl Recording {
     /// How many dispatches it runs.
     pub(crate) fn dispatches(&self) -> u64 {
         self.counts.dispatches + u64::from(self.waves.dispatches())
+    }
+
+    /// What it adds to the device's counters.
+    pub(crate) fn counts_as_run(&self) -> Counters {
+        Counters {
+            submissions: 1,
+            dispatches: self.dispatches(),
+            ..self.counts
+        }
+    }
+
+    /// When its encoder was opened, if that was noted.
+    pub(crate) fn opened(&self) -> Option<Instant> {
+        self.notes.as_ref().map(|notes| notes.opened)
+    }
+
+    /// Notes that it is being submitted.
+    pub(crate) fn committed(&mut self) {
+        if let Some(notes) = &mut self.notes {
+            notes.committed = Some(Instant::now());
+        }
     }
 
     /// What it uses. An allocation can come twice.
@@ -160,10 +236,11 @@ impl Recording {
             .map_or(0, |submitted| submitted.number)
     }
 
-    /// Notes how long the device took, just before it is completed.
-    pub(crate) fn took(&mut self, time: Duration) {
+    /// Notes when the device ran it, just before it is completed.
+    pub(crate) fn ran(&mut self, [started, ended]: [Instant; 2]) {
         if let Some(submitted) = &mut self.submitted {
-            submitted.started = Instant::now().checked_sub(time);
+            submitted.started = Some(started);
+            submitted.ended = Some(ended);
         }
     }
 
@@ -176,11 +253,13 @@ impl Recording {
             record,
             is_last,
             started,
+            ended,
         }) = self.submitted.take()
         else {
             unreachable!("only submitted recordings run");
         };
-        let ended = Instant::now();
+        let completed = Instant::now();
+        let ended = ended.unwrap_or(completed);
         let started = started.unwrap_or(ended);
         let failure = outcome.err().map(|outcome| {
             Arc::new(SubmissionFailure {
@@ -192,6 +271,14 @@ impl Recording {
                 fault: outcome.fault,
             })
         });
+        tracing::debug!(
+            name: "submission",
+            number,
+            label = self.label.as_str(),
+            dispatches = self.dispatches(),
+            device_ns = (ended - started).as_nanos() as u64,
+            failed = failure.is_some(),
+        );
         let times = GpuTimes {
             start: core.since_opened(started),
             end: core.since_opened(ended),
@@ -200,6 +287,27 @@ impl Recording {
             None => self.native.fetched(),
             Some(_) => &[],
         };
+        if let Some(mut notes) = self.notes.take() {
+            if notes.has_dispatches() {
+                let mut timings = Vec::with_capacity(notes.dispatches.len());
+                let parts = self.launched.iter().flat_map(|launched| &launched.parts);
+                parts.for_each(|part| part.timings(&mut timings));
+                self.native.timings(&mut timings);
+                notes.timed(&timings, &core);
+            }
+            let ending = Ending {
+                number,
+                label: &self.label,
+                device: times,
+                failed: failure.is_some(),
+                counters: self.counts_as_run(),
+                completed: core.since_opened(completed),
+            };
+            let trace = SubmissionTrace::of(*notes, &ending, &core);
+            if let Some(whole) = record.trace(trace, is_last) {
+                core.tape.submission(&whole);
+            }
+        }
         let failure = record.finish(times, failure, fetched);
         for (allocation, used) in self.allocations() {
             if used.writes {
@@ -224,6 +332,7 @@ impl Recording {
         self.waves.reset();
         self.retained.clear();
         self.counts = Counters::default();
+        self.notes = None;
         self.launched = None;
         self.submitted = None;
     }

@@ -1,6 +1,7 @@
 use crate::encoder::{Barrier, BarrierCause};
 use crate::hazard::{HazardTracker, RangeAccess};
 use crate::options::Hazards;
+use crate::profile::Standing;
 
 /// How dispatches are kept apart.
 #[derive(Clone, Copy)]
@@ -76,6 +77,17 @@ impl Waves {
         }
         self.dispatches += 1;
         self.wave_dispatches += 1;
+    }
+
+    /// Where the next dispatch stands.
+    pub(crate) fn standing(&self) -> Standing {
+        let last = self.barriers.last();
+        Standing {
+            wave: self.barriers.len() as u32,
+            barrier: last
+                .filter(|barrier| barrier.before == self.dispatches)
+                .map(|barrier| barrier.cause),
+        }
     }
 
     pub(crate) fn barriers(&self) -> &[Barrier] {

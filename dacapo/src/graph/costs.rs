@@ -46,6 +46,7 @@ impl Costs {
                 let mut encoder = graph.device.encoder_with(EncoderOptions {
                     label: "measuring",
                     hazards: Some(Hazards::Serial),
+                    ..EncoderOptions::default()
                 })?;
                 for _ in 0..TURNS {
                     encoder.dispatch(&node.kernel, &node.arguments()[..], node.grid.as_grid())?;

@@ -195,6 +195,7 @@ impl Graph {
         let options = EncoderOptions {
             label,
             hazards: Some(self.hazards),
+            ..EncoderOptions::default()
         };
         let mut encoder = self.device.encoder_with(options)?;
         self.encode(&mut encoder)?;

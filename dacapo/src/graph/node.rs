@@ -8,10 +8,11 @@ use crate::arg::{Arg, Value};
 use crate::backend::INDIRECT_BYTES;
 use crate::encoder::MAX_BINDINGS;
 use crate::graph::dag::Step;
-use crate::grid::{Extent, Grid};
+use crate::grid::{Extent, Grid, threads_of};
 use crate::hazard::RangeAccess;
 use crate::kernel::Kernel;
 use crate::memory::BufferView;
+use crate::profile::{Dispatched, Work};
 use crate::range::ByteRange;
 
 /// One dispatch of a graph.
@@ -183,6 +184,19 @@ impl Node {
     /// What it stands for, if a rule of fusion made it.
     pub fn fused(&self) -> Option<&Fused> {
         self.fused.as_deref()
+    }
+
+    /// What there is to do, in a submission of this extent ([`Dispatched::extent`]).
+    pub fn work(&self, extent: Option<u64>) -> Work {
+        let bound = self.args.iter().map(|arg| (arg.slot, arg.view.len()));
+        let bound: SmallVec<[_; MAX_BINDINGS]> = bound.collect();
+        let threads = match self.grid.extent {
+            NodeExtent::Groups(groups) => threads_of(groups, self.kernel.interface().workgroup()),
+            NodeExtent::Threads(threads) => threads,
+            NodeExtent::Indirect(_) => [0; 3],
+        };
+        let call = Dispatched::new(&self.inline, &bound, threads).with_extent(extent);
+        self.kernel.source().work_of(&call)
     }
 
     /// The innermost scope around it.

@@ -9,6 +9,7 @@ use crate::graph::schedule::{GREEDY, Schedule};
 use crate::graph::{Costs, FusionRule, Graph, Node, Reorder};
 use crate::hazard::Hazard;
 use crate::options::Hazards;
+use crate::profile::spanned;
 
 /// What a plan may do to a graph.
 #[derive(Clone, Copy, Debug)]
@@ -142,6 +143,7 @@ impl Graph {
     /// # Errors
     /// Those of [`Device::buffer`](crate::Device::buffer), for renamed values.
     pub fn plan(&self, options: &PlanOptions<'_>) -> Result<Plan> {
+        let _span = spanned!(self.device.core, "plan", "");
         let captured = Shape::new(&Conflicts::of(&self.nodes));
         let mut fusing = Fusing::new(self);
         fusing.apply(self, options.rules);

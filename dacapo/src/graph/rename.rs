@@ -96,7 +96,7 @@ fn values(uses: &Uses<'_>, nodes: &[Node]) -> Vec<Value> {
     for (at, node) in (0..).zip(nodes) {
         for arg in &node.args {
             if node.kernel.interface().overwrites(arg.slot)
-                && let Some(ports) = ports(uses, at, arg.slot, &arg.view)
+                && let Some(ports) = ports(uses, nodes, at, arg.slot, &arg.view)
             {
                 let view = arg.view.clone();
                 values.push(Value { view, ports });
@@ -106,8 +106,16 @@ fn values(uses: &Uses<'_>, nodes: &[Node]) -> Vec<Value> {
     values
 }
 
-/// Who binds a value, if it can move.
-fn ports(uses: &Uses<'_>, writer: u32, slot: u32, view: &BufferView) -> Option<Vec<(u32, u32)>> {
+/// Who binds a value, if it can move. A part that somebody overwrites is a value of its own, so what it was a part of stays:
+/// no port belongs to two values.
+fn ports(
+    uses: &Uses<'_>,
+    nodes: &[Node],
+    writer: u32,
+    slot: u32,
+    view: &BufferView,
+) -> Option<Vec<(u32, u32)>> {
+    let overwrites = |node: u32, slot| nodes[node as usize].kernel.interface().overwrites(slot);
     let mut ports = vec![(writer, slot)];
     let mut at = writer;
     while ports.len() < MOST_USES {
@@ -120,7 +128,9 @@ fn ports(uses: &Uses<'_>, writer: u32, slot: u32, view: &BufferView) -> Option<V
         let before = ports.len();
         for found in found {
             match found.slot {
-                Some(slot) if view.range().contains(found.range) => ports.push((user, slot)),
+                Some(slot) if view.range().contains(found.range) && !overwrites(user, slot) => {
+                    ports.push((user, slot));
+                }
                 _ => return None,
             }
         }

@@ -28,6 +28,9 @@ pub struct Kernel(Arc<KernelInner>);
 
 struct KernelInner {
     source: KernelSource,
+    /// The source's names, to be kept by profiles.
+    name: Arc<str>,
+    op: Arc<str>,
     /// That of the form that was compiled.
     interface: Interface,
     pipeline: Box<dyn backend::Pipeline>,
@@ -42,6 +45,8 @@ impl Kernel {
     ) -> Kernel {
         Kernel(Arc::new(KernelInner {
             source: source.clone(),
+            name: source.name().into(),
+            op: source.op_kind().into(),
             interface: compiled.interface,
             pipeline: compiled.pipeline,
             device: Arc::downgrade(device),
@@ -56,6 +61,14 @@ impl Kernel {
     /// The kind of operation it performs, for fusion rules and profiles.
     pub fn op_kind(&self) -> &str {
         self.0.source.op_kind()
+    }
+
+    pub(crate) fn shared_name(&self) -> Arc<str> {
+        self.0.name.clone()
+    }
+
+    pub(crate) fn shared_op(&self) -> Arc<str> {
+        self.0.op.clone()
     }
 
     /// What it was compiled from.

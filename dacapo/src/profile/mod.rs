@@ -1,8 +1,13 @@
 //! What ran, when, and how much there was to do.
 
+mod notes;
+mod recorder;
 mod trace;
 mod work;
 
+pub(crate) use notes::{Ending, Notes, Standing};
+pub use recorder::Recorder;
+pub(crate) use recorder::{Tape, spanned};
 pub use trace::{DispatchTrace, HostSpan, SubmissionTrace, Trace};
 pub use work::{Dispatched, Work, WorkFn};
 

@@ -1,4 +1,5 @@
 use core::num::NonZeroUsize;
+use core::time::Duration;
 use std::sync::Arc;
 
 use crate::backend::cpu::crew::Crew;
@@ -135,6 +136,10 @@ impl backend::Device for CpuDevice {
 
     fn submit(&self, recording: Box<Recording>) {
         self.queue.push(recording);
+    }
+
+    fn clock_error(&self) -> Option<Duration> {
+        Some(Duration::ZERO)
     }
 
     fn must_prevent_races(&self) -> bool {

@@ -6,10 +6,12 @@
 use core::any::Any;
 use core::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::backend::cpu::CpuEntry;
 use crate::backend::cpu::launch::{Launch, Part};
 use crate::backend::cpu::pipeline::CpuPipeline;
+use crate::backend::cpu::times::Times;
 use crate::backend::cpu::workgroup::Span;
 use crate::backend::{self, Bound, Dispatch, Groups, Refused};
 use crate::kernel::Kernel;
@@ -28,6 +30,8 @@ pub(super) struct CpuEncoder {
     scopes: Vec<Scope>,
     scope_text: String,
     scope: u32,
+    /// When each command ran, if it is to be noted.
+    pub(super) times: Option<Times>,
     /// Prepared commands that run before these.
     pub(super) launch: Launch,
 }
@@ -81,6 +85,10 @@ impl CpuEncoder {
 }
 
 impl backend::Encoder for CpuEncoder {
+    fn time(&mut self) {
+        self.times.get_or_insert_default();
+    }
+
     fn dispatch(&mut self, dispatch: &Dispatch<'_>) {
         let pipeline: &dyn Any = dispatch.kernel.pipeline();
         let Some(pipeline) = pipeline.downcast_ref::<CpuPipeline>() else {
@@ -142,6 +150,7 @@ impl backend::Encoder for CpuEncoder {
         self.scopes.clear();
         self.scope_text.clear();
         self.scope = 0;
+        self.times = None;
         self.launch.clear();
     }
 
@@ -155,6 +164,12 @@ impl backend::Encoder for CpuEncoder {
 
     fn fetched(&self) -> &[u8] {
         self.launch.fetched()
+    }
+
+    fn timings(&self, times: &mut Vec<[Instant; 2]>) {
+        if let Some(own) = &self.times {
+            own.add_to(times);
+        }
     }
 }
 

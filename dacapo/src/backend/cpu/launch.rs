@@ -2,16 +2,21 @@
 #![allow(unsafe_code, reason = "copies between launches and device memory")]
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::backend::cpu::encoder::{CpuEncoder, span};
 use crate::backend::cpu::workgroup::Span;
 use crate::backend::{self, Bound};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, lock};
 
 /// Commands that are launched any number of times. Locked while they run: one submission runs at a time.
 pub(super) struct Part(pub(super) Mutex<CpuEncoder>);
 
-impl backend::Prepared for Part {}
+impl backend::Prepared for Part {
+    fn timings(&self, times: &mut Vec<[Instant; 2]>) {
+        backend::Encoder::timings(&*lock(&self.0), times);
+    }
+}
 
 /// Updates, parts and a fetch, in memory that is used again.
 #[derive(Default)]

@@ -8,6 +8,7 @@ mod memory;
 mod pipeline;
 mod queue;
 mod scratch;
+mod times;
 mod workgroup;
 
 pub(crate) use adapter::{CpuDevice, info, system_memory};

@@ -6,6 +6,7 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use crate::backend::cpu::crew::Crew;
 use crate::backend::cpu::encoder::{Command, CpuEncoder};
@@ -73,6 +74,9 @@ fn run(
     limits: &Limits,
 ) -> Result<(), Box<Outcome>> {
     scratch.reserve(commands.max_shared_bytes as usize);
+    if let Some(times) = &mut commands.times {
+        times.restart(commands.commands.len());
+    }
     let mut first = 0;
     let waves = commands.wave_ends.len() + 1;
     for wave in 0..waves {
@@ -183,11 +187,15 @@ fn run_groups(
                 .get(at + 1)
                 .map_or(range.end, |next| next.first_group.min(range.end));
             let own = group - in_wave[at].first_group..end - in_wave[at].first_group;
+            let started = commands.times.as_ref().map(|_| Instant::now());
             let ran = catch_unwind(AssertUnwindSafe(|| {
                 scratch.with(worker, in_wave[at].shared_bytes as usize, |shared| {
                     run_command(commands, &in_wave[at], own, shared)
                 })
             }));
+            if let (Some(times), Some(started)) = (&commands.times, started) {
+                times.include(wave.start + at, [started, Instant::now()]);
+            }
             match ran {
                 Ok(Ok(())) => {}
                 Ok(Err(fault)) => return fail(wave.start + at, fault),

@@ -1,4 +1,5 @@
 use core::any::Any;
+use core::time::Duration;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -210,6 +211,10 @@ impl backend::Device for VulkanDevice {
 
     fn submit(&self, recording: Box<Recording>) {
         queue::submit(&self.gpu, &self.jobs, recording);
+    }
+
+    fn clock_error(&self) -> Option<Duration> {
+        self.gpu.clock.error()
     }
 
     fn must_prevent_races(&self) -> bool {

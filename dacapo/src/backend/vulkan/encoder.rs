@@ -1,8 +1,8 @@
 #![allow(unsafe_code, reason = "records into a Vulkan command buffer")]
 
 use core::any::Any;
-use core::time::Duration;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ash::vk;
 use smallvec::SmallVec;
@@ -15,6 +15,7 @@ use crate::backend::vulkan::gpu::Spoilt;
 use crate::backend::vulkan::gpu::{Gpu, with_c_str};
 use crate::backend::vulkan::memory::buffer_of;
 use crate::backend::vulkan::pipeline::{ComputePipeline, FillTable, VulkanPipeline};
+use crate::backend::vulkan::stopwatch::Stopwatch;
 use crate::backend::vulkan::timer::Timer;
 use crate::backend::{self, Bound, Dispatch, Groups, Launch, Refused};
 use crate::kernel::Kernel;
@@ -26,6 +27,7 @@ pub(super) struct VulkanEncoder {
     commands: vk::CommandBuffer,
     role: Role,
     timer: Timer,
+    stopwatch: Stopwatch,
     recording: bool,
     binder: Binder,
     pipeline: vk::Pipeline,
@@ -61,7 +63,11 @@ enum Role {
 /// The end of a part, ready to be launched.
 struct Part(VulkanEncoder);
 
-impl backend::Prepared for Part {}
+impl backend::Prepared for Part {
+    fn timings(&self, times: &mut Vec<[Instant; 2]>) {
+        backend::Encoder::timings(&self.0, times);
+    }
+}
 
 impl VulkanEncoder {
     /// Commands of a submission of their own.
@@ -85,6 +91,7 @@ impl VulkanEncoder {
             commands: vk::CommandBuffer::null(),
             role,
             timer: Timer::default(),
+            stopwatch: Stopwatch::default(),
             recording: false,
             binder: Binder::default(),
             pipeline: vk::Pipeline::null(),
@@ -143,9 +150,17 @@ impl VulkanEncoder {
             .map_err(|error| self.gpu.refused("ending a command buffer", error))
     }
 
-    /// How long the device took, once it has run the commands.
-    pub(super) fn device_time(&self) -> Option<Duration> {
-        self.timer.elapsed(&self.gpu)
+    /// The device's clock when it began and ended, once it has run the commands.
+    pub(super) fn ticks(&self) -> Option<[u64; 2]> {
+        self.timer.ticks(&self.gpu)
+    }
+
+    fn start_watch(&mut self) -> Result<(), Refused> {
+        self.stopwatch.start(&self.gpu, self.commands)
+    }
+
+    fn stop_watch(&mut self) {
+        self.stopwatch.stop(&self.gpu, self.commands);
     }
 
     fn surround(&mut self, launch: &Launch<'_>) -> Result<(), Refused> {
@@ -249,13 +264,17 @@ impl VulkanEncoder {
             VulkanPipeline::Compute(pipeline) => self.compute(pipeline, dispatch),
             VulkanPipeline::Copy => {
                 self.order(Stages::TRANSFER);
+                self.start_watch()?;
                 self.copy(&dispatch.bound[0], &dispatch.bound[1]);
+                self.stop_watch();
                 Ok(())
             }
             VulkanPipeline::Fill(table) => {
                 self.order(Stages::TRANSFER);
+                self.start_watch()?;
                 let value: u32 = bytemuck::pod_read_unaligned(dispatch.inline);
                 self.fill(table, &dispatch.bound[0], value as u8);
+                self.stop_watch();
                 Ok(())
             }
         }
@@ -271,7 +290,12 @@ impl VulkanEncoder {
             return;
         }
         self.order(Stages::COMPUTE | Stages::TRANSFER | Stages::INDIRECT);
+        if let Err(refused) = self.start_watch() {
+            self.refused = Some(refused);
+            return;
+        }
         record(&self.gpu.device, self.commands);
+        self.stop_watch();
         self.pipeline = vk::Pipeline::null();
         self.binder.forget();
     }
@@ -293,6 +317,8 @@ impl VulkanEncoder {
             unsafe { gpu.device.cmd_bind_pipeline(commands, point, pipeline.raw) };
         }
         self.binder.bind(gpu, commands, pipeline, dispatch)?;
+        self.start_watch()?;
+        let (gpu, commands) = (&self.gpu, self.commands);
         match dispatch.groups {
             Groups::Direct { groups, .. } => {
                 let [x, y, z] = groups;
@@ -307,6 +333,7 @@ impl VulkanEncoder {
                 }
             }
         }
+        self.stop_watch();
         Ok(())
     }
 
@@ -376,6 +403,10 @@ pub(super) fn buffer(bound: &Bound<'_>) -> vk::Buffer {
 }
 
 impl backend::Encoder for VulkanEncoder {
+    fn time(&mut self) {
+        self.stopwatch.run(&self.gpu);
+    }
+
     fn dispatch(&mut self, dispatch: &Dispatch<'_>) {
         if self.refused.is_none()
             && let Err(refused) = self.record(dispatch)
@@ -439,7 +470,12 @@ impl backend::Encoder for VulkanEncoder {
         (self.ran, self.wave, self.ordered) = (Stages::NONE, Stages::NONE, Stages::NONE);
         self.open_labels = 0;
         self.submitted.clear();
+        self.stopwatch.reset();
         self.fetches = 0;
+    }
+
+    fn timings(&self, times: &mut Vec<[Instant; 2]>) {
+        self.stopwatch.add_to(&self.gpu, times);
     }
 
     fn prepare(mut self: Box<Self>) -> Result<Arc<dyn backend::Prepared>, Refused> {
@@ -471,6 +507,7 @@ impl Drop for VulkanEncoder {
         // SAFETY: the device has run the commands, or never got them.
         unsafe {
             self.timer.destroy(&self.gpu);
+            self.stopwatch.destroy(&self.gpu);
             if let Some(frame) = &mut self.frame {
                 frame.destroy(&self.gpu);
             }

@@ -30,6 +30,8 @@ pub(super) struct Features {
     pub(super) timestamp_bits: u32,
     /// Nanoseconds of one tick.
     pub(super) timestamp_period: f32,
+    /// Whether the device's clock can be compared with the host's.
+    pub(super) calibrated_timestamps: bool,
     pub(super) max_push_constants: u32,
     pub(super) max_buffer_size: u64,
     /// Bytes of the largest device-local heap, and its index.
@@ -230,6 +232,8 @@ pub(super) fn query(instance: &Instance, physical: vk::PhysicalDevice) -> Result
         family: family as u32,
         timestamp_bits: families[family].timestamp_valid_bits,
         timestamp_period: limits.timestamp_period,
+        calibrated_timestamps: has(ext::calibrated_timestamps::NAME)
+            && counts_device_time(instance, physical),
         max_push_constants: limits.max_push_constants_size.min(MAX_INLINE_BYTES),
         max_buffer_size: match has_maintenance4 {
             true => maintenance4.max_buffer_size,
@@ -265,6 +269,14 @@ fn driver_name(driver: &vk::PhysicalDeviceDriverProperties<'_>) -> String {
     words.join(" ")
 }
 
+/// Whether the device tells its own time on demand.
+fn counts_device_time(instance: &Instance, physical: vk::PhysicalDevice) -> bool {
+    let clocks = ext::calibrated_timestamps::Instance::new(&instance.entry, &instance.raw);
+    // SAFETY: the device has the extension.
+    let domains = unsafe { clocks.get_physical_device_calibrateable_time_domains(physical) };
+    domains.is_ok_and(|domains| domains.contains(&vk::TimeDomainKHR::DEVICE))
+}
+
 /// Whether the device multiplies 16x16 matrices of f16 and sums in f32.
 fn multiplies_16(instance: &Instance, physical: vk::PhysicalDevice) -> bool {
     let matrices = khr::cooperative_matrix::Instance::new(&instance.entry, &instance.raw);
@@ -297,6 +309,7 @@ impl Features {
         self.push_descriptors &= has(khr::push_descriptor::NAME);
         self.synchronization2 &= has(khr::synchronization2::NAME);
         self.memory_budget &= has(ext::memory_budget::NAME);
+        self.calibrated_timestamps &= has(ext::calibrated_timestamps::NAME);
         self.gpu.f16 &= f16;
         // What only a feature tells, and no extension, counts as not enabled.
         self.gpu.cooperative_matrix = false;
@@ -328,6 +341,7 @@ impl Features {
             (khr::synchronization2::NAME, self.synchronization2),
             (khr::cooperative_matrix::NAME, self.gpu.cooperative_matrix),
             (ext::memory_budget::NAME, self.memory_budget),
+            (ext::calibrated_timestamps::NAME, self.calibrated_timestamps),
             (
                 ext::pageable_device_local_memory::NAME,
                 self.pageable_memory,

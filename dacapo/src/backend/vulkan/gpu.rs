@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::backend::Refused;
 use crate::backend::vulkan::cache::PipelineCache;
+use crate::backend::vulkan::clock::Clock;
 use crate::backend::vulkan::features::Features;
 use crate::backend::vulkan::instance::Instance;
 use crate::backend::vulkan::staging::Staging;
@@ -28,6 +29,7 @@ pub(super) struct Gpu {
     pub(super) sync2: Option<khr::synchronization2::Device>,
     pub(super) labels: Option<ext::debug_utils::Device>,
     pub(super) pageable: Option<ext::pageable_device_local_memory::Device>,
+    pub(super) clock: Clock,
     /// Submissions take turns.
     pub(super) queue: Mutex<vk::Queue>,
     /// Counts the submissions that the device has run.
@@ -139,6 +141,12 @@ impl Gpu {
                 .map(|()| ext::debug_utils::Device::new(raw, &device)),
             pageable: used(features.pageable_memory)
                 .map(|()| ext::pageable_device_local_memory::Device::new(raw, &device)),
+            clock: Clock::new(
+                features.timestamp_bits,
+                features.timestamp_period,
+                used(features.calibrated_timestamps)
+                    .map(|()| ext::calibrated_timestamps::Device::new(raw, &device)),
+            ),
             queue: Mutex::new(queue),
             timeline: vk::Semaphore::null(),
             set_layout: vk::DescriptorSetLayout::null(),

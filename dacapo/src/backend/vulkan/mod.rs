@@ -8,6 +8,7 @@ mod adapter;
 mod barrier;
 mod binder;
 mod cache;
+mod clock;
 mod debug;
 mod encoder;
 mod features;
@@ -19,6 +20,7 @@ mod memory;
 mod pipeline;
 mod queue;
 mod staging;
+mod stopwatch;
 #[cfg(test)]
 mod tests;
 mod timer;

@@ -47,9 +47,9 @@ pub(super) fn watch(gpu: &Gpu, jobs: &Jobs<Job>) {
         };
         let outcome = job.submitted.and(waited);
         if outcome.is_ok()
-            && let Some(time) = encoder(&mut job.recording).device_time()
+            && let Some(ticks) = encoder(&mut job.recording).ticks()
         {
-            job.recording.took(time);
+            job.recording.ran(gpu.clock.submission(ticks));
         }
         let outcome = outcome.map_err(|refused| {
             Box::new(Outcome {

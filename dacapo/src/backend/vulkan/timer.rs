@@ -1,7 +1,5 @@
-//! How long the device takes for a submission.
+//! When the device runs a submission.
 #![allow(unsafe_code, reason = "records timestamps and reads them")]
-
-use core::time::Duration;
 
 use ash::vk;
 
@@ -63,8 +61,8 @@ impl Timer {
         }
     }
 
-    /// The time between beginning and end, once the device has run both.
-    pub(super) fn elapsed(&self, gpu: &Gpu) -> Option<Duration> {
+    /// The device's clock at the beginning and the end, once the device has run both.
+    pub(super) fn ticks(&self, gpu: &Gpu) -> Option<[u64; 2]> {
         if self.queries == vk::QueryPool::null() {
             return None;
         }
@@ -79,10 +77,7 @@ impl Timer {
             )
         }
         .ok()?;
-        let valid = u64::MAX >> (64 - gpu.features.timestamp_bits.clamp(1, 64));
-        let passed = ticks[1].wrapping_sub(ticks[0]) & valid;
-        let nanoseconds = passed as f64 * f64::from(gpu.features.timestamp_period);
-        Some(Duration::from_nanos(nanoseconds as u64))
+        Some(ticks)
     }
 
     /// Gives the queries back.

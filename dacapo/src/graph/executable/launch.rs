@@ -7,6 +7,7 @@ use crate::encoder::native_use;
 use crate::error::{Error, Result};
 use crate::graph::executable::Executable;
 use crate::memory::BufferView;
+use crate::profile::{ProfileLevel, spanned};
 use crate::submission::Submission;
 use std::sync::Arc;
 
@@ -19,6 +20,10 @@ pub struct Launch<'a> {
     pub updates: &'a [Update<'a>],
     /// What is read behind the last node, for [`Submission::fetched`].
     pub fetch: Option<&'a BufferView>,
+    /// How much is noted as it runs, for [`Submission::trace`]; a [`Recorder`](crate::Recorder) can ask for more.
+    pub profile: ProfileLevel,
+    /// As [`EncoderOptions::extent`](crate::EncoderOptions::extent).
+    pub extent: Option<u64>,
 }
 
 /// Bytes that a launch writes to memory in its turn, so that nobody waits for earlier launches that still read what was
@@ -112,6 +117,7 @@ impl Executable {
     ///         label: "step",
     ///         updates: &[Update::new(&token, &[value])],
     ///         fetch: Some(&seen),
+    ///         ..Launch::default()
     ///     })?);
     /// }
     /// for (launch, value) in launches.iter().zip([3u32, 5, 8]) {
@@ -125,8 +131,14 @@ impl Executable {
     /// [`Error::UpdatesOverlap`] and [`Error::TooLong`] for updates and fetches that cannot be.
     pub fn launch_with(&self, launch: &Launch<'_>) -> Result<Submission> {
         let core = &self.device.core;
+        let _span = spanned!(core, "launch", launch.label);
         launch.check(core)?;
-        let launched = self.current()?;
+        let level = core.profile_level(launch.profile);
+        let notes = self.notes(level, launch.extent);
+        let launched = match level {
+            ProfileLevel::Dispatches => self.timed()?,
+            _ => self.current()?,
+        };
         let updates = launch.updates.iter();
         let updates = updates.filter(|update| !update.bytes.is_empty());
         let updates: SmallVec<[_; 4]> = updates
@@ -134,6 +146,9 @@ impl Executable {
             .collect();
         let fetch = launch.fetch.filter(|source| !source.is_empty());
         let mut recording = core.recording(launch.label, true);
+        if let Some(notes) = notes {
+            recording.note(notes);
+        }
         recording.launch(launched, &updates, fetch);
         core.submit(recording)
     }

@@ -4,6 +4,7 @@ mod error;
 mod launch;
 mod parameters;
 mod patch;
+mod profile;
 mod record;
 mod replay;
 mod topology;
@@ -12,7 +13,7 @@ mod workers;
 use core::fmt;
 use core::ops::Range;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -20,7 +21,8 @@ use crate::backend::Prepared;
 use crate::device::Device;
 use crate::encoder::Launched;
 use crate::error::Result;
-use crate::graph::{Graph, Node, Plan};
+use crate::graph::{Graph, Node, Plan, PlannedBarrier};
+use crate::profile::{DispatchTrace, spanned};
 
 pub use error::{PatchError, PatchProblem, Place, TopologyChange};
 pub use launch::{Launch, Update};
@@ -54,6 +56,9 @@ pub struct Executable {
     wave_of: Vec<u32>,
     /// The place of each node in the program.
     places: Vec<u32>,
+    barriers: Vec<PlannedBarrier>,
+    /// What profiles say of the nodes, once one was asked for.
+    outline: OnceLock<Vec<DispatchTrace>>,
     current: Mutex<Current>,
 }
 
@@ -61,6 +66,8 @@ pub struct Executable {
 #[derive(Default)]
 struct Current {
     launched: Arc<Launched>,
+    /// The same commands, which also note when each dispatch runs; as many as were in flight.
+    timed: Vec<Arc<Launched>>,
     /// Parts whose nodes were patched since they were recorded.
     stale: BTreeSet<usize>,
     /// Whether nodes bind other buffers since.
@@ -110,6 +117,7 @@ impl Plan {
     /// # Errors
     /// As for [`Plan::instantiate`].
     pub fn instantiate_with(&self, split: Split) -> Result<Executable> {
+        let _span = spanned!(self.graph().device.core, "instantiate", "");
         let graph = self.graph().clone();
         let waves: Vec<Range<usize>> = self.waves().collect();
         let wave_of = waves.iter().zip(0..);
@@ -119,13 +127,15 @@ impl Plan {
             current: Mutex::default(),
             wave_of: wave_of.collect(),
             places: self.places().to_vec(),
+            barriers: self.barriers(),
+            outline: OnceLock::new(),
             parts: record::parts(&waves, split),
             graph,
             waves,
         };
         let places: Vec<usize> = (0..executable.parts.len()).collect();
         let launched = Launched {
-            parts: executable.prepare(&places)?,
+            parts: executable.prepare(&places, false)?,
             kept: Arc::new(record::kept(&executable.graph.nodes)),
             counts: record::counts(self),
         };
@@ -152,13 +162,14 @@ impl Executable {
             launched,
             stale,
             rebound,
+            ..
         } = &mut *current;
         if stale.is_empty() {
             return Ok(launched.clone());
         }
         let mut parts = launched.parts.clone();
         let places: Vec<usize> = stale.iter().copied().collect();
-        let prepared = self.prepare(&places)?;
+        let prepared = self.prepare(&places, false)?;
         for (at, part) in places.into_iter().zip(prepared) {
             parts[at] = part;
         }
@@ -179,6 +190,7 @@ impl Executable {
     /// Puts patched nodes into the graph, which bind other memory or the same.
     fn replace(&mut self, nodes: BTreeMap<usize, Node>, rebound: bool) {
         let current = self.current.get_mut();
+        current.timed.clear();
         for (at, node) in nodes {
             let wave = self.wave_of[at] as usize;
             let part = self.parts.partition_point(|part| part.end <= wave);
@@ -188,13 +200,16 @@ impl Executable {
         current.rebound |= rebound;
     }
 
-    /// Records parts at these places.
-    fn prepare(&self, places: &[usize]) -> Result<Vec<Arc<dyn Prepared>>> {
+    /// Records parts at these places, with times of each dispatch if they are `timed`.
+    fn prepare(&self, places: &[usize], timed: bool) -> Result<Vec<Arc<dyn Prepared>>> {
         let mut prepared = Ok(Vec::with_capacity(places.len()));
         let record = |at: usize| {
             let part = places[at];
             let core = &self.device.core;
             let mut native = core.backend.part(part == 0);
+            if timed {
+                native.time();
+            }
             record::record(
                 &mut *native,
                 &self.graph,

@@ -1,11 +1,13 @@
 use core::ops::Range;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::device::Turn;
 use crate::encoder::Launched;
 use crate::error::Result;
 use crate::graph::Plan;
-use crate::graph::executable::{Split, record, workers};
+use crate::graph::executable::{Split, profile, record, workers};
+use crate::profile::{ProfileLevel, spanned};
 use crate::submission::Submission;
 
 impl Plan {
@@ -29,6 +31,7 @@ impl Plan {
     pub fn replay_with(&self, label: &str, split: Split) -> Result<Submission> {
         let graph = self.graph();
         let core = &graph.device.core;
+        let _span = spanned!(core, "replay", label);
         let waves: Vec<Range<usize>> = self.waves().collect();
         let mut parts = record::parts(&waves, split);
         if parts.is_empty() {
@@ -39,6 +42,12 @@ impl Plan {
             kept: Arc::new(record::kept(&graph.nodes)),
             counts: record::counts(self),
         }));
+        let level = core.profile_level(ProfileLevel::Off);
+        let opened = Instant::now();
+        let outline = match level {
+            ProfileLevel::Dispatches => profile::outline(graph, &waves, &self.barriers()),
+            _ => Vec::new(),
+        };
         let mut turn = Turn::begin(core, parts.len() as u64);
         let kept = launched.iter();
         let kept = kept.flat_map(|launched| launched.kept.allocations());
@@ -50,7 +59,14 @@ impl Plan {
             parts.len(),
             |at| {
                 let mut recording = core.recording(label, false);
-                record::record(&mut *recording.native, graph, &waves[parts[at].clone()]);
+                let waves = &waves[parts[at].clone()];
+                if level > ProfileLevel::Off {
+                    let nodes = waves.first().map_or(0, |first| first.start)
+                        ..waves.last().map_or(0, |last| last.end);
+                    let own = outline.get(nodes).unwrap_or_default();
+                    recording.note(profile::notes(graph, own, level, opened, None));
+                }
+                record::record(&mut *recording.native, graph, waves);
                 recording
             },
             |at, mut recording| {

@@ -139,6 +139,7 @@ fn barriers_around_updates_and_fetches_are_needed() {
             label: "sound",
             updates: &[Update::new(a, &values)],
             fetch: Some(c),
+            ..Launch::default()
         });
         assert_eq!(launch.unwrap().fetched::<u32>().unwrap(), [31; 64]);
     });
@@ -174,6 +175,7 @@ fn a_device_lost_in_a_launch_is_lost_for_the_executable() {
                 label,
                 updates: &[Update::new(&a, &[1u32; 64])],
                 fetch: Some(&a),
+                ..Launch::default()
             });
             let launch = launch.unwrap();
             assert!(is_lost(launch.wait(), label));
