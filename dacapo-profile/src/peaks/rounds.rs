@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dacapo::{CommandEncoder, Device, DeviceKind};
+use dacapo::{CommandEncoder, Device, DeviceKind, EncoderOptions, Hazards};
 
 use super::error::Result;
 
@@ -45,7 +45,12 @@ pub(super) fn run(
     device: &Device,
     encode: impl FnOnce(&mut CommandEncoder) -> Result<()>,
 ) -> Result<Duration> {
-    let mut encoder = device.encoder("peaks")?;
+    // Whatever the device's options say: barriers are a part of what is measured.
+    let mut encoder = device.encoder_with(EncoderOptions {
+        label: "peaks",
+        hazards: Some(Hazards::Auto),
+        ..EncoderOptions::default()
+    })?;
     encode(&mut encoder)?;
     let began = Instant::now();
     let submission = encoder.commit()?;

@@ -102,6 +102,11 @@ impl PeaksCache {
         }
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// What is known of this device.
     pub fn load(&self, device: &DeviceInfo) -> Option<Peaks> {
         let key = Key::new(device);
