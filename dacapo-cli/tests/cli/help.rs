@@ -1,7 +1,7 @@
 use crate::run::{output, run};
 
 const COMMANDS: [(&str, &[&str]); 8] = [
-    ("devices", &["--json"]),
+    ("devices", &["--measure", "--device", "--threads", "--json"]),
     (
         "generate",
         &[
