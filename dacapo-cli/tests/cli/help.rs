@@ -63,6 +63,8 @@ const COMMANDS: [(&str, &[&str]); 8] = [
             "--repeat",
             "--level",
             "--json",
+            "--trace",
+            "--html",
             "--from",
             "--compare",
             "--device",
