@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use dacapo_llm::chat::ChatError;
 use dacapo_llm::tokenizer::TokenizerError;
+use dacapo_profile::PeaksError;
 
 /// The result of a fallible function of this crate.
 pub(crate) type Result<T, E = Error> = core::result::Result<T, E>;
@@ -13,6 +14,9 @@ pub(crate) enum Error {
     /// The runtime refused or failed.
     #[error(transparent)]
     Runtime(#[from] dacapo::Error),
+    /// A device could not be measured.
+    #[error(transparent)]
+    Peaks(#[from] PeaksError),
     /// The model's files or decoder refused or failed.
     #[error(transparent)]
     Model(#[from] dacapo_llm::Error),
@@ -53,6 +57,16 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file is no profile that can be read.
+    #[error("{name}: {source}")]
+    Profile {
+        name: String,
+        #[source]
+        source: dacapo_profile::ProfileError,
+    },
+    /// A file is longer than this program reads.
+    #[error("{name}: the file is longer than {limit} bytes, the most that is read")]
+    FileTooLong { name: String, limit: u64 },
     /// A text is longer than this program reads.
     #[error("{name}: the text is longer than {limit} bytes, the most that is read")]
     TextTooLong { name: String, limit: u64 },

@@ -14,6 +14,16 @@ use crate::error::{Error, Result};
 /// Where to compute. The environment counts where a flag is absent.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct DeviceFlags {
+    #[command(flatten)]
+    which: WhichDevice,
+    /// How dispatches are kept apart: auto, or serial, each after the one before [default: auto]
+    #[arg(long, value_name = "HOW", value_parser = hazards)]
+    hazards: Option<Hazards>,
+}
+
+/// Which device there is to be, and of how many threads.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct WhichDevice {
     /// Device to run on: best, cpu, vulkan, metal, discrete, integrated, software, an index of
     /// `dacapo devices`, or part of a name
     #[arg(long, value_parser = device_selector)]
@@ -21,9 +31,6 @@ pub(crate) struct DeviceFlags {
     /// Worker threads of the CPU device, 1 to 1024 [default: one per core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..=1024))]
     threads: Option<u64>,
-    /// How dispatches are kept apart: auto, or serial, each after the one before [default: auto]
-    #[arg(long, value_name = "HOW", value_parser = hazards)]
-    hazards: Option<Hazards>,
 }
 
 /// How forward passes reach the device. The text is the same whatever is chosen.
@@ -47,6 +54,21 @@ impl PassFlags {
             in_flight: self.in_flight.unwrap_or(PassOptions::default().in_flight),
             ..self.plans.options()
         }
+    }
+}
+
+impl PassFlags {
+    /// What differs from the default, to follow other words.
+    pub(crate) fn shown(self) -> String {
+        let steps = self.in_flight.map(|steps| format!("{steps} in flight"));
+        let flags = [
+            (self.no_graph, "without graphs"),
+            (self.plans.no_fuse, "not fused"),
+            (self.plans.no_reorder, "in program order"),
+        ];
+        let flags = flags.into_iter().filter(|(set, _)| *set);
+        let words = flags.map(|(_, words)| words.to_owned()).chain(steps);
+        words.map(|words| format!(", {words}")).collect()
     }
 }
 
@@ -74,17 +96,30 @@ impl PlanFlags {
 impl DeviceFlags {
     /// Opens the device that flags and environment choose.
     pub(crate) fn open(&self) -> Result<Device> {
+        let mut options = self.which.options()?;
+        if let Some(hazards) = self.hazards {
+            options.hazards = hazards;
+        }
+        Ok(Device::open(&options)?)
+    }
+}
+
+impl WhichDevice {
+    /// What flags and environment say.
+    pub(crate) fn options(&self) -> Result<DeviceOptions> {
         let mut options = DeviceOptions::default().with_env()?;
         if let Some(device) = &self.device {
             options.device = device.clone();
         }
-        if let Some(hazards) = self.hazards {
-            options.hazards = hazards;
-        }
         if let Some(threads) = self.threads {
             options.threads = usize::try_from(threads).ok().and_then(NonZeroUsize::new);
         }
-        Ok(Device::open(&options)?)
+        Ok(options)
+    }
+
+    /// Whether the flag chooses one.
+    pub(crate) fn is_chosen(&self) -> bool {
+        self.device.is_some()
     }
 }
 
@@ -121,6 +156,14 @@ pub(crate) fn init_log() -> Result<()> {
         .with_ansi(false)
         .init();
     Ok(())
+}
+
+/// Columns of the terminal that standard output goes to; 120 where it goes elsewhere.
+pub(crate) fn columns() -> usize {
+    let named = std::env::var("COLUMNS").ok();
+    let named = named.and_then(|columns| columns.parse().ok());
+    let seen = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    named.or_else(seen).unwrap_or(120)
 }
 
 /// The environment variable `name` as a path, unless it is absent or empty.
