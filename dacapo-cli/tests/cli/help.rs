@@ -42,6 +42,7 @@ const COMMANDS: [(&str, &[&str]); 7] = [
             "[MODEL]",
             "--svg",
             "--dot",
+            "--explain",
             "--save",
             "--with-contents",
             "--prompt",
