@@ -32,10 +32,14 @@ impl Shared {
         let (hidden, update, normed) = (&rows.hidden, &rows.update, &rows.normed);
         for (layer, cache) in self.weights.layers.iter().zip(caches) {
             let encoder = &mut encoder.scope(&layer.label);
-            ops.rms_norm
-                .encode(encoder, hidden, &layer.attn_norm, eps, normed)?;
-            self.encode_attention(encoder, layer, cache, rows)?;
-            ops.add.encode(encoder, hidden, update)?;
+            {
+                let encoder = &mut encoder.scope("attention");
+                ops.rms_norm
+                    .encode(encoder, hidden, &layer.attn_norm, eps, normed)?;
+                self.encode_attention(encoder, layer, cache, rows)?;
+                ops.add.encode(encoder, hidden, update)?;
+            }
+            let encoder = &mut encoder.scope("feed forward");
             ops.rms_norm
                 .encode(encoder, hidden, &layer.ffn_norm, eps, normed)?;
             self.encode_feed_forward(encoder, layer, rows)?;

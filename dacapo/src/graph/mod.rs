@@ -21,6 +21,7 @@ use crate::device::Device;
 use crate::encoder::{Barrier, BarrierCause, CommandEncoder, EncoderOptions, Waves};
 use crate::error::{Error, Result};
 use crate::options::Hazards;
+use crate::profile::spanned;
 use crate::submission::Submission;
 
 pub(crate) use capture::Capture;
@@ -106,6 +107,7 @@ impl Graph {
         hazards: Option<Hazards>,
         encode: impl FnOnce(&mut CommandEncoder) -> Result<(), E>,
     ) -> Result<Graph, E> {
+        let _span = spanned!(device.core, "capture", "");
         let mut encoder = CommandEncoder::capture(device, hazards);
         encode(&mut encoder)?;
         let hazards = encoder.hazards();

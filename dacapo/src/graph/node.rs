@@ -196,7 +196,7 @@ impl Node {
             NodeExtent::Indirect(_) => [0; 3],
         };
         let call = Dispatched::new(&self.inline, &bound, threads).with_extent(extent);
-        self.kernel.source().work_of(&call)
+        self.kernel.work_of(&call)
     }
 
     /// The innermost scope around it.

@@ -10,6 +10,7 @@ use crate::device::DeviceCore;
 use crate::error::Result;
 use crate::grid::Grid;
 use crate::kernel::{Kernel, KernelFault, KernelSource, Transfer, Workgroup};
+use crate::profile::{Dispatched, Work};
 
 /// Bytes that one workgroup copies or fills.
 const CHUNK: u64 = 64 << 10;
@@ -25,11 +26,13 @@ impl Builtins {
         let copy = KernelSource::new("copy")
             .binding::<u8>(0, Access::Read)
             .binding::<u8>(1, Access::Write)
-            .overwrites(1);
+            .overwrites(1)
+            .work(copied);
         let fill = KernelSource::new("fill")
             .binding::<u8>(0, Access::Write)
             .overwrites(0)
-            .inline::<u32>();
+            .inline::<u32>()
+            .work(filled);
         Ok(Builtins {
             copy: core.kernel(&copy.cpu(cpu_copy).or_transfer(Transfer::Copy))?,
             fill: core.kernel(&fill.cpu(cpu_fill).or_transfer(Transfer::Fill))?,
@@ -38,6 +41,21 @@ impl Builtins {
 
     pub(crate) fn grid(&self, len: u64) -> Grid<'static> {
         Grid::groups([u32::try_from(len.div_ceil(CHUNK)).unwrap_or(u32::MAX), 1, 1])
+    }
+}
+
+fn copied(call: &Dispatched<'_>) -> Work {
+    Work {
+        read: call.bytes(0),
+        written: call.bytes(1),
+        operations: 0,
+    }
+}
+
+fn filled(call: &Dispatched<'_>) -> Work {
+    Work {
+        written: call.bytes(0),
+        ..Work::default()
     }
 }
 

@@ -1,6 +1,7 @@
 use crate::access::Access;
 use crate::error::{Error, Result};
 use crate::info::Limits;
+use crate::profile::{Dispatched, Work};
 
 /// One buffer slot of a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -90,6 +91,20 @@ impl Interface {
     /// Whether every dispatch writes all bytes bound at `slot`, so that what was there before is lost.
     pub fn overwrites(&self, slot: u32) -> bool {
         self.overwritten.contains(&slot)
+    }
+
+    /// All that a dispatch binds, read and written once.
+    pub(crate) fn all_bound(&self, call: &Dispatched<'_>) -> Work {
+        let bytes = |touches: fn(Access) -> bool| {
+            let touched = self.bindings.iter().filter(|it| touches(it.access));
+            let bytes = touched.map(|binding| call.bytes(binding.slot));
+            bytes.fold(0, u64::saturating_add)
+        };
+        Work {
+            read: bytes(Access::reads),
+            written: bytes(Access::writes),
+            operations: 0,
+        }
     }
 
     /// This, of a kernel that is a command of the device.

@@ -13,6 +13,7 @@ use crate::backend;
 use crate::device::DeviceCore;
 use crate::encoder::Uses;
 use crate::hazard::RangeAccess;
+use crate::profile::{Dispatched, Work};
 
 pub use crate::backend::cpu::{CpuEntry, KernelFault, Workgroup};
 pub(crate) use builtin::Builtins;
@@ -79,6 +80,11 @@ impl Kernel {
     /// What it binds and how.
     pub fn interface(&self) -> &Interface {
         &self.0.interface
+    }
+
+    /// What a dispatch of it has to do, as its source says; or else to read and write all that is bound, once.
+    pub fn work_of(&self, call: &Dispatched<'_>) -> Work {
+        self.0.source.work_within(&self.0.interface, call)
     }
 
     /// What a dispatch of it touches, of what its arguments reach.

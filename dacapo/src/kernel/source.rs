@@ -200,22 +200,22 @@ impl KernelSource {
         self
     }
 
-    /// What a dispatch has to do.
+    /// Whether it says how much a dispatch has to do, by [`KernelSource::work`].
+    pub fn has_work(&self) -> bool {
+        self.work.is_some()
+    }
+
+    /// What a dispatch has to do. Of a form in WGSL, what is bound is only known once it is compiled:
+    /// [`Kernel::work_of`](crate::Kernel::work_of).
     pub fn work_of(&self, call: &Dispatched<'_>) -> Work {
+        self.work_within(&self.interface, call)
+    }
+
+    /// What a dispatch has to do, of a kernel that binds this.
+    pub(crate) fn work_within(&self, interface: &Interface, call: &Dispatched<'_>) -> Work {
         match self.work {
             Some(work) => work(call),
-            None => {
-                let bytes = |touches: fn(Access) -> bool| {
-                    let bindings = self.interface.bindings.iter();
-                    let touched = bindings.filter(|binding| touches(binding.access));
-                    touched.map(|binding| call.bytes(binding.slot)).sum()
-                };
-                Work {
-                    read: bytes(Access::reads),
-                    written: bytes(Access::writes),
-                    operations: 0,
-                }
-            }
+            None => interface.all_bound(call),
         }
     }
 

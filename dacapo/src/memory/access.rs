@@ -9,6 +9,7 @@ use core::ptr::NonNull;
 use crate::counters::Counters;
 use crate::error::Result;
 use crate::memory::{BufferView, WhenBusy};
+use crate::profile::spanned;
 use crate::range::ByteRange;
 
 /// Reading this many bytes one by one, without a cache, takes no longer than a staging copy.
@@ -54,6 +55,7 @@ impl HostAccess {
         }
         let allocation = &self.view.allocation;
         let core = &allocation.device;
+        let _span = spanned!(core, "read", &*allocation.label);
         core.backend
             .read(&*allocation.memory, self.view.range, bytes)
             .map_err(|refused| refused.into_error(core.name()))?;
@@ -73,6 +75,7 @@ impl HostAccess {
         }
         let allocation = &self.view.allocation;
         let core = &allocation.device;
+        let _span = spanned!(core, "write", &*allocation.label);
         core.backend
             .write(&*allocation.memory, self.view.range.start, bytes)
             .map_err(|refused| refused.into_error(core.name()))?;

@@ -59,7 +59,7 @@ impl Notes {
 
     /// Notes a dispatch of `kernel`, called like this.
     pub(crate) fn dispatch(&mut self, kernel: &Kernel, call: &Dispatched<'_>, standing: Standing) {
-        let work = kernel.source().work_of(&call.with_extent(self.extent));
+        let work = kernel.work_of(&call.with_extent(self.extent));
         self.step(kernel.shared_name(), kernel.shared_op(), work, standing);
     }
 
