@@ -83,6 +83,9 @@ pub(crate) enum Error {
         value: String,
         allowed: &'static str,
     },
+    /// A plan has fewer nodes.
+    #[error("node {node} is not in the plan; it has nodes 0 to {}", nodes.saturating_sub(1))]
+    NoNode { node: usize, nodes: usize },
     /// Ctrl-C could not be caught.
     #[error("catching Ctrl-C: {0}")]
     Signal(io::Error),

@@ -42,6 +42,7 @@ const COMMANDS: [(&str, &[&str]); 8] = [
             "[MODEL]",
             "--svg",
             "--dot",
+            "--explain",
             "--save",
             "--with-contents",
             "--prompt",
