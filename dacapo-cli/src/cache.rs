@@ -1,6 +1,8 @@
-//! Where the default model lies. The same rules are in `scripts/fetch-model`, which puts it there.
+//! Where the default model and measured peaks lie. The same rules are in `scripts/fetch-model`, which puts the model there.
 
 use std::path::PathBuf;
+
+use dacapo_profile::PeaksCache;
 
 use crate::error::{Error, Result};
 use crate::options::path_variable;
@@ -17,6 +19,12 @@ pub(crate) fn model_or_default(named: Option<PathBuf>) -> Result<PathBuf> {
         true => Ok(path),
         false => Err(Error::NoDefaultModel { path }),
     }
+}
+
+/// Where measured peaks are kept, if there is a place for them.
+pub(crate) fn peaks() -> Option<PeaksCache> {
+    let folder = folder(System::THIS, path_variable).ok()?;
+    Some(PeaksCache::new(folder.join("peaks")))
 }
 
 #[derive(Clone, Copy)]

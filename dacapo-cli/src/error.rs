@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use dacapo_llm::chat::ChatError;
 use dacapo_llm::tokenizer::TokenizerError;
+use dacapo_profile::PeaksError;
 
 /// The result of a fallible function of this crate.
 pub(crate) type Result<T, E = Error> = core::result::Result<T, E>;
@@ -13,6 +14,9 @@ pub(crate) enum Error {
     /// The runtime refused or failed.
     #[error(transparent)]
     Runtime(#[from] dacapo::Error),
+    /// A device could not be measured.
+    #[error(transparent)]
+    Peaks(#[from] PeaksError),
     /// The model's files or decoder refused or failed.
     #[error(transparent)]
     Model(#[from] dacapo_llm::Error),
@@ -79,6 +83,9 @@ pub(crate) enum Error {
         value: String,
         allowed: &'static str,
     },
+    /// A plan has fewer nodes.
+    #[error("node {node} is not in the plan; it has nodes 0 to {}", nodes.saturating_sub(1))]
+    NoNode { node: usize, nodes: usize },
     /// Ctrl-C could not be caught.
     #[error("catching Ctrl-C: {0}")]
     Signal(io::Error),

@@ -14,6 +14,16 @@ use crate::error::{Error, Result};
 /// Where to compute. The environment counts where a flag is absent.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct DeviceFlags {
+    #[command(flatten)]
+    which: WhichDevice,
+    /// How dispatches are kept apart: auto, or serial, each after the one before [default: auto]
+    #[arg(long, value_name = "HOW", value_parser = hazards)]
+    hazards: Option<Hazards>,
+}
+
+/// Which device there is to be, and of how many threads.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct WhichDevice {
     /// Device to run on: best, cpu, vulkan, metal, discrete, integrated, software, an index of
     /// `dacapo devices`, or part of a name
     #[arg(long, value_parser = device_selector)]
@@ -21,9 +31,6 @@ pub(crate) struct DeviceFlags {
     /// Worker threads of the CPU device, 1 to 1024 [default: one per core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..=1024))]
     threads: Option<u64>,
-    /// How dispatches are kept apart: auto, or serial, each after the one before [default: auto]
-    #[arg(long, value_name = "HOW", value_parser = hazards)]
-    hazards: Option<Hazards>,
 }
 
 /// How forward passes reach the device. The text is the same whatever is chosen.
@@ -89,17 +96,30 @@ impl PlanFlags {
 impl DeviceFlags {
     /// Opens the device that flags and environment choose.
     pub(crate) fn open(&self) -> Result<Device> {
+        let mut options = self.which.options()?;
+        if let Some(hazards) = self.hazards {
+            options.hazards = hazards;
+        }
+        Ok(Device::open(&options)?)
+    }
+}
+
+impl WhichDevice {
+    /// What flags and environment say.
+    pub(crate) fn options(&self) -> Result<DeviceOptions> {
         let mut options = DeviceOptions::default().with_env()?;
         if let Some(device) = &self.device {
             options.device = device.clone();
         }
-        if let Some(hazards) = self.hazards {
-            options.hazards = hazards;
-        }
         if let Some(threads) = self.threads {
             options.threads = usize::try_from(threads).ok().and_then(NonZeroUsize::new);
         }
-        Ok(Device::open(&options)?)
+        Ok(options)
+    }
+
+    /// Whether the flag chooses one.
+    pub(crate) fn is_chosen(&self) -> bool {
+        self.device.is_some()
     }
 }
 

@@ -38,6 +38,12 @@ impl Progress {
         self.bar.set_position(done as u64);
     }
 
+    /// For bars that count different things in turn.
+    pub(crate) fn next(&self, what: &'static str) {
+        self.bar.set_message(what);
+        self.bar.inc(1);
+    }
+
     /// For bars whose total is only known on the way.
     pub(crate) fn set_bytes(&self, done: u64, total: u64) {
         self.bar.set_length(total);

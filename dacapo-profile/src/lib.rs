@@ -26,7 +26,7 @@ pub use compare::Comparison;
 pub use error::ProfileError;
 pub use json::MAX_JSON_BYTES;
 pub use page::html;
-pub use peaks::Peaks;
+pub use peaks::{Peaks, PeaksCache, PeaksError};
 pub use profile::{
     Cause, Device, Dispatch, Distortion, Fused, Kernel, Level, Profile, Span, Submission, VERSION,
 };

@@ -69,6 +69,8 @@ pub struct DeviceInfo {
     pub name: String,
     /// The API it is reached through.
     pub backend: Backend,
+    /// The driver and its version, as it names itself; empty where there is none.
+    pub driver: String,
     /// What it is made of.
     pub kind: DeviceKind,
     /// Memory in bytes, free or not.

@@ -162,3 +162,99 @@ fn what_does_not_fit_together_is_wrong_usage() {
         "{ended:?}"
     );
 }
+
+/// Each explanation against the plan that `graph` prints.
+#[test]
+fn every_node_of_a_plan_is_explained() {
+    let text = output(["graph", &model()]);
+    let (_, plan) = text.split_once("\nplan: ").expect("a plan");
+    let report = json(["graph", &model(), "--json"]);
+    let count = number(&report, "dispatches_after_fusion");
+    let mut wave = 0;
+    let mut node = 0;
+    let mut nearly = 0;
+    let mut lines = plan.lines().skip(1).peekable();
+    while let Some(line) = lines.next() {
+        if let Some(rest) = line.strip_prefix("wave ") {
+            let number = rest
+                .split(',')
+                .next()
+                .and_then(|number| number.parse().ok());
+            wave = number.expect("a number");
+            continue;
+        }
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[0], node.to_string(), "{line}");
+        let page = output(["graph", &model(), "--explain", words[0]]);
+        let last = count - 1;
+        assert!(
+            page.starts_with(&format!(
+                "node           {node} of 0 to {last}: {}",
+                words[1]
+            )),
+            "{page}"
+        );
+        assert!(
+            page.contains(&format!("\nwave           {wave} of 0 to ")),
+            "{page}"
+        );
+        // What is bound, with the same names.
+        for bound in words.iter().filter(|word| word.contains("..")) {
+            assert!(page.contains(&format!("{bound} ")), "{bound}\n{page}");
+        }
+        assert!(
+            page.lines().all(|line| line.chars().count() <= 80),
+            "{page}"
+        );
+        let waits = between(&page, "waits for", "awaited by");
+        assert_eq!(waits.contains("nothing"), wave == 0, "{page}");
+        assert!(
+            wave == 0 || waits.contains(&format!("(wave {})", wave - 1)),
+            "{page}"
+        );
+        let awaited = between(&page, "awaited by", "captured as");
+        assert_eq!(awaited.contains("nothing"), node == last, "{page}");
+        // Below a fused node is what it stands for.
+        if let Some(parts) = lines.next_if(|line| line.trim_start().starts_with("= ")) {
+            let parts = parts.trim_start().trim_start_matches("= ");
+            let (parts, _) = parts.rsplit_once("  (rule ").expect("a rule");
+            for part in parts.split(" + ") {
+                assert!(page.contains(part), "{part}\n{page}");
+            }
+            assert!(page.contains("fused by the rule"), "{page}");
+        }
+        nearly += page.matches("; not, because").count();
+        node += 1;
+    }
+    assert_eq!(node, count);
+    let misses = report["near_misses"].as_array().expect("a list");
+    assert_eq!(nearly > 0, !misses.is_empty(), "{misses:?}");
+}
+
+/// What stands between two subjects, in one line.
+fn between(page: &str, first: &str, last: &str) -> String {
+    let (_, rest) = page.split_once(&format!("\n{first} ")).expect("a section");
+    let (found, _) = rest.split_once(&format!("\n{last} ")).expect("another");
+    found.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn what_cannot_be_explained_is_said() {
+    let count = number(
+        &json(["graph", &model(), "--json"]),
+        "dispatches_after_fusion",
+    );
+    let ended = run(["graph", &model(), "--explain", &count.to_string()]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(1), ""));
+    let expected = format!(
+        "node {count} is not in the plan; it has nodes 0 to {}",
+        count - 1
+    );
+    assert!(ended.stderr.contains(&expected), "{}", ended.stderr);
+    for other in [&["--json"][..], &["--svg", "x"], &["--save", "-"]] {
+        let mut arguments = vec!["graph".to_owned(), model(), "--explain".into(), "0".into()];
+        arguments.extend(other.iter().map(|text| (*text).to_owned()));
+        let ended = run(arguments);
+        assert_eq!(ended.code, Some(2), "{other:?}: {}", ended.stderr);
+    }
+}

@@ -1,7 +1,7 @@
 use crate::run::{output, run};
 
-const COMMANDS: [(&str, &[&str]); 7] = [
-    ("devices", &["--json"]),
+const COMMANDS: [(&str, &[&str]); 8] = [
+    ("devices", &["--measure", "--device", "--threads", "--json"]),
     (
         "generate",
         &[
@@ -42,6 +42,7 @@ const COMMANDS: [(&str, &[&str]); 7] = [
             "[MODEL]",
             "--svg",
             "--dot",
+            "--explain",
             "--save",
             "--with-contents",
             "--prompt",
@@ -51,6 +52,27 @@ const COMMANDS: [(&str, &[&str]); 7] = [
             "--no-fuse",
             "--no-reorder",
             "--json",
+        ],
+    ),
+    (
+        "profile",
+        &[
+            "[MODEL]",
+            "--tokens",
+            "--prompt",
+            "--prompt-tokens",
+            "--repeat",
+            "--level",
+            "--json",
+            "--trace",
+            "--html",
+            "--from",
+            "--compare",
+            "--device",
+            "--threads",
+            "--context",
+            "--no-graph",
+            "--no-fuse",
         ],
     ),
     (

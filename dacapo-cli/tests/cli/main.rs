@@ -1,5 +1,6 @@
 //! The `dacapo` program as a user runs it, on the tiny models of `dacapo-llm/tests/data`.
 
+mod devices;
 mod errors;
 mod generate;
 mod graph;
@@ -8,5 +9,6 @@ mod help;
 mod interrupt;
 mod measure;
 mod planning;
+mod profile;
 mod run;
 mod show;

@@ -18,8 +18,8 @@ pub struct Ratio {
     pub high: f64,
 }
 
-/// More samples than these are thinned out evenly: a million pairs are enough.
-const MOST: usize = 1000;
+/// More samples than these are thinned out evenly: that many pairs are enough.
+const MOST: usize = 400;
 
 /// Up to so many samples on both sides, critical values are exact.
 const EXACT: usize = 40;

@@ -44,6 +44,8 @@ pub struct Plan {
     wave_ends: Vec<u32>,
     /// The place of each node in the order of the program, fused nodes at one of their parts' places.
     program: Vec<u32>,
+    /// The place of each node in the captured graph, of a fused one that of one of its parts.
+    captured: Vec<u32>,
     /// The node of the wave before that a node waits for.
     waits: Vec<Option<u32>>,
     /// First and last wave in which each node can run.
@@ -184,7 +186,9 @@ impl Graph {
             moved,
         };
         let dag = conflicts.dag;
-        Ok(Plan::new(self, &nodes, schedule, &dag, &costs, report))
+        Ok(Plan::new(
+            self, &nodes, &positions, schedule, &dag, &costs, report,
+        ))
     }
 }
 
@@ -207,6 +211,7 @@ impl Plan {
     fn new(
         graph: &Graph,
         nodes: &[Node],
+        positions: &[u32],
         schedule: Schedule,
         dag: &Dag,
         costs: &[f64],
@@ -222,6 +227,11 @@ impl Plan {
         let window = |node: usize| [dag.depths[node], dag.latest(node)];
         Plan {
             waits: order.iter().map(in_order).map(wait).collect(),
+            captured: order
+                .iter()
+                .map(in_order)
+                .map(|node| positions[node])
+                .collect(),
             windows: order.iter().map(in_order).map(window).collect(),
             costs: order.iter().map(in_order).map(|node| costs[node]).collect(),
             critical: dag
@@ -290,8 +300,19 @@ impl Plan {
         waves.map(barrier).collect()
     }
 
+    /// The place of a node in the captured graph, of a fused one that of one of its parts ([`Node::fused`] has them
+    /// all); `None` for a node that is not there.
+    pub fn captured_at(&self, node: usize) -> Option<u32> {
+        self.captured.get(node).copied()
+    }
+
+    /// What a node takes, in nanoseconds, as measured or estimated.
+    pub(crate) fn cost(&self, node: usize) -> f64 {
+        self.costs[node]
+    }
+
     /// Why a node is not in the wave before.
-    fn cause(&self, node: usize) -> BarrierCause {
+    pub(crate) fn cause(&self, node: usize) -> BarrierCause {
         match self.waits[node] {
             None => BarrierCause::Serial,
             Some(before) => match self.conflict(before, node as u32) {

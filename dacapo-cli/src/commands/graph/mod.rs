@@ -24,6 +24,9 @@ what an operation does with a buffer, followed by the buffer and which bytes of 
 
 With --dot, --svg or --save, the only text is that of --json, if given.
 
+With --explain, one operation of the plan is shown from all sides: what it does \
+with which memory, what it waits for and why, and how it was fused, or was not.
+
 A file of --save can be loaded and run by dacapo::GraphFile on another machine, \
 and carries what the step reads with --with-contents: after --prompt, a bug report \
 in one file.
@@ -36,6 +39,7 @@ figures after each pass.
 Examples:
   dacapo graph --svg step.svg
   dacapo graph --json --no-fuse
+  dacapo graph --explain 17
   dacapo graph --prompt 'Hello' --save step.dacapo --with-contents";
 
 /// Show the graph of a model's decode step and its plan
@@ -50,6 +54,9 @@ pub(crate) struct GraphCommand {
     /// Draw the plan in Graphviz' language; - is standard output
     #[arg(long, value_name = "FILE")]
     dot: Option<PathBuf>,
+    /// Explain one operation, by its number in the plan
+    #[arg(long, value_name = "NODE", conflicts_with_all = ["json", "svg", "dot"])]
+    explain: Option<usize>,
     /// Save the step as a capture file, before planning
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
@@ -102,11 +109,12 @@ impl GraphCommand {
             .into_iter()
             .flatten()
             .filter(|path| output::is_dash(path));
-        match dashes.count() + usize::from(self.json) {
+        match dashes.count() + usize::from(self.json) + usize::from(self.explain.is_some()) {
             0 | 1 => Ok(()),
             _ => Err(Error::Usage {
                 command: "graph",
-                message: "only one of --json, --svg -, --dot - and --save - at a time".to_owned(),
+                message: "only one of --json, --svg -, --dot -, --save - and --explain at a time"
+                    .to_owned(),
             }),
         }
     }
@@ -148,6 +156,9 @@ impl GraphCommand {
         if let Some(path) = &self.dot {
             output::write_file(path, plan.to_dot().as_bytes())?;
         }
+        if let Some(node) = self.explain {
+            return output::print(explained(plan, node)?);
+        }
         if self.json {
             return output::print_json(&Report::new(files, device, plan));
         }
@@ -159,4 +170,11 @@ impl GraphCommand {
             _ => Ok(()),
         }
     }
+}
+
+fn explained(plan: &Plan, node: usize) -> Result<String> {
+    plan.describe(node).ok_or_else(|| Error::NoNode {
+        node,
+        nodes: plan.graph().nodes().len(),
+    })
 }

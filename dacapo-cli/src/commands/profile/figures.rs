@@ -23,9 +23,10 @@ pub(super) fn ms(ns: u64) -> String {
     number(ns as f64 / 1e6)
 }
 
-/// A number to three digits or more, with not more than two of them after the point.
+/// A number to three digits or more, with not more than three of them after the point.
 pub(super) fn number(value: f64) -> String {
     match value {
+        ..0.9995 => format!("{value:.3}"),
         ..99.995 => format!("{value:.2}"),
         ..999.95 => format!("{value:.1}"),
         _ => HumanCount(value.round() as u64).to_string(),
@@ -61,7 +62,8 @@ mod tests {
 
     #[test]
     fn numbers_keep_about_three_digits() {
-        assert_eq!(number(0.0), "0.00");
+        assert_eq!(number(0.0), "0.000");
+        assert_eq!(number(0.99951), "1.00");
         assert_eq!(number(9.876), "9.88");
         assert_eq!(number(99.996), "100.0");
         assert_eq!(number(123.46), "123.5");

@@ -15,9 +15,9 @@ use dacapo::ProfileLevel;
 use dacapo_llm::ModelFiles;
 use dacapo_llm::decoder::{Session, SessionOptions};
 use dacapo_llm::tokenizer::{AddSpecial, SpecialText};
-use dacapo_profile::{Analysis, Comparison, MAX_JSON_BYTES, Profile};
+use dacapo_profile::{Analysis, Comparison, MAX_JSON_BYTES, Profile, ProfileError};
 
-use crate::cache::model_or_default;
+use crate::cache::{self, model_or_default};
 use crate::commands::Ending;
 use crate::error::{Error, Result};
 use crate::options::{self, DeviceFlags, PassFlags, count};
@@ -69,11 +69,17 @@ pub(crate) struct ProfileCommand {
     /// Save the profile; - is standard output
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Save a trace that ui.perfetto.dev and chrome://tracing load; - is standard output
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Save a page that shows the profile, for a browser without a network; - is standard output
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Report on a saved profile instead of running a model
     #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "compare"])]
     from: Option<PathBuf>,
     /// Compare two saved profiles instead of running a model
-    #[arg(long, value_names = ["A", "B"], num_args = 2, conflicts_with_all = ["model", "json"])]
+    #[arg(long, value_names = ["A", "B"], num_args = 2, conflicts_with_all = ["model", "json", "trace", "html"])]
     compare: Option<Vec<PathBuf>>,
     #[command(flatten)]
     device: DeviceFlags,
@@ -92,6 +98,7 @@ enum Level {
 
 impl ProfileCommand {
     pub(crate) fn run(self) -> Result<Ending> {
+        self.check()?;
         if let Some([a, b]) = self.compare.as_deref() {
             let comparison = Comparison::of(&read(a)?, &read(b)?);
             output::print(compare::shown(&comparison, [a, b], options::columns()))?;
@@ -101,22 +108,54 @@ impl ProfileCommand {
             Some(path) => read(path)?,
             None => self.measure()?,
         };
-        if let Some(path) = &self.json {
-            let mut json = profile.to_json().map_err(|source| Error::Profile {
-                name: path.display().to_string(),
-                source,
-            })?;
-            json.push('\n');
-            output::write_file(path, json.as_bytes())?;
-        }
-        if !self.json.as_deref().is_some_and(output::is_dash) {
-            let analysis = Analysis::of(&profile);
+        let analysis = Analysis::of(&profile);
+        self.save(&profile, &analysis)?;
+        if self.files().all(|path| !output::is_dash(path)) {
             let columns = options::columns();
             let summary = summary::shown(&profile, &analysis, columns);
             let tables = tables::shown(&profile, &analysis, columns);
             output::print(format_args!("{summary}{tables}"))?;
         }
         Ok(Ending::Complete)
+    }
+
+    /// The files that are to be written.
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.json, &self.trace, &self.html].into_iter().flatten()
+    }
+
+    /// Only one thing can go to standard output.
+    fn check(&self) -> Result<()> {
+        let dashes = self.files().filter(|path| output::is_dash(path));
+        match dashes.count() {
+            0 | 1 => Ok(()),
+            _ => Err(Error::Usage {
+                command: "profile",
+                message: "only one of --json -, --trace - and --html - at a time".to_owned(),
+            }),
+        }
+    }
+
+    fn save(&self, profile: &Profile, analysis: &Analysis) -> Result<()> {
+        if let Some(path) = &self.json {
+            let mut json = profile.to_json().map_err(unfit(path))?;
+            json.push('\n');
+            output::write_file(path, json.as_bytes())?;
+        }
+        if let Some(path) = &self.trace {
+            let mut trace = Vec::new();
+            let written = dacapo_profile::write_trace_events(profile, &mut trace);
+            written.map_err(|source| Error::Write {
+                name: path.display().to_string(),
+                source,
+            })?;
+            output::write_file(path, &trace)?;
+        }
+        if let Some(path) = &self.html {
+            let page = dacapo_profile::html(profile, analysis).map_err(unfit(path))?;
+            output::write_file(path, page.as_bytes())?;
+        }
+        Ok(())
     }
 
     fn measure(&self) -> Result<Profile> {
@@ -141,7 +180,9 @@ impl ProfileCommand {
             Level::Submissions => ProfileLevel::Submissions,
             Level::Dispatches => ProfileLevel::Dispatches,
         };
-        workload.profile(self.title(&files, prompt.len()), level)
+        let mut profile = workload.profile(self.title(&files, prompt.len()), level)?;
+        profile.peaks = cache::peaks().and_then(|peaks| peaks.load(device.info()));
+        Ok(profile)
     }
 
     /// The tokens of `--prompt`.
@@ -184,8 +225,11 @@ fn read(path: &Path) -> Result<Profile> {
             limit,
         });
     }
-    Profile::from_json(&bytes).map_err(|source| Error::Profile {
-        name: name(),
-        source,
-    })
+    Profile::from_json(&bytes).map_err(unfit(path))
+}
+
+/// What is wrong with the profile in a file.
+fn unfit(path: &Path) -> impl FnOnce(ProfileError) -> Error {
+    let name = path.display().to_string();
+    |source| Error::Profile { name, source }
 }

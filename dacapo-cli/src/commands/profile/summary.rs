@@ -17,6 +17,11 @@ const OPS: usize = 6;
 /// Waits at barriers that are listed.
 const BARRIERS: usize = 3;
 
+const UNMEASURED: &str = "\
+what the device can do is not known, and so neither are bounds: see
+`dacapo devices --measure`
+";
+
 /// The summary, which ends with an empty line.
 pub(super) fn shown(profile: &Profile, analysis: &Analysis, columns: usize) -> String {
     let mut text = heading(profile, columns);
@@ -40,6 +45,7 @@ fn heading(profile: &Profile, columns: usize) -> String {
     let device = &profile.device;
     let units = stats::units(&device.backend, device.compute_units);
     let clocks = match profile.clock_error_ns {
+        Some(0) => "device and host have the same".to_owned(),
         Some(error) => format!("device and host agree to {}", time(error)),
         None => "the device's times are those at which the host saw it done".to_owned(),
     };
@@ -145,7 +151,7 @@ fn step(profile: &Profile, analysis: &Analysis, section: &Section, columns: usiz
         let _ = writeln!(text, "{line}");
     }
     if profile.peaks.is_none() {
-        text.push_str("what the device can do was not measured, so that no bounds are known\n");
+        text.push_str(UNMEASURED);
     }
     let _ = writeln!(text, "\n{}", parts(analysis, section, columns));
     if !section.ops.is_empty() {

@@ -7,10 +7,14 @@ use dacapo_profile::{Analysis, Profile};
 use indicatif::HumanCount;
 
 use crate::commands::profile::figures::{cut, ms, number, percent, us, words};
+use crate::commands::profile::summary;
 use crate::table::{Align, Table, visible};
 
 /// Rows of a table that are shown; saved profiles have all.
 const ROWS: usize = 40;
+
+/// Labels that take less than this share of the device's time have no tables of their own.
+const SHOWN: f64 = 0.02;
 
 /// From so many columns on, tables have all of theirs.
 const WIDE: usize = 118;
@@ -22,13 +26,33 @@ pub(super) fn shown(profile: &Profile, analysis: &Analysis, columns: usize) -> S
         peaks: profile.peaks.is_some(),
         columns,
     };
-    for section in &analysis.labels {
+    let all = analysis.whole.device_ns;
+    let counts = |section: &&Section| section.sums.device_ns as f64 >= SHOWN * all as f64;
+    let (shown, small): (Vec<&Section>, Vec<&Section>) = in_order(analysis).partition(counts);
+    for section in shown {
         text.push_str(&shape.section(section));
+    }
+    let small = small.iter().filter_map(|section| section.label.as_deref());
+    let small: Vec<String> = small.map(visible).collect();
+    if !small.is_empty() {
+        let _ = writeln!(
+            text,
+            "not listed, less than 2 % of the time: {}\n",
+            small.join(", ")
+        );
     }
     if !analysis.gap_rows.is_empty() {
         let _ = write!(text, "{}", shape.gaps(&analysis.gap_rows));
     }
     text
+}
+
+/// The sections, first the one that the question is about.
+fn in_order(analysis: &Analysis) -> impl Iterator<Item = &Section> {
+    let main = summary::main(analysis);
+    let labels = analysis.labels.iter();
+    let others = labels.filter(move |section| main.is_none_or(|main| main.label != section.label));
+    main.into_iter().chain(others)
 }
 
 struct Shape {
@@ -198,30 +222,27 @@ impl Shape {
 
     fn gaps(&self, rows: &[GapRow]) -> Table {
         let mut table = Table::new([
-            ("device idle after", Align::Left),
-            ("before", Align::Left),
+            ("device idle between", Align::Left),
             ("count", Align::Right),
             ("median us", Align::Right),
             ("total ms", Align::Right),
-            ("till commit", Align::Right),
             ("the host did", Align::Left),
         ]);
-        let width = self.columns.saturating_sub(68).max(12);
         for row in rows.iter().take(ROWS) {
             let total = row.length_ns.total.max(1) as f64;
-            let doing = row.doing.iter().map(|it| {
+            let mut doing: Vec<_> = row.doing.iter().collect();
+            doing.sort_by_key(|it| core::cmp::Reverse(it.time_ns));
+            let doing = doing.into_iter().map(|it| {
                 let share = percent(it.time_ns as f64 / total);
                 format!("{} {share}", it.name)
             });
             let doing: Vec<String> = doing.collect();
             table.row([
-                cut(&row.after, 17),
-                cut(&row.before, 12),
+                cut(&format!("{}, {}", row.after, row.before), 24),
                 HumanCount(row.length_ns.count).to_string(),
                 us(row.length_ns.median),
                 ms(row.length_ns.total),
-                percent(row.uncommitted_ns as f64 / total),
-                cut(&doing.join(", "), width),
+                cut(&doing.join(", "), self.columns.saturating_sub(54)),
             ]);
         }
         more(&mut table, rows.len());

@@ -39,6 +39,7 @@ pub(crate) fn info() -> DeviceInfo {
         index: 0,
         name: system_name(),
         backend: Backend::Cpu,
+        driver: String::new(),
         kind: DeviceKind::Cpu,
         memory: system_memory().total,
         compute_units: threads as u32,

@@ -50,6 +50,8 @@ pub(super) struct Features {
     pub(super) subgroups: bool,
     pub(super) storage_f16: bool,
     pub(super) memory_model: bool,
+    /// The driver and its version, as it names itself.
+    pub(super) driver: String,
     /// The device, the driver and its version, for the kernel cache.
     pub(super) cache_identity: Vec<u8>,
 }
@@ -87,12 +89,14 @@ pub(super) fn query(instance: &Instance, physical: vk::PhysicalDevice) -> Result
     };
     let is_1_3 = basic.api_version >= vk::API_VERSION_1_3;
 
+    let mut driver = vk::PhysicalDeviceDriverProperties::default();
     let mut subgroup = vk::PhysicalDeviceSubgroupProperties::default();
     let mut sizes = vk::PhysicalDeviceSubgroupSizeControlProperties::default();
     let mut maintenance3 = vk::PhysicalDeviceMaintenance3Properties::default();
     let mut maintenance4 = vk::PhysicalDeviceMaintenance4Properties::default();
     let mut multiprocessors = vk::PhysicalDeviceShaderSMBuiltinsPropertiesNV::default();
     let mut properties = vk::PhysicalDeviceProperties2::default()
+        .push_next(&mut driver)
         .push_next(&mut subgroup)
         .push_next(&mut maintenance3);
     let size_control = is_1_3 || has(ext::subgroup_size_control::NAME);
@@ -252,8 +256,17 @@ pub(super) fn query(instance: &Instance, physical: vk::PhysicalDevice) -> Result
                 .contains(vk::ShaderStageFlags::COMPUTE),
         storage_f16,
         memory_model,
+        driver: driver_name(&driver),
         cache_identity: identity,
     })
+}
+
+/// What the driver calls itself and its version. A text that has no end counts as none.
+fn driver_name(driver: &vk::PhysicalDeviceDriverProperties<'_>) -> String {
+    let texts = [driver.driver_name_as_c_str(), driver.driver_info_as_c_str()];
+    let texts = texts.into_iter().flatten().map(CStr::to_string_lossy);
+    let words: Vec<_> = texts.filter(|text| !text.is_empty()).collect();
+    words.join(" ")
 }
 
 /// Whether the device tells its own time on demand.

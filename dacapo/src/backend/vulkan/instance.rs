@@ -104,6 +104,7 @@ fn info(features: &Features) -> DeviceInfo {
         index: 0,
         name: features.name.clone(),
         backend: Backend::Vulkan,
+        driver: features.driver.clone(),
         kind,
         memory: features.device_memory,
         compute_units: features.compute_units,

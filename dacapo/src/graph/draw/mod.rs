@@ -1,6 +1,7 @@
 //! Graphs and plans as text and as pictures.
 
 mod cause;
+mod describe;
 mod dot;
 mod edges;
 mod names;

@@ -3,6 +3,7 @@
 use core::fmt;
 use std::collections::{HashMap, HashSet};
 
+use crate::access::Access;
 use crate::graph::node::NodeExtent;
 use crate::graph::{Graph, Node, NodeGrid};
 use crate::hazard::AllocationId;
@@ -84,6 +85,15 @@ pub(super) fn kernel(node: &Node) -> String {
     match name == op {
         true => name,
         false => format!("{name} ({op})"),
+    }
+}
+
+/// What a node does with memory.
+pub(super) fn short(access: Access) -> &'static str {
+    match access {
+        Access::Read => "r",
+        Access::Write => "w",
+        Access::ReadWrite => "rw",
     }
 }
 

@@ -1,9 +1,8 @@
 use core::fmt;
 use core::ops::Range;
 
-use crate::access::Access;
 use crate::graph::draw::cause::causes_in_plan;
-use crate::graph::draw::names::{self, Bytes, Names, visible};
+use crate::graph::draw::names::{self, Bytes, Names, short, visible};
 use crate::graph::{Graph, Node, Plan};
 use crate::options::Hazards;
 
@@ -74,14 +73,6 @@ fn columns(graph: &Graph, names: &Names<'_>, node: &Node) -> Columns {
         scopes.join("/"),
         slots.join("  "),
     ]
-}
-
-fn short(access: Access) -> &'static str {
-    match access {
-        Access::Read => "r",
-        Access::Write => "w",
-        Access::ReadWrite => "rw",
-    }
 }
 
 impl fmt::Display for Graph {
