@@ -53,13 +53,12 @@ fn paths(value: &Value, path: &str, found: &mut BTreeSet<(String, &'static str)>
 
 /// The rows of the table of fields: path and type.
 fn documented() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let rows = DOCUMENT.lines().filter_map(|line| {
+    DOCUMENT.lines().filter_map(|line| {
         let (path, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
         let (kind, meaning) = rest.split_once(" | ")?;
         assert!(meaning.len() > 3, "{path} has no meaning");
         Some((path, kind))
-    });
-    rows
+    })
 }
 
 #[test]

@@ -5,13 +5,19 @@ use std::path::PathBuf;
 
 use dacapo_profile::Comparison;
 use dacapo_profile::analysis::Spread;
-use dacapo_profile::compare::{Change, LabelChange};
+use dacapo_profile::compare::{Change, LabelChange, Verdict};
 
 use crate::commands::profile::figures::{cut, us};
 use crate::table::{Align, Table, visible};
 
 /// Rows of a table that are shown.
 const ROWS: usize = 40;
+
+const EXPLAINED: &str = "
+A and B: medians. B/A: the median of the ratios of all pairs, and an interval
+of 95 % confidence (Hodges and Lehmann). Of twenty rows without a difference,
+one is expected to be called faster or slower.
+";
 
 pub(super) fn shown(comparison: &Comparison, files: [&PathBuf; 2], columns: usize) -> String {
     let mut text = String::new();
@@ -31,9 +37,7 @@ pub(super) fn shown(comparison: &Comparison, files: [&PathBuf; 2], columns: usiz
         let _ = write!(text, "\n{}", label(change, columns));
     }
     if !comparison.labels.is_empty() {
-        text.push_str(
-            "\nmedians; B/A with a 95 % interval (Hodges-Lehmann, of the ratios of all pairs)\n",
-        );
+        text.push_str(EXPLAINED);
     }
     text
 }
@@ -43,7 +47,7 @@ fn label(change: &LabelChange, columns: usize) -> String {
     let whole = [&change.device, &change.interval];
     let mut text = table(&title, whole, columns).to_string();
     for (what, changes) in [
-        ("by kind of operation", &change.ops),
+        ("by operation", &change.ops),
         ("by kernel", &change.kernels),
     ] {
         if !changes.is_empty() {
@@ -57,29 +61,40 @@ fn label(change: &LabelChange, columns: usize) -> String {
     text
 }
 
+fn verdict(change: &Change) -> &'static str {
+    match (change.a, change.b, change.verdict) {
+        (Some(_), None, _) => "not there",
+        (None, Some(_), _) => "new",
+        // Whether there is one is another matter.
+        (.., Verdict::NoDifferenceShown) => "no difference",
+        (.., verdict) => verdict.name(),
+    }
+}
+
 fn table<'c>(title: &str, changes: impl IntoIterator<Item = &'c Change>, columns: usize) -> Table {
+    let width = columns.saturating_sub(58).clamp(16, 60);
     let mut table = Table::new([
-        (title, Align::Left),
+        (cut(title, width).as_str(), Align::Left),
         ("A us", Align::Right),
         ("B us", Align::Right),
         ("B/A", Align::Right),
         ("interval", Align::Left),
         ("B is", Align::Left),
     ]);
-    let width = columns.saturating_sub(62).clamp(16, 60);
-    let mut changes = changes.into_iter();
+    let there = |change: &&Change| change.a.is_some() || change.b.is_some();
+    let mut changes = changes.into_iter().filter(there);
     for change in changes.by_ref().take(ROWS) {
         let median = |spread: Option<Spread>| spread.map(|it| us(it.median)).unwrap_or_default();
         let ratio = change.ratio;
         let figure = ratio.map(|it| format!("{:.3}", it.ratio));
-        let interval = ratio.map(|it| format!("{:.3} to {:.3}", it.low, it.high));
+        let interval = ratio.map(|it| format!("{:.3} .. {:.3}", it.low, it.high));
         table.row([
             cut(&change.name, width),
             median(change.a),
             median(change.b),
             figure.unwrap_or_default(),
             interval.unwrap_or_default(),
-            change.verdict.name().to_owned(),
+            verdict(change).to_owned(),
         ]);
     }
     let more = changes.count();

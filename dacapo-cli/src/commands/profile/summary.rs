@@ -8,6 +8,7 @@ use indicatif::HumanCount;
 
 use crate::commands::profile::figures::{cut, number, percent, time, us, words};
 use crate::commands::profile::measure::DECODE;
+use crate::commands::profile::tables::WIDE;
 use crate::stats;
 use crate::table::{Align, Table, visible};
 
@@ -25,7 +26,7 @@ what the device can do is not known, and so neither are bounds: see
 /// The summary, which ends with an empty line.
 pub(super) fn shown(profile: &Profile, analysis: &Analysis, columns: usize) -> String {
     let mut text = heading(profile, columns);
-    let _ = writeln!(text, "\n{}", samples(analysis));
+    let _ = writeln!(text, "\n{}", samples(analysis, columns));
     if let Some(section) = main(analysis) {
         text.push_str(&step(profile, analysis, section, columns));
     }
@@ -96,39 +97,32 @@ fn heading(profile: &Profile, columns: usize) -> String {
 }
 
 /// How long the device was at submissions.
-fn samples(analysis: &Analysis) -> Table {
-    let columns = [
-        "count",
-        "median us",
-        "p95",
-        "min",
-        "max",
-        "end to end",
-        "dispatches",
-        "waves",
-    ];
-    let columns = columns.into_iter().map(|name| (name, Align::Right));
-    let mut table = Table::new([("submissions", Align::Left)].into_iter().chain(columns));
-    let count = |count: u64| HumanCount(count).to_string();
+fn samples(analysis: &Analysis, columns: usize) -> Table {
+    let wide = columns >= WIDE;
+    let more = ["dispatches", "waves"].into_iter().filter(|_| wide);
+    let heads = ["count", "median", "p95", "min", "max", "end to end"];
+    let heads = heads.into_iter().chain(more);
+    let heads = heads.map(|name| (name, Align::Right));
+    let mut table = Table::new([("submissions", Align::Left)].into_iter().chain(heads));
     for section in &analysis.labels {
         let (device, interval) = (section.device_ns, section.interval_ns);
-        let known = section.dispatches.max > 0;
-        let noted = |value: u64| if known { count(value) } else { String::new() };
-        table.row([
-            cut(section.label.as_deref().unwrap_or_default(), 16),
-            count(device.count),
-            us(device.median),
-            us(device.p95),
-            us(device.min),
-            us(device.max),
-            if interval.count > 0 {
-                us(interval.median)
-            } else {
-                String::new()
+        let cells = [
+            cut(section.label.as_deref().unwrap_or_default(), 20),
+            HumanCount(device.count).to_string(),
+            time(device.median),
+            time(device.p95),
+            time(device.min),
+            time(device.max),
+            match interval.count {
+                0 => String::new(),
+                _ => time(interval.median),
             },
-            noted(section.dispatches.median),
-            noted(section.waves.median),
-        ]);
+        ];
+        let more = [section.dispatches, section.waves].map(|it| match it.max {
+            0 => String::new(),
+            _ => HumanCount(it.median).to_string(),
+        });
+        table.row(cells.into_iter().chain(more.into_iter().filter(|_| wide)));
     }
     table
 }

@@ -17,7 +17,7 @@ const ROWS: usize = 40;
 const SHOWN: f64 = 0.02;
 
 /// From so many columns on, tables have all of theirs.
-const WIDE: usize = 118;
+pub(super) const WIDE: usize = 118;
 
 /// All tables.
 pub(super) fn shown(profile: &Profile, analysis: &Analysis, columns: usize) -> String {
@@ -122,7 +122,7 @@ impl Shape {
             false => &section.scopes,
         };
         let tables = [
-            ("by kind of operation", &section.ops[..]),
+            ("by operation", &section.ops[..]),
             ("by kernel", &section.kernels),
             ("by layer", &section.layers),
             ("by scopes", scopes),
@@ -156,8 +156,9 @@ impl Shape {
         };
         let columns: Vec<&Column> = COLUMNS.iter().filter(fits).collect();
         let heads = columns.iter().map(|column| (column.name, column.align));
-        let mut table = Table::new([(title, Align::Left)].into_iter().chain(heads));
         let width = self.names(if wide { 92 } else { 57 });
+        let title = cut(title, width);
+        let mut table = Table::new([(title.as_str(), Align::Left)].into_iter().chain(heads));
         for row in rows.iter().take(ROWS) {
             let name = match row.name.as_str() {
                 "" => "(none)",
@@ -171,7 +172,8 @@ impl Shape {
     }
 
     fn critical(&self, label: &str, rows: &[PathRow]) -> Table {
-        let title = format!("{label}, the last of each wave");
+        let width = self.names(50);
+        let title = cut(&format!("{label}, critical path"), width);
         let mut table = Table::new([
             (title.as_str(), Align::Left),
             ("waves", Align::Right),
@@ -180,7 +182,6 @@ impl Shape {
             ("wait us", Align::Right),
             ("total ms", Align::Right),
         ]);
-        let width = self.names(50);
         for row in rows.iter().take(ROWS) {
             table.row([
                 cut(&row.op, width),
@@ -196,7 +197,8 @@ impl Shape {
     }
 
     fn barriers(&self, label: &str, rows: &[BarrierRow]) -> Table {
-        let title = format!("{label}, waits after");
+        let width = (self.names(54) / 2).max(13);
+        let title = cut(&format!("{label}, waits after"), width.max(19));
         let mut table = Table::new([
             (title.as_str(), Align::Left),
             ("before", Align::Left),
@@ -205,11 +207,10 @@ impl Shape {
             ("total ms", Align::Right),
             ("cause", Align::Left),
         ]);
-        let width = self.names(54) / 2;
         for row in rows.iter().take(ROWS) {
             table.row([
-                cut(&row.before, width.max(13)),
-                cut(&row.after, width.max(13)),
+                cut(&row.before, width),
+                cut(&row.after, width),
                 HumanCount(row.wait_ns.count).to_string(),
                 us(row.wait_ns.median),
                 ms(row.wait_ns.total),
