@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Perplexity(commands::perplexity::Perplexity),
     Bench(commands::bench::Bench),
     Graph(commands::graph::GraphCommand),
+    Replay(commands::replay::Replay),
 }
 
 impl Command {
@@ -52,6 +53,7 @@ impl Command {
             Command::Perplexity(command) => command.run(),
             Command::Bench(command) => command.run(),
             Command::Graph(command) => command.run(),
+            Command::Replay(command) => command.run(),
         }
     }
 }

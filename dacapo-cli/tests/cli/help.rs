@@ -1,6 +1,6 @@
 use crate::run::{output, run};
 
-const COMMANDS: [(&str, &[&str]); 7] = [
+const COMMANDS: [(&str, &[&str]); 8] = [
     ("devices", &["--measure", "--device", "--threads", "--json"]),
     (
         "generate",
@@ -47,6 +47,22 @@ const COMMANDS: [(&str, &[&str]); 7] = [
             "--with-contents",
             "--prompt",
             "--context",
+            "--device",
+            "--threads",
+            "--no-fuse",
+            "--no-reorder",
+            "--json",
+        ],
+    ),
+    (
+        "replay",
+        &[
+            "<FILE>",
+            "--times",
+            "--trust",
+            "--fill",
+            "--verify",
+            "--tolerance",
             "--device",
             "--threads",
             "--no-fuse",

@@ -9,5 +9,6 @@ mod help;
 mod interrupt;
 mod measure;
 mod planning;
+mod replay;
 mod run;
 mod show;
