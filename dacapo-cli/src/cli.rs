@@ -40,6 +40,7 @@ pub(crate) enum Command {
     Perplexity(commands::perplexity::Perplexity),
     Bench(commands::bench::Bench),
     Graph(commands::graph::GraphCommand),
+    Profile(commands::profile::ProfileCommand),
     Replay(commands::replay::Replay),
 }
 
@@ -53,6 +54,7 @@ impl Command {
             Command::Perplexity(command) => command.run(),
             Command::Bench(command) => command.run(),
             Command::Graph(command) => command.run(),
+            Command::Profile(command) => command.run(),
             Command::Replay(command) => command.run(),
         }
     }

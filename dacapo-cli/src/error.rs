@@ -57,6 +57,16 @@ pub(crate) enum Error {
         #[source]
         source: io::Error,
     },
+    /// A file is no profile that can be read.
+    #[error("{name}: {source}")]
+    Profile {
+        name: String,
+        #[source]
+        source: dacapo_profile::ProfileError,
+    },
+    /// A file is longer than this program reads.
+    #[error("{name}: the file is longer than {limit} bytes, the most that is read")]
+    FileTooLong { name: String, limit: u64 },
     /// A text is longer than this program reads.
     #[error("{name}: the text is longer than {limit} bytes, the most that is read")]
     TextTooLong { name: String, limit: u64 },

@@ -57,6 +57,21 @@ impl PassFlags {
     }
 }
 
+impl PassFlags {
+    /// What differs from the default, to follow other words.
+    pub(crate) fn shown(self) -> String {
+        let steps = self.in_flight.map(|steps| format!("{steps} in flight"));
+        let flags = [
+            (self.no_graph, "without graphs"),
+            (self.plans.no_fuse, "not fused"),
+            (self.plans.no_reorder, "in program order"),
+        ];
+        let flags = flags.into_iter().filter(|(set, _)| *set);
+        let words = flags.map(|(_, words)| words.to_owned()).chain(steps);
+        words.map(|words| format!(", {words}")).collect()
+    }
+}
+
 /// How passes are planned.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct PlanFlags {
@@ -161,6 +176,14 @@ pub(crate) fn init_log() -> Result<()> {
         .with_ansi(false)
         .init();
     Ok(())
+}
+
+/// Columns of the terminal that standard output goes to; 120 where it goes elsewhere.
+pub(crate) fn columns() -> usize {
+    let named = std::env::var("COLUMNS").ok();
+    let named = named.and_then(|columns| columns.parse().ok());
+    let seen = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    named.or_else(seen).unwrap_or(120)
 }
 
 /// The environment variable `name` as a path, unless it is absent or empty.

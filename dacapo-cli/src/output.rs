@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io::{self, BufWriter, StdoutLock, Write};
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -55,6 +56,24 @@ pub(crate) fn print(text: impl core::fmt::Display) -> Result<()> {
     let mut output = Output::new();
     output.write(text)?;
     output.flush()
+}
+
+/// Whether a file that was named is standard output.
+pub(crate) fn is_dash(path: &Path) -> bool {
+    path == Path::new("-")
+}
+
+/// Writes a file; `-` is standard output.
+pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    if is_dash(path) {
+        let mut output = Output::new();
+        output.bytes(bytes)?;
+        return output.flush();
+    }
+    std::fs::write(path, bytes).map_err(|source| Error::Write {
+        name: path.display().to_string(),
+        source,
+    })
 }
 
 /// Writes a line to standard error.

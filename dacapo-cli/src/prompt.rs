@@ -98,3 +98,21 @@ impl PromptFlags {
         Ok(template.render(&messages, &options)?)
     }
 }
+
+/// Token ids spread over the vocabulary, the same every time.
+pub(crate) fn made_up(tokens: usize, vocabulary: usize) -> Vec<u32> {
+    (0..tokens)
+        .map(|at| (at.wrapping_mul(7919) % vocabulary) as u32)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_up_is_fixed_and_within_the_vocabulary() {
+        assert_eq!(made_up(4, 10), [0, 9, 8, 7]);
+        assert!(made_up(1000, 3).iter().all(|&id| id < 3));
+    }
+}

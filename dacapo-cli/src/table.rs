@@ -18,21 +18,20 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(crate) fn new<const N: usize>(columns: [(&str, Align); N]) -> Table {
+    pub(crate) fn new<'c>(columns: impl IntoIterator<Item = (&'c str, Align)>) -> Table {
+        let (names, align): (Vec<&str>, Vec<Align>) = columns.into_iter().unzip();
         let mut table = comfy_table::Table::new();
         table
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled);
-        table.set_header(Row::from(columns.map(|(name, _)| name)));
-        Table {
-            table,
-            align: columns.map(|(_, align)| align).to_vec(),
-        }
+        table.set_header(Row::from(names));
+        Table { table, align }
     }
 
     /// Adds a row. Cells show control characters escaped: some texts come out of files.
-    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.table.add_row(cells.map(|cell| visible(&cell)));
+    pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let cells = cells.into_iter().map(|cell| visible(&cell));
+        self.table.add_row(cells.collect::<Vec<String>>());
     }
 }
 

@@ -7,7 +7,7 @@
 mod common;
 
 use common::{data, load};
-use dacapo::{Contents, FileOptions, GraphFile};
+use dacapo::{Contents, FileOptions, Graph, GraphFile, Work};
 use dacapo_llm::{Sampling, Session, SessionOptions};
 use dacapo_ops::Ops;
 
@@ -36,6 +36,14 @@ fn a_decode_step_goes_on_elsewhere() {
                 ..FileOptions::default()
             };
             let bytes = graph.to_file(&options).unwrap();
+            let work = |graph: &Graph| {
+                graph
+                    .nodes()
+                    .iter()
+                    .map(|node| node.work(Some(6)))
+                    .sum::<Work>()
+            };
+            let captured_work = work(&graph);
             let next = |_| session.next_token(&sampling).unwrap();
             let expected: Vec<u32> = (0..STEPS).map(next).collect();
             drop((session, graph));
@@ -47,8 +55,11 @@ fn a_decode_step_goes_on_elsewhere() {
                 // Compiled, so that the file can name them.
                 Ops::new(&to).unwrap();
             }
+            // Those that the model alone needs are among the other device's.
+            let sources = [to.kernel_sources(), from.kernel_sources()].concat();
             // SAFETY: the file holds what this test has captured.
-            let loaded = unsafe { file.load_trusted(&to, &[], &to.kernel_sources()) }.unwrap();
+            let loaded = unsafe { file.load_trusted(&to, &[], &sources) }.unwrap();
+            assert_eq!(work(&loaded.graph), captured_work);
             let replay = |_| {
                 loaded.graph.replay("decode").unwrap().wait().unwrap();
                 loaded.buffers[sampled].read::<u32>().unwrap()[0]
@@ -58,6 +69,11 @@ fn a_decode_step_goes_on_elsewhere() {
             if to.gpu().is_some() {
                 // The same without trust, which compiles the kernels with checks.
                 let checked = file.load(&to, &[]).unwrap();
+                let bound = work(&checked.graph);
+                assert!(
+                    bound.read > captured_work.read && bound.operations == 0,
+                    "{bound:?}"
+                );
                 checked.graph.replay("decode").unwrap().wait().unwrap();
                 assert_eq!(
                     checked.buffers[sampled].read::<u32>().unwrap()[0],

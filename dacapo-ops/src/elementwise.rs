@@ -6,13 +6,14 @@
 
 use std::ops::Range;
 
-use dacapo::{Grid, Kernel, Wgsl, Workgroup};
+use dacapo::{Dispatched, Grid, Kernel, Wgsl, Work, Workgroup};
 
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::launch::MAX_GROUPS;
 use crate::tensor::Tensor;
+use crate::work::{changed, elements, operations, read, written};
 
 /// Elements of one workgroup on the CPU: 16 KiB, so that several operands stay in the first cache.
 const CHUNK: usize = 4096;
@@ -55,6 +56,18 @@ pub(crate) fn check_facing(check: Check, x: &Tensor, y: &Tensor) -> Result<()> {
     }
     let wanted = format!("{:?} or [{}]", x.shape(), x.cols());
     Err(check.operand("y", y, &[DType::F32], &wanted))
+}
+
+/// The work of `each` operations on every element at slot 0, in place, with what faces it at slot 1, if anything does.
+pub(crate) fn work_in_place(call: &Dispatched<'_>, each: u64) -> Work {
+    let x = call.bytes(0);
+    changed(x) + read(call.bytes(1)) + operations([each, elements(x)])
+}
+
+/// The work of `each` operations on every pair of elements at slots 0 and 1, for the one at slot 2.
+pub(crate) fn work_of_pairs(call: &Dispatched<'_>, each: u64) -> Work {
+    let out = call.bytes(2);
+    read(call.bytes(0)) + read(call.bytes(1)) + written(out) + operations([each, elements(out)])
 }
 
 /// Pieces of `x`, the elements of a tensor from `start` on, each with what faces it in `y`: another tensor of that

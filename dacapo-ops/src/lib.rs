@@ -35,6 +35,7 @@ pub mod softmax;
 pub mod tensor;
 pub mod top_k;
 mod vector;
+mod work;
 
 #[cfg(test)]
 mod fusing;

@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use dacapo::{
     Device, DeviceKind, DeviceOptions, EncoderOptions, GpuDebug, Graph, Grid, Hazards,
-    KernelSource, PlanOptions, Split, Wgsl,
+    KernelSource, Launch, PlanOptions, ProfileLevel, Split, Wgsl,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -136,10 +136,22 @@ proptest! {
                     prop_assert_eq!(run.kept(), expected(&program, times), "replay {}", times);
                 }
                 let split = Split { first: 3, rest: 5 };
-                let executable = graph.plan(&PlanOptions::default()).unwrap().instantiate_with(split).unwrap();
-                let launches = [(); 3].map(|()| executable.launch("again").unwrap());
+                let plan = graph.plan(&PlanOptions::default()).unwrap();
+                let executable = plan.instantiate_with(split).unwrap();
+                let levels = [ProfileLevel::Dispatches, ProfileLevel::Off, ProfileLevel::Dispatches];
+                let launches = levels.map(|profile| {
+                    let launch = Launch { label: "again", profile, ..Launch::default() };
+                    executable.launch_with(&launch).unwrap()
+                });
                 drop(executable);
                 prop_assert_eq!(run.kept(), expected(&program, 5), "launches");
+                for launch in [&launches[0], &launches[2]] {
+                    let trace = launch.trace().unwrap();
+                    let nodes: Vec<_> = trace.dispatches.iter().filter_map(|it| it.node).collect();
+                    prop_assert!(nodes.into_iter().eq(0..plan.graph().nodes().len() as u32));
+                    let waves = trace.dispatches.last().map_or(0, |it| it.wave as usize + 1);
+                    prop_assert_eq!(waves, plan.waves().len());
+                }
                 for launch in launches {
                     launch.wait().unwrap();
                 }

@@ -6,6 +6,7 @@ pub(crate) mod generate;
 pub(crate) mod graph;
 pub(crate) mod inspect;
 pub(crate) mod perplexity;
+pub(crate) mod profile;
 pub(crate) mod replay;
 pub(crate) mod tokenize;
 

@@ -1,6 +1,6 @@
 use crate::run::{output, run};
 
-const COMMANDS: [(&str, &[&str]); 8] = [
+const COMMANDS: [(&str, &[&str]); 9] = [
     ("devices", &["--measure", "--device", "--threads", "--json"]),
     (
         "generate",
@@ -52,6 +52,27 @@ const COMMANDS: [(&str, &[&str]); 8] = [
             "--no-fuse",
             "--no-reorder",
             "--json",
+        ],
+    ),
+    (
+        "profile",
+        &[
+            "[MODEL]",
+            "--tokens",
+            "--prompt",
+            "--prompt-tokens",
+            "--repeat",
+            "--level",
+            "--json",
+            "--trace",
+            "--html",
+            "--from",
+            "--compare",
+            "--device",
+            "--threads",
+            "--context",
+            "--no-graph",
+            "--no-fuse",
         ],
     ),
     (

@@ -9,6 +9,7 @@ mod help;
 mod interrupt;
 mod measure;
 mod planning;
+mod profile;
 mod replay;
 mod run;
 mod show;

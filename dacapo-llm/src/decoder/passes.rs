@@ -1,7 +1,8 @@
 //! How forward passes reach the device: as graphs that were planned once, or encoded anew.
 
 use dacapo::{
-    CommandEncoder, Device, Executable, FusionRule, Graph, Plan, PlanOptions, Reorder, Submission,
+    CommandEncoder, Device, EncoderOptions, Executable, FusionRule, Graph, Launch, Plan,
+    PlanOptions, Reorder, Submission,
 };
 use dacapo_ops::sample::SampleParams as Sampling;
 
@@ -92,21 +93,30 @@ impl Passes {
         self.options
     }
 
-    /// Runs a pass after everything that was submitted before.
+    /// Runs a pass after everything that was submitted before; `filled` positions of the cache are filled behind it.
     pub(super) fn run(
         &mut self,
         device: &Device,
         pass: Pass,
+        filled: usize,
         encode: impl FnOnce(&mut CommandEncoder) -> Result<(), DecoderError>,
     ) -> Result<Submission, DecoderError> {
         if !self.options.graph {
-            let mut encoder = device.encoder(pass.label())?;
+            let mut encoder = device.encoder_with(EncoderOptions {
+                label: pass.label(),
+                extent: Some(filled as u64),
+                ..EncoderOptions::default()
+            })?;
             encode(&mut encoder)?;
             return Ok(encoder.commit()?);
         }
         Ok(self
             .executable(device, pass, encode)?
-            .launch(pass.label())?)
+            .launch_with(&Launch {
+                label: pass.label(),
+                extent: Some(filled as u64),
+                ..Launch::default()
+            })?)
     }
 
     /// A pass, planned and recorded.

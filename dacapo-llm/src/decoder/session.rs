@@ -2,7 +2,8 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use dacapo::{
-    Buffer, BufferOptions, CommandEncoder, Device, Graph, Launch, MemoryKind, Plan, Submission,
+    Buffer, BufferOptions, CommandEncoder, Device, EncoderOptions, Graph, Launch, MemoryKind, Plan,
+    Submission,
 };
 use dacapo_ops::dtype::DType;
 use dacapo_ops::sample::SampleParams as Sampling;
@@ -212,13 +213,16 @@ impl Session {
             caches: &self.caches,
         };
         let logits = &self.logits;
-        let submission = self.passes.run(self.model.device(), pass, |encoder| {
-            commands.layers(encoder)?;
-            if predict {
-                commands.logits(encoder, &last, logits)?;
-            }
-            rows.discard(encoder)
-        })?;
+        let filled = self.position + tokens.len();
+        let submission = self
+            .passes
+            .run(self.model.device(), pass, filled, |encoder| {
+                commands.layers(encoder)?;
+                if predict {
+                    commands.logits(encoder, &last, logits)?;
+                }
+                rows.discard(encoder)
+            })?;
         submission.wait()?;
         self.position += tokens.len();
         if predict {
@@ -266,7 +270,8 @@ impl Session {
                 caches: &self.caches,
             };
             let pass = Pass::Score { rows: chunk.len() };
-            let submission = passes.run(self.model.device(), pass, |encoder| {
+            let filled = self.position + chunk.len();
+            let submission = passes.run(self.model.device(), pass, filled, |encoder| {
                 commands.layers(encoder)?;
                 commands.logits(encoder, &rows.normed, &logits)?;
                 encoder.copy(last.view(), self.logits.view())?;
@@ -329,7 +334,11 @@ impl Session {
 
     /// A decode step, encoded and waited for.
     fn live_step(&mut self, sampling: &Sampling) -> Result<u32, DecoderError> {
-        let mut encoder = self.model.device().encoder("decode")?;
+        let mut encoder = self.model.device().encoder_with(EncoderOptions {
+            label: "decode",
+            extent: Some(self.position as u64 + 1),
+            ..EncoderOptions::default()
+        })?;
         self.step_commands()
             .decode(&mut encoder, self.outputs(), sampling)?;
         encoder.commit()?.wait()?;
@@ -382,10 +391,12 @@ impl Session {
                     commands.decode(encoder, outputs, sampling)
                 })?;
         while self.ahead.steps.len() < most {
+            // Each step in flight fills a position.
+            let filled = self.position + self.ahead.steps.len() + 1;
             self.ahead.steps.push_back(executable.launch_with(&Launch {
                 label: "decode",
-                updates: &[],
                 fetch: Some(self.sampled.view()),
+                extent: Some(filled as u64),
                 ..Launch::default()
             })?);
         }
@@ -426,13 +437,12 @@ impl Session {
             caches: &self.caches,
         };
         let logits = &self.logits;
-        let submission = self
-            .passes
-            .run(self.model.device(), Pass::Forward, |encoder| {
-                commands.layers(encoder)?;
-                commands.logits(encoder, &commands.rows.normed, logits)?;
-                commands.rows.discard(encoder)
-            })?;
+        let (device, filled) = (self.model.device(), self.position + 1);
+        let submission = self.passes.run(device, Pass::Forward, filled, |encoder| {
+            commands.layers(encoder)?;
+            commands.logits(encoder, &commands.rows.normed, logits)?;
+            commands.rows.discard(encoder)
+        })?;
         submission.wait()?;
         self.position += 1;
         self.state = State::Predicted;

@@ -26,6 +26,7 @@ impl Add {
         let source = KernelSource::new("add")
             .binding::<f32>(0, Access::ReadWrite)
             .binding::<f32>(1, Access::Read)
+            .work(|call| elementwise::work_in_place(call, 1))
             .cpu(cpu::entry)
             .wgsl(elementwise::wgsl(include_str!("add.wgsl")));
         Ok(Add {

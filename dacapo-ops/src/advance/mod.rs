@@ -5,17 +5,24 @@ mod gpu;
 #[cfg(test)]
 mod tests;
 
-use dacapo::{Access, CommandEncoder, Device, Grid, Kernel, KernelSource};
+use dacapo::{Access, CommandEncoder, Device, Dispatched, Grid, Kernel, KernelSource, Work};
 
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::tensor::Tensor;
+use crate::work::{changed, elements, operations, read, written};
 
 /// `tokens = ids`, `positions += 1`.
 #[derive(Clone, Debug)]
 pub struct Advance {
     kernel: Kernel,
+}
+
+fn work(call: &Dispatched<'_>) -> Work {
+    let positions = call.bytes(2);
+    let ids = read(call.bytes(0)) + written(call.bytes(1));
+    ids + changed(positions) + operations([elements(positions)])
 }
 
 impl Advance {
@@ -29,6 +36,7 @@ impl Advance {
             .binding::<u32>(1, Access::Write)
             .overwrites(1)
             .binding::<u32>(2, Access::ReadWrite)
+            .work(work)
             .cpu(cpu::entry)
             .wgsl(gpu::wgsl());
         Ok(Advance {

@@ -4,13 +4,14 @@ pub(crate) mod cpu;
 #[cfg(test)]
 mod tests;
 
-use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource};
+use dacapo::{Access, Bytes, CommandEncoder, Device, Dispatched, Grid, Kernel, KernelSource, Work};
 
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::rows::{self, ByWidth};
 use crate::tensor::Tensor;
+use crate::work::{elements, operations, read, written};
 
 /// `ids[r]` = index of the greatest element of row r.
 #[derive(Clone, Debug)]
@@ -24,6 +25,11 @@ enum Form {
     Gpu(ByWidth),
 }
 
+fn work(call: &Dispatched<'_>) -> Work {
+    let logits = call.bytes(0);
+    read(logits) + written(call.bytes(1)) + operations([elements(logits)])
+}
+
 impl Argmax {
     /// Compiles the operation for `device`.
     ///
@@ -34,7 +40,8 @@ impl Argmax {
             .binding::<f32>(0, Access::Read)
             .binding::<u32>(1, Access::Write)
             .overwrites(1)
-            .inline::<u32>();
+            .inline::<u32>()
+            .work(work);
         let form = if device.gpu().is_some() {
             Form::Gpu(ByWidth::new(device, source, include_str!("argmax.wgsl")).compiled()?)
         } else {

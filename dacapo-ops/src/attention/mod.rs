@@ -5,6 +5,7 @@ mod gpu;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod work;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
@@ -77,6 +78,7 @@ impl Attention {
                 .shared_memory(SharedMemory::Dynamic {
                     max: MAX_SHARED as u32,
                 })
+                .work(work::work)
                 .cpu(entry)
         }
         let form = if device.gpu().is_some() {

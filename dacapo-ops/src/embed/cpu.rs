@@ -2,10 +2,11 @@
 #![allow(unsafe_code, reason = "workgroups write their row of the output")]
 
 use bytemuck::{Pod, Zeroable};
-use dacapo::{KernelFault, Workgroup};
+use dacapo::{Dispatched, KernelFault, Work, Workgroup};
 
 use super::gather;
 use crate::linear::{fault, isa, weights};
+use crate::work::{elements, product, read, written};
 
 /// What a dispatch tells its workgroups.
 #[repr(C)]
@@ -18,6 +19,15 @@ pub(super) struct Params {
     pub(super) dtype: u32,
     /// Number of the [`crate::simd::Level`].
     pub(super) level: u32,
+}
+
+/// A row of the table for each id, but none twice.
+pub(super) fn work(call: &Dispatched<'_>) -> Work {
+    let rows = call.inline::<Params>().map_or(1, |params| params.rows);
+    let rows = u64::from(rows).max(1);
+    let (table, ids) = (call.bytes(0), call.bytes(1));
+    let needed = product([elements(ids).min(rows), table / rows]);
+    read(needed) + read(ids) + written(call.bytes(2))
 }
 
 /// Workgroup `t` writes row `t`. Slots: table, ids, output.

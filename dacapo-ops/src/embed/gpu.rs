@@ -2,7 +2,7 @@
 #![allow(unsafe_code, reason = "compiled without bounds checks")]
 
 use bytemuck::{Pod, Zeroable};
-use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, KernelSource, Wgsl};
+use dacapo::{Access, Bytes, CommandEncoder, Device, Dispatched, Grid, KernelSource, Wgsl, Work};
 
 use crate::check::Check;
 use crate::dtype::DType;
@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::launch::MAX_GROUPS;
 use crate::lazy::LazyKernel;
 use crate::tensor::Tensor;
+use crate::work::{elements, product, read, written};
 
 /// Threads of a workgroup, as `embed.wgsl` has them.
 const THREADS: usize = 256;
@@ -100,6 +101,21 @@ impl Gather {
     }
 }
 
+/// A row of the table for each id, but none twice. Where the ids of a part are only the device knows: its share of them
+/// is taken to be its share of the table.
+fn work(call: &Dispatched<'_>) -> Work {
+    let Some(params) = call.inline::<Params>() else {
+        return Work::default();
+    };
+    let [rows, row_bytes, vocabulary] =
+        [params.rows, params.row_bytes, params.vocabulary].map(u64::from);
+    let vocabulary = vocabulary.max(1);
+    let ids = call.bytes(1);
+    let needed = product([elements(ids).min(vocabulary), row_bytes, rows]) / vocabulary;
+    let out = product([call.bytes(2), rows]) / vocabulary;
+    read(needed) + read(ids) + written(out)
+}
+
 fn source(dtype: DType, out: Access) -> KernelSource {
     let name = match dtype {
         DType::F32 => "f32",
@@ -131,6 +147,7 @@ fn source(dtype: DType, out: Access) -> KernelSource {
         .binding::<u32>(1, Access::Read)
         .binding::<f32>(2, out)
         .inline::<Params>()
+        .work(work)
         .wgsl(wgsl);
     match out {
         Access::Write => source.overwrites(2),

@@ -46,6 +46,7 @@ impl Embed {
             .binding::<f32>(2, Access::Write)
             .overwrites(2)
             .inline::<cpu::Params>()
+            .work(cpu::work)
             .cpu(cpu::entry);
         let form = Form::Cpu(device.kernel(&source)?, Isa::detect());
         Ok(Embed { form })

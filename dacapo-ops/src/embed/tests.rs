@@ -3,6 +3,7 @@
 use super::*;
 use crate::dtype::DType;
 use crate::testing::{Case, Random, devices, tensor, vulkan};
+use dacapo::Graph;
 
 #[test]
 fn rows_of_every_type() {
@@ -135,5 +136,26 @@ fn gpus_give_zeros_for_unknown_ids_and_take_tables_in_parts() {
         let mut encoder = device.encoder("embed").unwrap();
         let refused = embed.encode(&mut encoder, &table, &at, &out).unwrap_err();
         assert!(refused.to_string().contains("do not fit 1"), "{refused}");
+    }
+}
+
+/// The parts of a table account for the rows and the output together, each for its share, and each for the ids.
+#[test]
+fn work_in_parts() {
+    let Some(device) = vulkan() else { return };
+    for (dtype, row) in [(DType::F32, 4 * 64), (DType::Q8_0, 2 * 34)] {
+        let table = Case::new(&mut Random::new(24), dtype, 256, 64).tensor(&device, 0);
+        let ids = tensor(&device, DType::U32, &[8], &[0u32; 8]);
+        let out = Tensor::zeros(&device, "out", DType::F32, &[8, 64]).unwrap();
+        let mut gather = gpu::Gather::new(&device);
+        gather.largest = 64 * row;
+        let embed = Embed {
+            form: Form::Gpu(Arc::new(gather)),
+        };
+        let graph = Graph::capture(&device, |e| embed.encode(e, &table, &ids, &out)).unwrap();
+        let works = graph.nodes().iter().map(|node| node.work(None));
+        let works: Vec<[u64; 2]> = works.map(|work| [work.read, work.written]).collect();
+        // Four parts with two of the eight rows each.
+        assert_eq!(works, [[2 * row + 4 * 8, 2 * 4 * 64]; 4], "{dtype}");
     }
 }

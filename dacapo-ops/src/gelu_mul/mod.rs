@@ -5,7 +5,7 @@ pub(crate) mod cpu;
 #[cfg(test)]
 mod tests;
 
-use dacapo::{Access, CommandEncoder, CpuEntry, Device, Kernel, KernelSource};
+use dacapo::{Access, CommandEncoder, CpuEntry, Device, Kernel, KernelSource, WorkFn};
 
 use crate::check::Check;
 use crate::dtype::DType;
@@ -22,6 +22,18 @@ pub enum Form {
     Erf,
 }
 
+impl Form {
+    /// Of each element, the product with `up` included.
+    pub(crate) fn operations(self) -> u64 {
+        match self {
+            // Seven products, two sums and a hyperbolic tangent.
+            Form::Tanh => 10,
+            // Four products, a sum and an error function.
+            Form::Erf => 6,
+        }
+    }
+}
+
 /// `out[i] = gelu(gate[i]) * up[i]`.
 #[derive(Clone, Debug)]
 pub struct GeluMul {
@@ -35,7 +47,7 @@ impl GeluMul {
     /// # Errors
     /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
     pub fn new(device: &Device) -> Result<GeluMul> {
-        let kernel = |name, entry: CpuEntry, erf: bool| {
+        let kernel = |name, entry: CpuEntry, erf: bool, work: WorkFn| {
             let wgsl = elementwise::wgsl(include_str!("gelu_mul.wgsl"));
             let source = KernelSource::new(name)
                 .op("gelu_mul")
@@ -43,13 +55,18 @@ impl GeluMul {
                 .binding::<f32>(1, Access::Read)
                 .binding::<f32>(2, Access::Write)
                 .overwrites(2)
+                .work(work)
                 .cpu(entry)
                 .wgsl(wgsl.constant("ERF", u8::from(erf)));
             device.kernel(&source)
         };
         Ok(GeluMul {
-            tanh: kernel("gelu_tanh_mul", cpu::entry_tanh, false)?,
-            erf: kernel("gelu_erf_mul", cpu::entry_erf, true)?,
+            tanh: kernel("gelu_tanh_mul", cpu::entry_tanh, false, |call| {
+                elementwise::work_of_pairs(call, Form::Tanh.operations())
+            })?,
+            erf: kernel("gelu_erf_mul", cpu::entry_erf, true, |call| {
+                elementwise::work_of_pairs(call, Form::Erf.operations())
+            })?,
         })
     }
 

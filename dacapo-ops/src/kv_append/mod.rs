@@ -6,7 +6,9 @@ mod gpu;
 mod tests;
 
 use bytemuck::{Pod, Zeroable};
-use dacapo::{Access, Bytes, CommandEncoder, CpuEntry, Device, Grid, Kernel, KernelSource};
+use dacapo::{
+    Access, Bytes, CommandEncoder, CpuEntry, Device, Dispatched, Grid, Kernel, KernelSource, Work,
+};
 
 use half::f16;
 
@@ -15,6 +17,7 @@ use crate::dtype::DType;
 use crate::error::Result;
 use crate::lazy::LazyKernel;
 use crate::tensor::Tensor;
+use crate::work::{elements, product, read, written};
 pub(crate) use gpu::Cache;
 
 /// Copies rows of k and v to the slots `position % capacity` of a cache.
@@ -35,6 +38,19 @@ pub(crate) struct Params {
     pub(crate) capacity: u32,
 }
 
+fn work(call: &Dispatched<'_>) -> Work {
+    let capacity = call.inline::<Params>().map_or(1, |params| params.capacity);
+    let (rows, positions) = (read(call.bytes(0)) + read(call.bytes(1)), call.bytes(2));
+    let cached = work_of_cache(elements(positions), capacity, call.bytes(3));
+    rows + read(positions) + cached
+}
+
+/// Of writing so many rows of keys and of values into caches of `bytes` bytes each.
+pub(crate) fn work_of_cache(rows: u64, capacity: u32, bytes: u64) -> Work {
+    let row = bytes / u64::from(capacity).max(1);
+    written(product([2, rows, row]))
+}
+
 impl KvAppend {
     /// Compiles the operation for `device`.
     ///
@@ -51,6 +67,7 @@ impl KvAppend {
                 .binding::<E>(3, Access::ReadWrite)
                 .binding::<E>(4, Access::ReadWrite)
                 .inline::<Params>()
+                .work(work)
                 .cpu(entry)
                 .wgsl(gpu::wgsl(cache))
         }

@@ -15,6 +15,7 @@ mod recorded;
 pub(crate) mod slots;
 #[cfg(test)]
 mod tests;
+pub(crate) mod work;
 
 use std::sync::Arc;
 

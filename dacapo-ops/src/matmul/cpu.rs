@@ -4,15 +4,17 @@
 use std::ops::Range;
 
 use bytemuck::{AnyBitPattern, Pod, Zeroable};
-use dacapo::{KernelFault, Workgroup};
+use dacapo::{Dispatched, KernelFault, Work, Workgroup};
 
 use super::{QUANTIZE_ROWS, TILE_ROWS, TILE_TOKENS, exact, quantized};
 use crate::add::cpu::add;
 use crate::error::Error;
-use crate::linear::slots::{INPUT, Put, SLOTS};
+use crate::linear::slots::{INPUT, MATRICES, Put, SLOTS};
+use crate::linear::work::{End, Products};
 use crate::linear::{fault, isa, weights};
 use crate::quant::{Q15Group, WeightMatrix, quantize_row};
 use crate::simd::Isa;
+use crate::work::{read, written};
 
 /// What a dispatch tells its workgroups.
 #[repr(C)]
@@ -31,6 +33,24 @@ pub(super) struct Params {
     pub(super) put: u32,
     /// Whether activations are quantised.
     pub(super) quantized: u32,
+}
+
+/// Of a product.
+pub(super) fn work(call: &Dispatched<'_>) -> Work {
+    let Some(params) = call.inline::<Params>() else {
+        return Work::default();
+    };
+    let products = Products {
+        rows: [params.rows, 0, 0],
+        cols: params.cols,
+        tokens: params.tokens.into(),
+        end: End::Each([Put::of_number(params.put).unwrap_or(Put::Plain); MATRICES]),
+    };
+    products.work(call)
+}
+
+pub(super) fn work_of_quantizing(call: &Dispatched<'_>) -> Work {
+    read(call.bytes(0)) + written(call.bytes(1))
 }
 
 /// Workgroup `i` quantises rows `i * QUANTIZE_ROWS ..`. Slots: activations, their integers.

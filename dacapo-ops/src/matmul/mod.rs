@@ -56,6 +56,7 @@ impl MatMul {
             .binding::<Q15Group>(1, Access::Write)
             .overwrites(1)
             .inline::<cpu::Params>()
+            .work(cpu::work_of_quantizing)
             .cpu(cpu::quantize);
         let tile = (TILE_ROWS * TILE_TOKENS * size_of::<f32>()) as u32;
         let source = |name, put, entry: CpuEntry| {
@@ -68,6 +69,7 @@ impl MatMul {
                 .binding::<f32>(INPUT, Access::Read)
                 .inline::<cpu::Params>()
                 .shared_memory(SharedMemory::Fixed(tile))
+                .work(cpu::work)
                 .cpu(entry);
             SLOTS[0].bind(source, put)
         };

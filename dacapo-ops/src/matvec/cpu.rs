@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use bytemuck::{Pod, Zeroable};
-use dacapo::{KernelFault, Workgroup};
+use dacapo::{Dispatched, KernelFault, Work, Workgroup};
 
 use super::product::fetch;
 use super::variant::activation;
@@ -12,11 +12,13 @@ use super::{exact, quantized};
 use crate::add::cpu::add;
 use crate::gelu_mul::cpu::gelu_mul;
 use crate::linear::slots::{INPUT, MATRICES, NORM, Put, SLOTS};
+use crate::linear::work::{End, Products};
 use crate::linear::{Activation, fault, isa, weights};
 use crate::quant::{Q15Group, WeightMatrix, quantize_row};
 use crate::rms_norm::cpu::rms_norm;
 use crate::silu_mul::cpu::silu_mul;
 use crate::simd::Isa;
+use crate::work::elements;
 
 /// What a dispatch tells its workgroups.
 #[repr(C)]
@@ -62,6 +64,30 @@ impl Params {
         let words = normed + quantized + 2 * self.per_group as usize;
         u32::try_from(words * size_of::<f32>()).unwrap_or(u32::MAX)
     }
+}
+
+/// Of all kernels here.
+pub(super) fn work(call: &Dispatched<'_>) -> Work {
+    let Some(params) = call.inline::<Params>() else {
+        return Work::default();
+    };
+    // A gated unit alone has two matrices and one way to write.
+    let gated = params.rows[1] != 0 && params.puts[1] == Put::number(None);
+    let end = match activation(params.activation) {
+        Some(activation) if gated => End::Gated(activation),
+        _ => End::Each(
+            params
+                .puts
+                .map(|put| Put::of_number(put).unwrap_or(Put::Plain)),
+        ),
+    };
+    let products = Products {
+        rows: params.rows,
+        cols: params.cols,
+        tokens: elements(call.bytes(INPUT)) / u64::from(params.cols).max(1),
+        end,
+    };
+    products.work(call)
 }
 
 /// Workgroup `[i, t]` computes rows `i * per_group ..` of all matrices for token `t`.

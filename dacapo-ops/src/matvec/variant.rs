@@ -109,7 +109,7 @@ impl Variant {
             true => source.binding::<f32>(NORM, Access::Read),
             false => source,
         };
-        source.cpu(entry)
+        source.work(cpu::work).cpu(entry)
     }
 }
 

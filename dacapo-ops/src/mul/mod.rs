@@ -26,6 +26,7 @@ impl Mul {
         let source = KernelSource::new("mul")
             .binding::<f32>(0, Access::ReadWrite)
             .binding::<f32>(1, Access::Read)
+            .work(|call| elementwise::work_in_place(call, 1))
             .cpu(cpu::entry)
             .wgsl(elementwise::wgsl(include_str!("mul.wgsl")));
         Ok(Mul {

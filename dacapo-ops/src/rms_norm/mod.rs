@@ -10,11 +10,12 @@ mod fusion_tests;
 mod gpu;
 #[cfg(test)]
 pub(crate) mod tests;
+mod work;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
     Access, Arg, BufferView, CommandEncoder, CpuEntry, Device, GpuFeatures, Grid, Kernel,
-    KernelSource,
+    KernelSource, WorkFn,
 };
 use smallvec::SmallVec;
 
@@ -24,6 +25,7 @@ use crate::error::Result;
 use crate::lazy::LazyKernel;
 use crate::tensor::Tensor;
 pub(crate) use gpu::factor;
+pub(crate) use work::operations_of_norm;
 
 /// `out = x / sqrt(mean(x^2) + eps) * weight`, row by row.
 #[derive(Clone, Debug)]
@@ -74,6 +76,7 @@ impl RmsNorm {
                 &[read, read, write],
                 cpu::entry,
                 include_str!("plain.wgsl"),
+                work::plain,
             )?,
             unweighted: Form::new(
                 device,
@@ -82,6 +85,7 @@ impl RmsNorm {
                 &[read, write],
                 cpu::entry_unweighted,
                 include_str!("unweighted.wgsl"),
+                work::unweighted,
             )?,
             in_place: Form::new(
                 device,
@@ -90,6 +94,7 @@ impl RmsNorm {
                 &[change, read],
                 cpu::entry_in_place,
                 include_str!("in_place.wgsl"),
+                work::in_place,
             )?,
             residual: Form::new(
                 device,
@@ -98,6 +103,7 @@ impl RmsNorm {
                 &[change, read, read, write],
                 cpu::entry_residual,
                 include_str!("residual.wgsl"),
+                work::residual,
             )?,
             gpu: device.gpu(),
         })
@@ -207,6 +213,7 @@ impl Form {
         accesses: &[Access],
         cpu: CpuEntry,
         wgsl: &str,
+        work: WorkFn,
     ) -> Result<Form> {
         let source = |name, wide| {
             let bind = |source: KernelSource, (slot, &access)| {
@@ -221,6 +228,7 @@ impl Form {
                 .fold(KernelSource::new(name), bind)
                 .op(op)
                 .inline::<Params>()
+                .work(work)
                 .cpu(cpu)
                 .wgsl(gpu::wgsl(wgsl, wide))
         };

@@ -13,12 +13,16 @@ mod gpu;
 pub(crate) mod tests;
 
 use bytemuck::{Pod, Zeroable};
-use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory};
+use dacapo::{
+    Access, Bytes, CommandEncoder, Device, Dispatched, Grid, Kernel, KernelSource, SharedMemory,
+    Work,
+};
 
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::tensor::Tensor;
+use crate::work::{bytes, changed, elements, operations, read};
 
 pub use frequencies::{Config, Llama3, Scaling, frequencies};
 pub(crate) use gpu::ANGLES;
@@ -65,6 +69,18 @@ pub(crate) struct Params {
 /// Most bytes of sines and cosines on the CPU: heads of 16384 elements.
 const MAX_SHARED: u32 = 64 << 10;
 
+/// Of each pair of elements: its angle with sine and cosine, four products and two sums.
+pub(crate) const OPERATIONS: u64 = 9;
+
+fn work(call: &Dispatched<'_>) -> Work {
+    let heads = call.inline::<Params>().map_or(0, |params| params.heads);
+    let (positions, frequencies) = (call.bytes(1), call.bytes(2));
+    let pairs = elements(frequencies) / 2;
+    let heads = u64::from(heads).saturating_mul(elements(positions));
+    let turned = changed(bytes([heads, 2, pairs])) + operations([OPERATIONS, heads, pairs]);
+    turned + read(positions) + read(frequencies)
+}
+
 impl Rope {
     /// Compiles the operation for `device`.
     ///
@@ -77,6 +93,7 @@ impl Rope {
             .binding::<u32>(2, Access::Read)
             .inline::<Params>()
             .shared_memory(SharedMemory::Dynamic { max: MAX_SHARED })
+            .work(work)
             .cpu(cpu::entry)
             .wgsl(gpu::wgsl());
         Ok(Rope {

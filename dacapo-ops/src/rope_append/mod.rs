@@ -9,6 +9,7 @@ mod fusion_tests;
 mod gpu;
 #[cfg(test)]
 mod tests;
+mod work;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
@@ -204,6 +205,7 @@ impl Forms {
                 .binding::<u32>(6, Access::Read)
                 .inline::<Params>()
                 .shared_memory(SharedMemory::Dynamic { max: MAX_SHARED })
+                .work(work::work)
                 .cpu(entry)
                 .wgsl(gpu::wgsl(cache, normed));
             let norms = |source: KernelSource, slot| source.binding::<f32>(slot, Access::Read);

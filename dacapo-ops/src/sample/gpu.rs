@@ -1,9 +1,9 @@
 //! On a GPU.
 
 use bytemuck::{Pod, Zeroable};
-use dacapo::{Access, Bytes, CommandEncoder, Device, KernelSource};
+use dacapo::{Access, Bytes, CommandEncoder, Device, Dispatched, KernelSource, Work};
 
-use super::SampleParams;
+use super::{SampleParams, work_of_draw};
 use crate::argmax::Argmax;
 use crate::check::Check;
 use crate::error::Result;
@@ -30,6 +30,11 @@ struct Inline {
     seed: [u32; 2],
 }
 
+fn work(call: &Dispatched<'_>) -> Work {
+    let inline = call.inline::<Inline>();
+    work_of_draw(call, inline.map_or(0, |inline| inline.top_k))
+}
+
 impl Gpu {
     pub(super) fn new(device: &Device) -> Result<Gpu> {
         let source = KernelSource::new("sample")
@@ -37,7 +42,8 @@ impl Gpu {
             .binding::<u32>(1, Access::Read)
             .binding::<u32>(2, Access::Write)
             .overwrites(2)
-            .inline::<Inline>();
+            .inline::<Inline>()
+            .work(work);
         let text = concat!(
             include_str!("sample.wgsl"),
             include_str!("../rows/select.wgsl"),

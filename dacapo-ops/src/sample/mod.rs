@@ -16,13 +16,17 @@ mod select;
 mod tests;
 
 use bytemuck::{Pod, Zeroable};
-use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, SharedMemory};
+use dacapo::{
+    Access, Bytes, CommandEncoder, Device, Dispatched, Grid, Kernel, KernelSource, SharedMemory,
+    Work,
+};
 
 use self::gpu::Gpu;
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::tensor::Tensor;
+use crate::work::{elements, operations, product, read, written};
 
 /// How a token is drawn.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,6 +80,31 @@ struct Inline {
 /// Most bytes of scratch: vocabularies of 4 million.
 const MAX_SHARED: u32 = 16 << 20;
 
+fn work(call: &Dispatched<'_>) -> Work {
+    match call.inline::<Inline>() {
+        Some(inline) if inline.temperature != 0.0 => work_of_draw(call, inline.top_k),
+        _ => work_of_choice(call),
+    }
+}
+
+/// Each logit is compared.
+fn work_of_choice(call: &Dispatched<'_>) -> Work {
+    let logits = call.bytes(0);
+    read(logits) + written(call.bytes(2)) + operations([elements(logits)])
+}
+
+/// Each logit is compared. Of those that `top_k` keeps each is divided by the temperature, becomes a probability (a
+/// difference, an exponential, a sum, a quotient) and is added to those before it.
+fn work_of_draw(call: &Dispatched<'_>, top_k: u32) -> Work {
+    const KEPT: u64 = 6;
+    let logits = elements(call.bytes(0));
+    let kept = match u64::from(top_k) {
+        0 => logits,
+        most => logits.min(product([elements(call.bytes(2)), most])),
+    };
+    work_of_choice(call) + read(call.bytes(1)) + operations([KEPT, kept])
+}
+
 impl Sample {
     /// Compiles the operation for `device`.
     ///
@@ -92,6 +121,7 @@ impl Sample {
             .binding::<u32>(2, Access::Write)
             .overwrites(2)
             .inline::<Inline>()
+            .work(work)
             .shared_memory(SharedMemory::Dynamic { max: MAX_SHARED })
             .cpu(cpu::entry);
         let form = Form::Cpu(device.kernel(&source)?);

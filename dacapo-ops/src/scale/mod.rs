@@ -27,6 +27,7 @@ impl Scale {
         let source = KernelSource::new("scale")
             .binding::<f32>(0, Access::ReadWrite)
             .inline::<f32>()
+            .work(|call| elementwise::work_in_place(call, 1))
             .cpu(cpu::entry)
             .wgsl(elementwise::wgsl(include_str!("scale.wgsl")));
         Ok(Scale {

@@ -19,6 +19,9 @@ pub struct SiluMul {
     kernel: Kernel,
 }
 
+/// Of each element: an exponential, a sum, a quotient and a product.
+pub(crate) const OPERATIONS: u64 = 4;
+
 impl SiluMul {
     /// Compiles the operation for `device`.
     ///
@@ -30,6 +33,7 @@ impl SiluMul {
             .binding::<f32>(1, Access::Read)
             .binding::<f32>(2, Access::Write)
             .overwrites(2)
+            .work(|call| elementwise::work_of_pairs(call, OPERATIONS))
             .cpu(cpu::entry)
             .wgsl(elementwise::wgsl(include_str!("silu_mul.wgsl")));
         Ok(SiluMul {

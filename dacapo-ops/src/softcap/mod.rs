@@ -18,6 +18,9 @@ pub struct Softcap {
     kernel: Kernel,
 }
 
+/// Of each element: a quotient, a hyperbolic tangent and a product.
+pub(crate) const OPERATIONS: u64 = 3;
+
 impl Softcap {
     /// Compiles the operation for `device`.
     ///
@@ -27,6 +30,7 @@ impl Softcap {
         let source = KernelSource::new("softcap")
             .binding::<f32>(0, Access::ReadWrite)
             .inline::<f32>()
+            .work(|call| elementwise::work_in_place(call, OPERATIONS))
             .cpu(cpu::entry)
             .wgsl(elementwise::wgsl(include_str!("softcap.wgsl")));
         Ok(Softcap {

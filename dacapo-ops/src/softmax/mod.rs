@@ -5,18 +5,29 @@ pub(crate) mod cpu;
 #[cfg(test)]
 mod tests;
 
-use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, Wgsl};
+use dacapo::{
+    Access, Bytes, CommandEncoder, Device, Dispatched, Grid, Kernel, KernelSource, Wgsl, Work,
+};
 
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::rows;
 use crate::tensor::Tensor;
+use crate::work::{changed, elements, operations};
 
 /// `x = e^x / sum(e^x)`, row by row.
 #[derive(Clone, Debug)]
 pub struct Softmax {
     kernel: Kernel,
+}
+
+/// Of each element's share before it is divided by the sum: a comparison, a difference, an exponential and a sum.
+pub(crate) const SHARE: u64 = 4;
+
+fn work(call: &Dispatched<'_>) -> Work {
+    let x = call.bytes(0);
+    changed(x) + operations([SHARE + 1, elements(x)])
 }
 
 impl Softmax {
@@ -28,6 +39,7 @@ impl Softmax {
         let source = KernelSource::new("softmax")
             .binding::<f32>(0, Access::ReadWrite)
             .inline::<u32>()
+            .work(work)
             .cpu(cpu::entry);
         let text = concat!(
             include_str!("softmax.wgsl"),

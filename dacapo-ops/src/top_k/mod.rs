@@ -4,13 +4,14 @@ pub(crate) mod cpu;
 #[cfg(test)]
 mod tests;
 
-use dacapo::{Access, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource};
+use dacapo::{Access, Bytes, CommandEncoder, Device, Dispatched, Grid, Kernel, KernelSource, Work};
 
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::rows::{self, ByWidth};
 use crate::tensor::Tensor;
+use crate::work::{elements, operations, read, written};
 
 /// The k greatest elements of each row, greatest first.
 #[derive(Clone, Debug)]
@@ -24,6 +25,13 @@ enum Form {
     Gpu(ByWidth),
 }
 
+/// Each element is compared once; putting the few that are kept in order is not counted.
+fn work(call: &Dispatched<'_>) -> Work {
+    let logits = call.bytes(0);
+    let found = written(call.bytes(1)) + written(call.bytes(2));
+    read(logits) + found + operations([elements(logits)])
+}
+
 impl TopK {
     /// Compiles the operation for `device`.
     ///
@@ -34,7 +42,8 @@ impl TopK {
             .binding::<f32>(0, Access::Read)
             .binding::<f32>(1, Access::Write)
             .overwrites(1)
-            .inline::<[u32; 2]>();
+            .inline::<[u32; 2]>()
+            .work(work);
         let form = if device.gpu().is_some() {
             // A GPU sorts many ids where they belong.
             let source = source.binding::<u32>(2, Access::ReadWrite);

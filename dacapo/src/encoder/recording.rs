@@ -83,10 +83,10 @@ impl Recording {
     }
 
     pub(crate) fn note_dispatch(&mut self, kernel: &Kernel, checked: &Checked<'_>) {
-        let standing = self.waves.standing();
         if let Some(notes) = &mut self.notes
             && notes.has_dispatches()
         {
+            let standing = self.waves.standing();
             let bindings = kernel.interface().bindings().iter();
             let bound = bindings.zip(&checked.bound);
             let bound = bound.map(|(binding, bound)| (binding.slot, bound.range.len()));
@@ -101,11 +101,10 @@ impl Recording {
     }
 
     pub(crate) fn note_native(&mut self, name: &str) {
-        let standing = self.waves.standing();
         if let Some(notes) = &mut self.notes
             && notes.has_dispatches()
         {
-            notes.native(name, standing);
+            notes.native(name, self.waves.standing());
         }
     }
 

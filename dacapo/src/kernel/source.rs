@@ -96,6 +96,7 @@ impl KernelSource {
         interface: Interface,
         cpu: Option<CpuEntry>,
         wgsl: Option<Wgsl>,
+        work: Option<WorkFn>,
     ) -> KernelSource {
         KernelSource {
             name: name.into(),
@@ -104,7 +105,7 @@ impl KernelSource {
             cpu,
             wgsl,
             transfer: None,
-            work: None,
+            work,
         }
     }
 
@@ -263,6 +264,10 @@ impl KernelSource {
             wgsl,
             transfer,
         }
+    }
+
+    pub(crate) fn work_fn(&self) -> Option<WorkFn> {
+        self.work
     }
 
     pub(crate) fn cpu_entry(&self) -> Option<CpuEntry> {

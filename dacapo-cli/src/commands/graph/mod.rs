@@ -2,7 +2,7 @@
 
 mod report;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::ValueEnum;
 use dacapo::{Contents, Device, FileOptions, Graph, Plan};
@@ -14,7 +14,7 @@ use crate::cache::model_or_default;
 use crate::commands::Ending;
 use crate::error::{Error, Result};
 use crate::options::{DeviceFlags, PlanFlags, count};
-use crate::output::{self, Output};
+use crate::output;
 use report::Report;
 
 const AFTER_HELP: &str = "\
@@ -27,7 +27,7 @@ With --dot, --svg or --save, the only text is that of --json, if given.
 With --explain, one operation of the plan is shown from all sides: what it does \
 with which memory, what it waits for and why, and how it was fused, or was not.
 
-A file of --save can be loaded and run by dacapo::GraphFile on another machine, \
+A file of --save can be run by `dacapo replay` or dacapo::GraphFile elsewhere, \
 and carries what the step reads with --with-contents: after --prompt, a bug report \
 in one file.
 
@@ -96,7 +96,7 @@ impl GraphCommand {
         let plan = session.plan(&graph)?;
         if let Some(path) = &self.save {
             let bytes = graph.to_file(&self.contents())?;
-            write(path, &bytes)?;
+            output::write_file(path, &bytes)?;
         }
         self.show(&files, &device, &graph, &plan)?;
         Ok(Ending::Complete)
@@ -105,7 +105,10 @@ impl GraphCommand {
     /// Only one thing can go to standard output.
     fn check(&self) -> Result<()> {
         let outputs = [&self.svg, &self.dot, &self.save];
-        let dashes = outputs.into_iter().flatten().filter(|path| is_dash(path));
+        let dashes = outputs
+            .into_iter()
+            .flatten()
+            .filter(|path| output::is_dash(path));
         match dashes.count() + usize::from(self.json) + usize::from(self.explain.is_some()) {
             0 | 1 => Ok(()),
             _ => Err(Error::Usage {
@@ -148,10 +151,10 @@ impl GraphCommand {
 
     fn show(&self, files: &ModelFiles, device: &Device, graph: &Graph, plan: &Plan) -> Result<()> {
         if let Some(path) = &self.svg {
-            write(path, plan.to_svg().as_bytes())?;
+            output::write_file(path, plan.to_svg().as_bytes())?;
         }
         if let Some(path) = &self.dot {
-            write(path, plan.to_dot().as_bytes())?;
+            output::write_file(path, plan.to_dot().as_bytes())?;
         }
         if let Some(node) = self.explain {
             return output::print(explained(plan, node)?);
@@ -173,21 +176,5 @@ fn explained(plan: &Plan, node: usize) -> Result<String> {
     plan.describe(node).ok_or_else(|| Error::NoNode {
         node,
         nodes: plan.graph().nodes().len(),
-    })
-}
-
-fn is_dash(path: &Path) -> bool {
-    path == Path::new("-")
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    if is_dash(path) {
-        let mut output = Output::new();
-        output.bytes(bytes)?;
-        return output.flush();
-    }
-    std::fs::write(path, bytes).map_err(|source| Error::Write {
-        name: path.display().to_string(),
-        source,
     })
 }

@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
-    Buffer, BufferOptions, Bytes, CommandEncoder, Device, Grid, Kernel, KernelSource, Limits,
-    MemoryKind, Wgsl,
+    Buffer, BufferOptions, Bytes, CommandEncoder, Device, Dispatched, Grid, Kernel, KernelSource,
+    Limits, MemoryKind, Wgsl, Work,
 };
 
 use self::tiling::Tiling;
-use super::Params;
+use super::{Params, work};
 use crate::dtype::DType;
 use crate::error::Result;
 use crate::rows;
@@ -222,8 +222,16 @@ impl Gpu {
         KernelSource::new(name)
             .op("attention")
             .overwrites(4)
+            .work(split_work)
             .wgsl(wgsl)
     }
+}
+
+fn split_work(call: &Dispatched<'_>) -> Work {
+    let Some(params) = call.inline::<SplitParams>() else {
+        return Work::default();
+    };
+    work::of_attention(call, params.heads, params.capacity, params.softcap)
 }
 
 const REGION_BYTES: u64 = REGION as u64 * size_of::<u32>() as u64;

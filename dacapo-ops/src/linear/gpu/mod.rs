@@ -12,6 +12,7 @@ mod shader;
 #[cfg(test)]
 mod tests;
 mod variant;
+mod work;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -270,6 +271,7 @@ fn source(variant: Variant) -> KernelSource {
     let wgsl = unsafe { Wgsl::new(variant.text()).trusted() };
     let source = KernelSource::new(variant.name())
         .op(variant.op())
+        .work(work::of(variant.job))
         .wgsl(wgsl);
     variant.overwritten().fold(source, KernelSource::overwrites)
 }

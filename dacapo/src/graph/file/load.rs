@@ -13,6 +13,7 @@ use crate::graph::node::{ScopeId, ScopeLabel};
 use crate::grid::Grid;
 use crate::kernel::{CpuEntry, Kernel, KernelSource, Wgsl};
 use crate::memory::{BufferOptions, BufferView};
+use crate::profile::WorkFn;
 
 /// A graph that was made of a capture file.
 #[derive(Clone, Debug)]
@@ -58,7 +59,8 @@ impl GraphFile<'_> {
 
     /// As [`GraphFile::load`], with the file's kernels as they were captured: WGSL that was trusted is compiled without
     /// checks, and native forms are those of `natives` that have the same name and the same declaration, such as those
-    /// that the device has compiled ([`Device::kernel_sources`]).
+    /// that the device has compiled ([`Device::kernel_sources`]). Kernels that are the same as one of `natives` account for
+    /// their work as that does; all others are taken to read and write what they bind.
     ///
     /// # Safety
     /// The file comes from somebody whose code may run in this process: its kernels, with its arguments, stay inside
@@ -300,6 +302,7 @@ impl FileSource<'_> {
             self.interface.clone(),
             self.native_in(trust.natives),
             wgsl,
+            self.work_in(trust.natives),
         );
         device.kernel(&source).map_err(|error| match error {
             Error::UnsupportedKernel {
@@ -318,11 +321,22 @@ impl FileSource<'_> {
     }
 
     fn native_in(&self, natives: &[KernelSource]) -> Option<CpuEntry> {
-        let same = |source: &&KernelSource| {
-            self.native && source.name() == self.name && *source.interface() == self.interface
-        };
+        let same = |source: &&KernelSource| self.native && self.is_declared_as(source);
         let mut same = natives.iter().filter(same);
         same.find_map(KernelSource::cpu_entry)
+    }
+
+    /// How a kernel accounts for its work is not in the file, but that of the same kernel holds for it.
+    fn work_in(&self, sources: &[KernelSource]) -> Option<WorkFn> {
+        let same = |source: &&KernelSource| {
+            self.is_declared_as(source) && self.wgsl.as_ref() == source.wgsl_form()
+        };
+        let mut same = sources.iter().filter(same);
+        same.find_map(KernelSource::work_fn)
+    }
+
+    fn is_declared_as(&self, source: &KernelSource) -> bool {
+        source.name() == self.name && *source.interface() == self.interface
     }
 
     fn offered(&self) -> &'static str {
