@@ -131,7 +131,7 @@ class Pages(unittest.TestCase):
         for part in bounds.values():
             if part > 0:
                 self.assertIn(f"{digits(part / sum(bounds.values()) * 100)} %", self.text("#bounds"))
-        for table in ["ops", "kernels", "layers"]:
+        for table in ["ops", "kernels", "layers", "parts"]:
             self.click(f"#tab-{table}")
             rows = self.browser.run("return [...document.querySelectorAll('#table tbody tr')].map((tr) => [...tr.cells].map((td) => td.innerText))")
             self.assertEqual(len(rows), len(section[table]))
@@ -161,7 +161,7 @@ class Pages(unittest.TestCase):
 
     def test_every_table_says_something(self):
         self.open("decoder")
-        for table in ["ops", "kernels", "layers", "scopes", "labels", "critical", "barriers", "gaps"]:
+        for table in ["ops", "kernels", "layers", "scopes", "parts", "labels", "critical", "barriers", "gaps"]:
             self.click(f"#tab-{table}")
             rows = self.browser.run("return document.querySelectorAll('#table tbody tr').length")
             self.assertGreater(rows, 0, table)
@@ -260,7 +260,7 @@ class Pages(unittest.TestCase):
 
     def test_hostile_names_stay_text(self):
         self.open("hostile")
-        for table in ["ops", "kernels", "layers", "scopes", "labels", "critical", "barriers", "gaps"]:
+        for table in ["ops", "kernels", "layers", "scopes", "parts", "labels", "critical", "barriers", "gaps"]:
             self.click(f"#tab-{table}")
         _, (x, y) = self.find_dispatch("hostile", 3)
         self.frames()

@@ -313,7 +313,7 @@ proptest! {
                 sums.device_ns
             );
             prop_assert_eq!(section.device_ns.total, sums.device_ns);
-            for table in [&section.ops, &section.kernels, &section.layers, &section.scopes] {
+            for table in [&section.ops, &section.kernels, &section.layers, &section.scopes, &section.parts] {
                 let attributed: u64 = table.iter().map(|row| row.attributed_ns).sum();
                 prop_assert_eq!(attributed, sums.busy_ns);
             }
