@@ -88,8 +88,10 @@ class Viewer:
     def open(self, name):
         # Another address each time: a viewer that is open would keep its trace.
         self.browser.go("about:blank")
-        self.browser.go(f"{self.root}/#!/?url={self.root}/traces/{name}")
-        self.browser.wait("return Boolean(window.app?.trace?.engine)", 120)
+        self.browser.go(f"{self.root}/?testing=1#!/?url={self.root}/traces/{name}")
+        # Questions to an engine that the viewer is still setting up, or gives up for another, are never answered.
+        self.browser.wait("return Boolean(window.app?.trace?.engine) && !window.app.isLoadingTrace", 240)
+        self.browser.run("await window.waitForPerfettoIdle()")
 
     def ask(self, sql):
         """The rows that the trace processor answers, as dictionaries."""
