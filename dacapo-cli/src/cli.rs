@@ -41,6 +41,7 @@ pub(crate) enum Command {
     Bench(commands::bench::Bench),
     Graph(commands::graph::GraphCommand),
     Profile(commands::profile::ProfileCommand),
+    Replay(commands::replay::Replay),
 }
 
 impl Command {
@@ -54,6 +55,7 @@ impl Command {
             Command::Bench(command) => command.run(),
             Command::Graph(command) => command.run(),
             Command::Profile(command) => command.run(),
+            Command::Replay(command) => command.run(),
         }
     }
 }

@@ -83,6 +83,25 @@ pub(crate) enum Error {
         value: String,
         allowed: &'static str,
     },
+    /// The operations cannot be compiled for a device.
+    #[error(transparent)]
+    Ops(#[from] dacapo_ops::Error),
+    /// A file is no capture file, or a damaged one.
+    #[error("{name}: {source}")]
+    Capture {
+        name: String,
+        #[source]
+        source: dacapo::GraphFileError,
+    },
+    /// A file's kernels are native, and the file is not trusted.
+    #[error("native kernels of capture files run only with --trust")]
+    Untrusted {
+        #[source]
+        source: dacapo::Error,
+    },
+    /// Two devices wrote different things.
+    #[error("{difference}")]
+    Differs { difference: String },
     /// A plan has fewer nodes.
     #[error("node {node} is not in the plan; it has nodes 0 to {}", nodes.saturating_sub(1))]
     NoNode { node: usize, nodes: usize },

@@ -102,6 +102,19 @@ impl DeviceFlags {
         }
         Ok(Device::open(&options)?)
     }
+
+    /// Opens another device with the same flags.
+    pub(crate) fn open_as(&self, device: DeviceSelector) -> Result<Device> {
+        let which = WhichDevice {
+            device: Some(device),
+            ..self.which.clone()
+        };
+        let flags = DeviceFlags {
+            which,
+            ..self.clone()
+        };
+        flags.open()
+    }
 }
 
 impl WhichDevice {
@@ -140,6 +153,13 @@ pub(crate) fn share(text: &str) -> Result<f32, String> {
     number(text, "a number from 0 to 1", |value| {
         (0.0..=1.0).contains(&value)
     })
+}
+
+/// How far numbers may be apart, as a share.
+pub(crate) fn tolerance(text: &str) -> Result<f64, String> {
+    let value = text.parse().ok();
+    let value = value.filter(|share| (0.0..=1.0).contains(share));
+    value.ok_or_else(|| "allowed: a number from 0 to 1".to_owned())
 }
 
 fn number(text: &str, allowed: &str, fits: impl Fn(f32) -> bool) -> Result<f32, String> {
@@ -202,7 +222,7 @@ fn hazards(text: &str) -> Result<Hazards, &'static str> {
         .ok_or("allowed: auto, serial")
 }
 
-fn device_selector(text: &str) -> Result<DeviceSelector, &'static str> {
+pub(crate) fn device_selector(text: &str) -> Result<DeviceSelector, &'static str> {
     match text.parse() {
         Ok(selector) if !text.is_empty() => Ok(selector),
         _ => Err(

@@ -49,6 +49,8 @@ class Browser:
         ]
         capabilities = {
             "browserName": "chrome",
+            # In milliseconds. Machines that run this may be busy.
+            "timeouts": {"script": 240_000},
             "goog:chromeOptions": {"binary": shutil.which("chromium"), "args": options},
             "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
         }
@@ -75,7 +77,7 @@ class Browser:
         request = urllib.request.Request(self.root + path, data=data, method=method)
         request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=180) as answer:
+            with urllib.request.urlopen(request, timeout=300) as answer:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             value = json.load(error)["value"]

@@ -7,6 +7,7 @@ pub(crate) mod graph;
 pub(crate) mod inspect;
 pub(crate) mod perplexity;
 pub(crate) mod profile;
+pub(crate) mod replay;
 pub(crate) mod tokenize;
 
 /// How a command ended, if not with an error.

@@ -1,6 +1,6 @@
 use crate::run::{output, run};
 
-const COMMANDS: [(&str, &[&str]); 8] = [
+const COMMANDS: [(&str, &[&str]); 9] = [
     ("devices", &["--measure", "--device", "--threads", "--json"]),
     (
         "generate",
@@ -73,6 +73,22 @@ const COMMANDS: [(&str, &[&str]); 8] = [
             "--context",
             "--no-graph",
             "--no-fuse",
+        ],
+    ),
+    (
+        "replay",
+        &[
+            "<FILE>",
+            "--times",
+            "--trust",
+            "--fill",
+            "--verify",
+            "--tolerance",
+            "--device",
+            "--threads",
+            "--no-fuse",
+            "--no-reorder",
+            "--json",
         ],
     ),
     (

@@ -10,5 +10,6 @@ mod interrupt;
 mod measure;
 mod planning;
 mod profile;
+mod replay;
 mod run;
 mod show;

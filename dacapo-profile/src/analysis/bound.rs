@@ -10,6 +10,8 @@ pub enum Bound {
     Bandwidth,
     /// Arithmetic.
     Compute,
+    /// Waiting within dispatches: too few bytes and operations are on their way at the same time.
+    Latency,
     /// Being so small that starting it counts more than running it.
     Launch,
     /// Waiting at barriers, with nothing running.
@@ -21,6 +23,9 @@ pub enum Bound {
 /// A dispatch that reaches this share of a peak is bound by it, however short it is.
 const NEAR_PEAK: f64 = 0.5;
 
+/// A dispatch that reaches no more of either peak is not held up by it.
+const FAR_FROM_PEAK: f64 = 0.25;
+
 /// A dispatch that takes at most so many times what a dispatch that does nothing costs, with its barrier, is too small.
 const NEAR_LAUNCH: f64 = 2.0;
 
@@ -30,6 +35,7 @@ impl Bound {
         match self {
             Bound::Bandwidth => "bandwidth",
             Bound::Compute => "compute",
+            Bound::Latency => "latency",
             Bound::Launch => "launch",
             Bound::BarrierWait => "barrier wait",
             Bound::Host => "host",
@@ -40,7 +46,8 @@ impl Bound {
     ///
     /// A dispatch that reaches half of a peak is bound by that one (the one it is nearer to). One that does not, and
     /// takes no longer than twice an empty dispatch and its barrier, is bound by its launch. Any other is bound by the
-    /// peak that it is nearer to, far as it may be, and by nothing that is known if it says of no work.
+    /// peak that it is nearer to, if it reaches a quarter of it, and otherwise by latency; and by nothing that is known if
+    /// it says of no work.
     pub(super) fn of_dispatches(
         bandwidth: Option<f64>,
         compute: Option<f64>,
@@ -56,7 +63,8 @@ impl Bound {
         match share {
             share if share >= NEAR_PEAK => Some(nearer),
             _ if short => Some(Bound::Launch),
-            share if share > 0.0 => Some(nearer),
+            share if share >= FAR_FROM_PEAK => Some(nearer),
+            share if share > 0.0 => Some(Bound::Latency),
             _ => None,
         }
     }
@@ -69,6 +77,8 @@ pub struct Bounds {
     pub bandwidth_ns: u64,
     /// Dispatches bound by arithmetic.
     pub compute_ns: u64,
+    /// Dispatches bound by latency.
+    pub latency_ns: u64,
     /// Dispatches bound by their launch; before the first and after the last dispatch of submissions; between dispatches
     /// of one wave.
     pub launch_ns: u64,
@@ -86,6 +96,7 @@ impl Bounds {
         let known = [
             (self.bandwidth_ns, Bound::Bandwidth),
             (self.compute_ns, Bound::Compute),
+            (self.latency_ns, Bound::Latency),
             (self.launch_ns, Bound::Launch),
             (self.barrier_wait_ns, Bound::BarrierWait),
             (self.host_ns, Bound::Host),
@@ -98,6 +109,7 @@ impl Bounds {
         let sum = match bound {
             Some(Bound::Bandwidth) => &mut self.bandwidth_ns,
             Some(Bound::Compute) => &mut self.compute_ns,
+            Some(Bound::Latency) => &mut self.latency_ns,
             Some(Bound::Launch) => &mut self.launch_ns,
             Some(Bound::BarrierWait) => &mut self.barrier_wait_ns,
             Some(Bound::Host) => &mut self.host_ns,

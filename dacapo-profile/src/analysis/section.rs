@@ -58,6 +58,8 @@ pub struct Section {
     pub layers: Vec<Row>,
     /// Dispatches by all scopes around them, joined by ` / `, in the order in which they ran.
     pub scopes: Vec<Row>,
+    /// The same with all numbers taken for the same, as in `layer * / attention`; those that took most first.
+    pub parts: Vec<Row>,
     /// Waits at barriers; those that took most first.
     pub barriers: Vec<BarrierRow>,
     /// The critical path by kind of operation; that which took most first.
@@ -161,6 +163,7 @@ impl Section {
             kernels: tables.kernels,
             layers: tables.layers,
             scopes: tables.scopes,
+            parts: tables.parts,
             barriers: tables.barriers,
             critical: tables.critical,
             path: label.and_then(|_| middle(source, chosen)),
@@ -199,8 +202,22 @@ struct Tables {
     kernels: Vec<Row>,
     layers: Vec<Row>,
     scopes: Vec<Row>,
+    parts: Vec<Row>,
     barriers: Vec<BarrierRow>,
     critical: Vec<PathRow>,
+}
+
+/// A path of scopes with each run of digits as one `*`.
+fn without_numbers(path: &str) -> String {
+    let mut text = String::with_capacity(path.len());
+    for letter in path.chars() {
+        match letter.is_ascii_digit() {
+            false => text.push(letter),
+            true if text.ends_with('*') => {}
+            true => text.push('*'),
+        }
+    }
+    text
 }
 
 impl Tables {
@@ -209,6 +226,16 @@ impl Tables {
         let mut work = WorkSum::default();
         let (mut ops, mut kernels) = (Rows::new(profile), Rows::new(profile));
         let (mut layers, mut scopes) = (Rows::new(profile), Rows::new(profile));
+        let joined: Vec<[String; 2]> = profile
+            .scopes
+            .iter()
+            .map(|path| {
+                let path = path.join(" / ");
+                [without_numbers(&path), path]
+            })
+            .collect();
+        let none = Default::default();
+        let mut parts = Rows::new(profile);
         let mut barriers = BarrierWaits::default();
         let mut critical: BTreeMap<&str, (Vec<u64>, Vec<u64>)> = BTreeMap::new();
         for &index in chosen {
@@ -228,7 +255,9 @@ impl Tables {
                 let path = path.map_or(&[][..], Vec::as_slice);
                 let layer = path.first().map_or("", String::as_str);
                 layers.add(layer, || layer.to_owned(), dispatch, time);
-                scopes.add(path, || path.join(" / "), dispatch, time);
+                let [part, all] = joined.get(dispatch.scope as usize).unwrap_or(&none);
+                scopes.add(all.as_str(), || all.clone(), dispatch, time);
+                parts.add(part.as_str(), || part.clone(), dispatch, time);
             }
             barriers.add(profile, submission, &attribution.holes);
             for step in steps(&submission.dispatches, source.periods.submissions[index]) {
@@ -256,6 +285,7 @@ impl Tables {
             kernels: kernels.by_time(device_ns),
             layers: layers.in_order(device_ns),
             scopes: scopes.in_order(device_ns),
+            parts: parts.by_time(device_ns),
             barriers: barriers.rows(device_ns),
             critical,
         }

@@ -186,12 +186,11 @@ fn bounds_follow_the_stated_rule() {
     );
     assert_eq!(bound(2, 0, 10), Some(Bound::Launch));
     assert_eq!(bound(0, 0, 10), Some(Bound::Launch));
-    assert_eq!(
-        bound(2, 0, 11),
-        Some(Bound::Bandwidth),
-        "far from it, and long"
-    );
-    assert_eq!(bound(0, 1, 1000), Some(Bound::Compute));
+    assert_eq!(bound(2, 0, 11), Some(Bound::Latency));
+    assert_eq!(bound(500, 0, 1000), Some(Bound::Bandwidth));
+    assert_eq!(bound(499, 0, 1000), Some(Bound::Latency));
+    assert_eq!(bound(0, 2500, 1000), Some(Bound::Compute));
+    assert_eq!(bound(0, 1, 1000), Some(Bound::Latency));
     assert_eq!(bound(0, 0, 1000), None);
 }
 
@@ -314,7 +313,7 @@ proptest! {
                 sums.device_ns
             );
             prop_assert_eq!(section.device_ns.total, sums.device_ns);
-            for table in [&section.ops, &section.kernels, &section.layers, &section.scopes] {
+            for table in [&section.ops, &section.kernels, &section.layers, &section.scopes, &section.parts] {
                 let attributed: u64 = table.iter().map(|row| row.attributed_ns).sum();
                 prop_assert_eq!(attributed, sums.busy_ns);
             }

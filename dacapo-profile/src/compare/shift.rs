@@ -57,6 +57,9 @@ fn logarithms(times: &[u64]) -> Vec<f64> {
 /// How many of the smallest of `m * n` sorted differences lie outside of the interval, and of the largest: the critical
 /// value of the Mann-Whitney test. `None` if even the whole range is no interval of 95 %.
 fn left_out(m: usize, n: usize) -> Option<usize> {
+    if m.min(n) == 0 {
+        return None;
+    }
     match m.max(n) <= EXACT {
         true => exact(m, n),
         false => {
@@ -70,9 +73,6 @@ fn left_out(m: usize, n: usize) -> Option<usize> {
 
 /// The largest `u` for which the statistic is at most `u` with a probability of at most [`TAIL`].
 fn exact(m: usize, n: usize) -> Option<usize> {
-    if m == 0 || n == 0 {
-        return None;
-    }
     // ways[i][u]: orders of i values and so many others in which u pairs are the wrong way round.
     let values = m * n / 2 + 1;
     let mut ways = vec![vec![0.0; values]; m + 1];
@@ -99,6 +99,19 @@ fn exact(m: usize, n: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_on_one_side_has_no_ratio() {
+        let many = [5; 1000];
+        for (a, b) in [
+            (&many[..], &[][..]),
+            (&[], &many),
+            (&[], &[]),
+            (&[1], &many),
+        ] {
+            assert_eq!(Ratio::of(a, b), None);
+        }
+    }
 
     /// Published tables of the test (two-sided, 5 %), and counts of all orders in exact integers for what they leave out.
     #[test]

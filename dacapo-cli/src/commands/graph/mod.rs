@@ -27,7 +27,7 @@ With --dot, --svg or --save, the only text is that of --json, if given.
 With --explain, one operation of the plan is shown from all sides: what it does \
 with which memory, what it waits for and why, and how it was fused, or was not.
 
-A file of --save can be loaded and run by dacapo::GraphFile on another machine, \
+A file of --save can be run by `dacapo replay` or dacapo::GraphFile elsewhere, \
 and carries what the step reads with --with-contents: after --prompt, a bug report \
 in one file.
 

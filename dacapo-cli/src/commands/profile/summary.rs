@@ -162,6 +162,7 @@ fn reason(bound: Bound) -> &'static str {
     match bound {
         Bound::Bandwidth => "memory bandwidth",
         Bound::Compute => "arithmetic",
+        Bound::Latency => "latency: too little is in flight to keep memory busy",
         Bound::Launch => "starting dispatches too small for the device",
         Bound::BarrierWait => "waiting at barriers",
         Bound::Host => "the host: the device is idle",

@@ -116,16 +116,11 @@ impl Shape {
     fn section(&self, section: &Section) -> String {
         let label = visible(section.label.as_deref().unwrap_or_default());
         let mut text = String::new();
-        let scopes = match section.scopes.len() == section.layers.len() {
-            // Then both are the same.
-            true => &[][..],
-            false => &section.scopes,
-        };
         let tables = [
             ("by operation", &section.ops[..]),
             ("by kernel", &section.kernels),
             ("by layer", &section.layers),
-            ("by scopes", scopes),
+            ("by part", &section.parts),
         ];
         for (what, rows) in tables {
             if !rows.is_empty() {

@@ -3,6 +3,7 @@
 const BOUNDS = [
   ["bandwidth_ns", "bandwidth", "Dispatches bound by memory bandwidth", "var(--op0)"],
   ["compute_ns", "compute", "Dispatches bound by arithmetic", "var(--op2)"],
+  ["latency_ns", "latency", "Dispatches far from both peaks, waiting for their own loads", "var(--op3)"],
   ["launch_ns", "launch", "Dispatches too short to matter but for starting them", "var(--op4)"],
   ["barrier_wait_ns", "barrier wait", "Waiting at barriers, nothing running", "var(--op1)"],
   ["host_ns", "host", "Device idle, waiting for the host", "var(--op6)"],

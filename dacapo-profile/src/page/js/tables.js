@@ -41,6 +41,8 @@ const TABLES = [
     about: "Dispatches by the outermost scope, in the order in which they ran." },
   { id: "scopes", name: "Scopes", rows: (section) => section.scopes, columns: rowColumns("Scope"), dispatches: true,
     about: "Dispatches by all scopes around them, in the order in which they ran." },
+  { id: "parts", name: "Parts", rows: (section) => section.parts, columns: rowColumns("Part"), dispatches: true,
+    about: "Dispatches by the scopes around them, numbers left out: the same part of all layers." },
   { id: "labels", name: "Labels", rows: () => analysis.labels,
     about: "Submissions by label.",
     columns: [
