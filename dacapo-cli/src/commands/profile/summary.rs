@@ -134,7 +134,7 @@ fn step(profile: &Profile, analysis: &Analysis, section: &Section, columns: usiz
     let count = section.device_ns.count.max(1);
     let all = section.sums.device_ns + section.bounds.host_ns;
     let bound = section.bound.map_or(String::new(), |bound| {
-        format!(", mostly bound by {}", reason(bound))
+        format!("\nmostly bound by {}", reason(bound))
     });
     let _ = writeln!(
         text,
