@@ -265,7 +265,7 @@ fn known_times_come_out_as_they_are() {
     for part in [
         "agree to 5 ns",
         "\ndecode           8  1.00 ms  1.00 ms  1.00 ms  1.00 ms    10.00 ms           1      1\n",
-        "at 1.00 GB/s, 50 % of the peak; at the peaks it would take 500.0 us",
+        "at 1.00 GB/s: 50 % of the peak\nat the peaks it would take 500.0 us: 5.6 % of the time",
         "bandwidth",
     ] {
         assert!(report.contains(part), "{part}\n{report}");

@@ -134,14 +134,14 @@ fn step(profile: &Profile, analysis: &Analysis, section: &Section, columns: usiz
     let count = section.device_ns.count.max(1);
     let all = section.sums.device_ns + section.bounds.host_ns;
     let bound = section.bound.map_or(String::new(), |bound| {
-        format!(", mostly bound by {}", reason(bound))
+        format!("\nmostly bound by {}", reason(bound))
     });
     let _ = writeln!(
         text,
         "{label}: {} each on average{bound}",
         time(all / count)
     );
-    if let Some(line) = achieved(section, count) {
+    if let Some(line) = achieved(section, all, count) {
         let _ = writeln!(text, "{line}");
     }
     if profile.peaks.is_none() {
@@ -169,18 +169,23 @@ fn reason(bound: Bound) -> &'static str {
     }
 }
 
-/// What the device did in the time, beside what it can do.
-fn achieved(section: &Section, count: u64) -> Option<String> {
+/// What the device did in all this time, beside what it can do.
+fn achieved(section: &Section, all: u64, count: u64) -> Option<String> {
     let rate = section.rate;
     let bytes = (rate.read.saturating_add(rate.written)) / count;
     let gb_s = number(rate.gb_s?);
     let moved = number(bytes as f64 / 1e6);
     let mut line = format!("it moves {moved} MB, at {gb_s} GB/s");
     if let Some(share) = rate.bandwidth_share {
-        let _ = write!(line, ", {} of the peak", percent(share));
+        let _ = write!(line, ": {} of the peak", percent(share));
     }
     if let Some(least) = rate.least_ns {
-        let _ = write!(line, "; at the peaks it would take {}", time(least / count));
+        let share = percent(least as f64 / all.max(1) as f64);
+        let least = time(least / count);
+        let _ = write!(
+            line,
+            "\nat the peaks it would take {least}: {share} of the time"
+        );
     }
     Some(line)
 }

@@ -80,7 +80,7 @@ const COLUMNS: [Column; 11] = [
     right("count", When::Always, |row| {
         HumanCount(row.duration_ns.count).to_string()
     }),
-    right("total ms", When::Always, |row| ms(row.attributed_ns)),
+    right("ms", When::Always, |row| ms(row.attributed_ns)),
     right("share", When::Always, |row| percent(row.share)),
     right("min us", When::Wide, |row| us(row.duration_ns.min)),
     right("median us", When::Always, |row| us(row.duration_ns.median)),
@@ -92,7 +92,7 @@ const COLUMNS: [Column; 11] = [
     right("GFLOP/s", When::Wide, |row| {
         row.rate.gflop_s.map(number).unwrap_or_default()
     }),
-    right("of peak", When::Peaks, |row| {
+    right("peak", When::Peaks, |row| {
         row.rate.peak_share.map(percent).unwrap_or_default()
     }),
     Column {
@@ -151,7 +151,7 @@ impl Shape {
         };
         let columns: Vec<&Column> = COLUMNS.iter().filter(fits).collect();
         let heads = columns.iter().map(|column| (column.name, column.align));
-        let width = self.names(if wide { 92 } else { 57 });
+        let width = self.names(if wide { 98 } else { 60 });
         let title = cut(title, width);
         let mut table = Table::new([(title.as_str(), Align::Left)].into_iter().chain(heads));
         for row in rows.iter().take(ROWS) {
