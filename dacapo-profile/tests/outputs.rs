@@ -138,3 +138,21 @@ fn a_full_disk_is_an_error_wherever_it_is_met() {
     }
     write_trace_events(&profile, &mut Full(whole.len())).unwrap();
 }
+
+/// The profiles that the guide is about can be read and say what it says.
+#[test]
+fn committed_profiles_are_readable() {
+    for (name, steps, dispatches) in [("h100-smollm2-135m", 8, 183), ("h100-llama-3.2-1b", 12, 99)]
+    {
+        let path = format!(
+            "{}/../docs/profiles/{name}.json",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let profile = Profile::from_json(&std::fs::read(path).unwrap()).unwrap();
+        let analysis = Analysis::of(&profile);
+        let decode = analysis.label("decode").unwrap();
+        assert_eq!(decode.device_ns.count, steps);
+        assert_eq!(decode.dispatches.median, dispatches);
+        assert!(html(&profile, &analysis).is_ok());
+    }
+}

@@ -133,3 +133,8 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/vulkan.md")]
 struct VulkanPage;
+
+/// Compiles the example in the page on profiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/profiling.md")]
+struct ProfilingPage;
