@@ -1,6 +1,7 @@
 //! Standard output and standard error.
 
 use std::error::Error as StdError;
+use std::fs::File;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::Path;
 
@@ -33,11 +34,6 @@ impl Output {
             .map_err(Error::Output)
     }
 
-    /// Writes bytes as they are.
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.out.write_all(bytes).map_err(Error::Output)
-    }
-
     /// Hands over everything written so far.
     pub(crate) fn flush(&mut self) -> Result<()> {
         self.out.flush().map_err(Error::Output)
@@ -65,12 +61,25 @@ pub(crate) fn is_dash(path: &Path) -> bool {
 
 /// Writes a file; `-` is standard output.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, |out| out.write_all(bytes))
+}
+
+/// Writes a file piece by piece; `-` is standard output.
+pub(crate) fn write_with(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<()> {
     if is_dash(path) {
         let mut output = Output::new();
-        output.bytes(bytes)?;
+        write(&mut output.out).map_err(Error::Output)?;
         return output.flush();
     }
-    std::fs::write(path, bytes).map_err(|source| Error::Write {
+    let written = File::create(path).and_then(|file| {
+        let mut out = BufWriter::new(file);
+        write(&mut out)?;
+        out.flush()
+    });
+    written.map_err(|source| Error::Write {
         name: path.display().to_string(),
         source,
     })

@@ -307,7 +307,8 @@ class Pages(unittest.TestCase):
             return Math.max(...times);""")
         print(f"100,000 dispatches: opened in {opened:.1f} s, slowest frame {frame:.1f} ms", file=sys.stderr)
         self.assertLess(opened, 30)
-        self.assertLess(frame, 150)
+        # A page that freezes takes seconds.
+        self.assertLess(frame, 500)
 
 
 if __name__ == "__main__":

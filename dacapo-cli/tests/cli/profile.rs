@@ -359,3 +359,66 @@ fn what_cannot_be_read_is_named() {
         "{ended:?}"
     );
 }
+
+/// What is in these files is tested where they are made.
+#[test]
+fn traces_and_pages_are_written_of_a_saved_profile() {
+    let folder = scratch("profile-files");
+    let path = |name: &str| folder.join(name);
+    let (saved, trace, page) = (path("p.json"), path("t.json"), path("p.html"));
+    let model = model();
+    let measure = [
+        "profile", &model, "--device", "cpu", "--tokens", "3", "--json",
+    ];
+    output(measure.into_iter().chain([text(&saved)]));
+    let files = [
+        "profile",
+        "--from",
+        text(&saved),
+        "--trace",
+        text(&trace),
+        "--html",
+        text(&page),
+    ];
+    let report = output(files);
+    assert_eq!(report, output(["profile", "--from", text(&saved)]));
+
+    let read = |path: &Path| std::fs::read_to_string(path).expect("a file");
+    let profile: Value = serde_json::from_str(&read(&saved)).expect("JSON");
+    let dispatches = list(&profile, "submissions").iter();
+    let dispatches: usize = dispatches.map(|it| list(it, "dispatches").len()).sum();
+    let events: Value = serde_json::from_str(&read(&trace)).expect("JSON");
+    assert!(list(&events, "traceEvents").len() > dispatches);
+    let page = read(&page);
+    assert!(page.starts_with("<!") && page.trim_end().ends_with("</html>"));
+
+    // One file at a time goes to standard output, and then nothing else does.
+    assert_eq!(
+        output(["profile", "--from", text(&saved), "--trace", "-"]),
+        read(&trace)
+    );
+    let two = run([
+        "profile",
+        "--from",
+        text(&saved),
+        "--trace",
+        "-",
+        "--html",
+        "-",
+    ]);
+    assert_eq!(two.code, Some(2));
+    assert!(two.stderr.contains("only one of"), "{}", two.stderr);
+    let nowhere = run([
+        "profile",
+        "--from",
+        text(&saved),
+        "--html",
+        "/nowhere/p.html",
+    ]);
+    assert_eq!(nowhere.code, Some(1));
+    assert!(
+        nowhere.stderr.contains("/nowhere/p.html"),
+        "{}",
+        nowhere.stderr
+    );
+}

@@ -111,11 +111,11 @@ fn the_cpu_is_as_fast_as_plain_loops_say() {
     let agree = |peaks: &Peaks| {
         let (read, arithmetic) = (plain_read(), plain_multiply_add());
         eprintln!("{peaks:?}; plain loops: {read:e}, {arithmetic:e}");
-        (0.5..2.0).contains(&(peaks.read_bytes_per_second / read))
-            && peaks.copy_bytes_per_second < peaks.read_bytes_per_second
-            && peaks.f32_operations_per_second >= arithmetic
+        (0.4..2.5).contains(&(peaks.read_bytes_per_second / read))
+            && peaks.copy_bytes_per_second < 1.5 * peaks.read_bytes_per_second
+            && peaks.f32_operations_per_second >= 0.8 * arithmetic
     };
-    assert!(agree(&peaks) || (0..3).any(|_| agree(&Peaks::measure(&device).unwrap())));
+    assert!(agree(&peaks) || (0..8).any(|_| agree(&Peaks::measure(&device).unwrap())));
 }
 
 #[test]

@@ -143,13 +143,9 @@ impl ProfileCommand {
             output::write_file(path, json.as_bytes())?;
         }
         if let Some(path) = &self.trace {
-            let mut trace = Vec::new();
-            let written = dacapo_profile::write_trace_events(profile, &mut trace);
-            written.map_err(|source| Error::Write {
-                name: path.display().to_string(),
-                source,
+            output::write_with(path, |mut out| {
+                dacapo_profile::write_trace_events(profile, &mut out)
             })?;
-            output::write_file(path, &trace)?;
         }
         if let Some(path) = &self.html {
             let page = dacapo_profile::html(profile, analysis).map_err(unfit(path))?;
