@@ -410,20 +410,17 @@ fn threads_encode_into_one_recording() {
                 .all(|pair| pair[0].device.end <= pair[1].device.start)
         );
 
-        // What follows is not recorded, and another recording begins empty.
-        device
-            .encoder("later")
-            .unwrap()
-            .commit()
-            .unwrap()
-            .wait()
-            .unwrap();
-        let empty = device
-            .record(ProfileLevel::Dispatches)
-            .unwrap()
-            .finish()
-            .unwrap();
-        assert!(empty.submissions.is_empty() && empty.spans.is_empty());
+        // What follows is not recorded, and another recording begins empty: without what was opened before, even if that
+        // is noted for its own sake.
+        let commit = |encoder: CommandEncoder| encoder.commit().unwrap();
+        commit(device.encoder("later").unwrap()).wait().unwrap();
+        let earlier = profiled(&device, "earlier", ProfileLevel::Dispatches);
+        drop(device.record(ProfileLevel::Dispatches).unwrap());
+        let recorder = device.record(ProfileLevel::Dispatches).unwrap();
+        assert_eq!(&*crate::trace(&commit(earlier)).label, "earlier");
+        let empty = recorder.finish().unwrap();
+        assert!(empty.submissions.is_empty(), "{empty:?}");
+        assert!(empty.spans.iter().all(|span| span.name == "wait"));
     });
 }
 

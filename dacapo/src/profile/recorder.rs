@@ -19,6 +19,7 @@ pub struct Recorder {
     level: ProfileLevel,
     start: Instant,
     before: Counters,
+    is_running: bool,
 }
 
 /// Where a device puts what a recorder gathers.
@@ -111,6 +112,7 @@ impl Device {
             level,
             start: Instant::now(),
             before,
+            is_running: true,
         })
     }
 }
@@ -120,22 +122,28 @@ impl Recorder {
     ///
     /// # Errors
     /// Those of [`Device::wait_idle`].
-    pub fn finish(self) -> Result<Trace> {
+    pub fn finish(mut self) -> Result<Trace> {
         self.device.wait_idle()?;
         let core = &self.device.core;
         let end = core.since_opened(Instant::now());
+        // Another may start as soon as this one has stopped.
+        self.is_running = false;
         let Reels {
             submissions,
             mut spans,
         } = core.tape.stop();
-        let mut submissions: Vec<_> = submissions.into_iter().map(Arc::unwrap_or_clone).collect();
+        let start = core.since_opened(self.start);
+        // What was opened before, and noted for its own sake, is not a part of it.
+        let own = submissions.into_iter().filter(|it| it.opened >= start);
+        let mut submissions: Vec<_> = own.map(Arc::unwrap_or_clone).collect();
+        spans.retain(|span| span.start >= start);
         submissions.sort_by_key(|submission| submission.number);
         spans.sort_by_key(|span| (span.start, core::cmp::Reverse(span.end)));
         Ok(Trace {
             device: self.device.info().clone(),
             level: self.level,
             clock_error: core.backend.clock_error(),
-            start: core.since_opened(self.start),
+            start,
             end,
             submissions,
             spans,
@@ -146,7 +154,9 @@ impl Recorder {
 
 impl Drop for Recorder {
     fn drop(&mut self) {
-        self.device.core.tape.stop();
+        if self.is_running {
+            self.device.core.tape.stop();
+        }
     }
 }
 
