@@ -4,46 +4,26 @@
 They come with the source package of PyPI's llama-cpp-python (76 MB), which is downloaded with pip
 and not built. Does nothing when they are there.
 """
-import hashlib
-import os
 import pathlib
-import subprocess
-import sys
 import tarfile
 import tempfile
+
+import fetching
 
 PACKAGE, VERSION = "llama-cpp-python", "0.3.36"
 SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
 
 
-def cache_folder():
-    """As in scripts/fetch-model."""
-    if sys.platform == "win32":
-        local = os.environ.get("LOCALAPPDATA")
-        base = pathlib.Path(local) if local else pathlib.Path.home() / "AppData" / "Local"
-        return base / "dacapo" / "cache"
-    if sys.platform == "darwin":
-        return pathlib.Path.home() / "Library" / "Caches" / "dacapo"
-    xdg = os.environ.get("XDG_CACHE_HOME", "")
-    base = pathlib.Path(xdg) if os.path.isabs(xdg) else pathlib.Path.home() / ".cache"
-    return base / "dacapo"
-
-
 def main():
-    cache = cache_folder() / "vocab"
+    cache = fetching.cache_folder() / "vocab"
     # Made last, so that an interrupted run starts again.
     done = cache / "complete"
     if done.is_file() and done.read_text() == SHA256:
         return
     with tempfile.TemporaryDirectory() as folder:
         # Only this package as source: its build tools, which pip asks for its metadata, are not.
-        subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", PACKAGE,
-             "--dest", folder, f"{PACKAGE}=={VERSION}"], check=True)
-        archive = next(pathlib.Path(folder).glob("*.tar.gz"))
-        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-        if digest != SHA256:
-            sys.exit(f"{archive.name}: sha256 is {digest}, expected {SHA256}")
+        archive = fetching.download(
+            f"{PACKAGE}=={VERSION}", SHA256, folder, "--no-binary", PACKAGE)
         cache.mkdir(parents=True, exist_ok=True)
         with tarfile.open(archive) as tar:
             for member in tar:

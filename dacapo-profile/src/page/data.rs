@@ -129,8 +129,8 @@ impl<'a> Threads<'a> {
 
     /// `all` are those that were added, in the same order.
     fn spans(&self, all: &'a [Span], since: impl Fn(u64) -> i64) -> Vec<OfSpan<'a>> {
-        let lanes = self.times.iter().map(|times| assign(times).0.into_iter());
-        let mut lanes: Vec<_> = lanes.collect();
+        let lanes = self.times.iter().map(|times| assign(times.iter().copied()));
+        let mut lanes: Vec<_> = lanes.map(Vec::into_iter).collect();
         let spans = all.iter().map(|span| {
             let thread = self.places.get(&*span.thread).copied().unwrap_or(0);
             OfSpan {
@@ -147,12 +147,8 @@ impl<'a> Threads<'a> {
 }
 
 fn submissions(all: &[Submission], since: impl Fn(u64) -> i64) -> Vec<OfSubmission<'_>> {
-    let lanes = |times: fn(&Submission) -> (u64, u64)| {
-        let times: Vec<(u64, u64)> = all.iter().map(times).collect();
-        assign(&times).0
-    };
-    let on_device = lanes(|it| (it.start_ns, it.end_ns));
-    let in_flight = lanes(|it| (it.opened_ns, it.completed_ns));
+    let on_device = assign(all.iter().map(|it| (it.start_ns, it.end_ns)));
+    let in_flight = assign(all.iter().map(|it| (it.opened_ns, it.completed_ns)));
     let mut first = 0;
     let rows = all.iter().zip(on_device.into_iter().zip(in_flight));
     let rows = rows.map(|(it, (lane, flight_lane))| {
@@ -181,13 +177,10 @@ impl Columns {
         dispatches: impl Iterator<Item = &'a Dispatch> + Clone,
         since: impl Fn(u64) -> i64,
     ) -> Columns {
-        let times: Vec<(u64, u64)> = dispatches
-            .clone()
-            .map(|it| (it.start_ns, it.end_ns))
-            .collect();
+        let times = dispatches.clone().map(|it| (it.start_ns, it.end_ns));
         let index = |index: Option<u32>| index.map_or(-1, i64::from);
         let mut columns = Columns {
-            lane: assign(&times).0,
+            lane: assign(times),
             ..Columns::default()
         };
         for it in dispatches {

@@ -72,7 +72,7 @@ fn submissions<W: Write>(
     events: &mut Events<'_, W>,
 ) -> io::Result<()> {
     let times = profile.submissions.iter().map(|s| (s.start_ns, s.end_ns));
-    for (submission, lane) in profile.submissions.iter().zip(lanes(times)) {
+    for (submission, lane) in profile.submissions.iter().zip(assign(times)) {
         let track = names.track(events, DEVICE, "submissions", lane)?;
         let args = OfSubmission {
             submission: submission.number,
@@ -98,7 +98,7 @@ fn waves_of_all<W: Write>(
             .flat_map(|s| waves(s).map(move |wave| (s, wave)))
     };
     let times = all().map(|(_, wave)| (wave.start_ns, wave.end_ns));
-    for ((submission, wave), lane) in all().zip(lanes(times)) {
+    for ((submission, wave), lane) in all().zip(assign(times)) {
         let cause = wave.barrier.and_then(|at| profile.causes.get(at as usize));
         let args = OfWave {
             submission: submission.number,
@@ -126,17 +126,13 @@ fn dispatches<W: Write>(
             .flat_map(|s| s.dispatches.iter().map(move |d| (s, d)))
     };
     let times = all().map(|(_, dispatch)| (dispatch.start_ns, dispatch.end_ns));
-    for ((submission, dispatch), lane) in all().zip(lanes(times)) {
+    for ((submission, dispatch), lane) in all().zip(assign(times)) {
         let track = names.track(events, DEVICE, "dispatches", lane)?;
         let args = OfDispatch::of(profile, submission, dispatch);
         let times = (dispatch.start_ns, dispatch.end_ns);
         events.complete(track, times, args.op, args.kernel, &args)?;
     }
     Ok(())
-}
-
-fn lanes(times: impl Iterator<Item = (u64, u64)>) -> Vec<u32> {
-    assign(&times.collect::<Vec<_>>()).0
 }
 
 impl<'a> OfDispatch<'a> {

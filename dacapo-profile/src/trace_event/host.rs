@@ -76,11 +76,7 @@ fn submissions<W: Write>(
     events: &mut Events<'_, W>,
 ) -> io::Result<()> {
     let lives: Vec<Life> = profile.submissions.iter().map(Life::of).collect();
-    let times: Vec<(u64, u64)> = lives
-        .iter()
-        .map(|life| (life.opened, life.completed))
-        .collect();
-    let (lanes, _) = assign(&times);
+    let lanes = assign(lives.iter().map(|life| (life.opened, life.completed)));
     for ((submission, life), lane) in profile.submissions.iter().zip(&lives).zip(lanes) {
         let track = names.track(events, HOST, "submissions in flight", lane)?;
         let whole = Numbered {

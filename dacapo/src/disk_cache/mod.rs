@@ -13,14 +13,16 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::scratch_folder;
 
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_128;
+
+use crate::files::{self, TEMPORARY};
 
 /// Bytes of the largest file that is read or written.
 const MAX_FILE: u64 = 64 << 20;
@@ -81,7 +83,7 @@ impl DiskCache {
         let ignored = |why: &dyn core::fmt::Display| {
             tracing::debug!(path = %path.display(), %why, "ignoring a cache file");
         };
-        let mut file = match read(&path) {
+        let mut file = match files::read(&path, MAX_FILE) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -111,7 +113,7 @@ impl DiskCache {
             let _ = fs::create_dir_all(folder);
             sweep(folder, MAX_FILES);
         });
-        let written = replace(folder, &path, &frame::seal(key, entry));
+        let written = files::replace(&path, &frame::seal(key, entry));
         if let Err(error) = written
             && !self.complained.swap(true, Ordering::Relaxed)
         {
@@ -129,41 +131,6 @@ impl DiskCache {
 }
 
 const EXTENSION: &str = "entry";
-const TEMPORARY: &str = "new";
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    // Opening a pipe would wait for somebody to write to it.
-    let found = fs::metadata(path)?;
-    if !found.is_file() {
-        return Err(io::Error::other("it is not a file"));
-    }
-    let mut bytes = Vec::with_capacity(found.len().min(MAX_FILE) as usize);
-    File::open(path)?
-        .take(MAX_FILE + 1)
-        .read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > MAX_FILE {
-        true => Err(io::Error::other("it is larger than any of ours")),
-        false => Ok(bytes),
-    }
-}
-
-/// Puts a file with these bytes at `path`, whole or not at all.
-fn replace(folder: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    // Processes of different containers may have the same number.
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let name = format!("{process}-{count}-{}.{TEMPORARY}", now.as_nanos());
-    let temporary = folder.join(name);
-    let written = File::create_new(&temporary)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // It may not exist.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
 
 /// Removes what processes that died left behind, and the older half of more than `most` entries.
 fn sweep(folder: &Path, most: usize) {

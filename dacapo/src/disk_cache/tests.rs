@@ -1,4 +1,7 @@
+use core::sync::atomic::AtomicU64;
+use std::fs::File;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use proptest::prelude::*;
 

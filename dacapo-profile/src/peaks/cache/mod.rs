@@ -3,13 +3,12 @@
 #[cfg(test)]
 mod tests;
 
-use core::sync::atomic::{AtomicU64, Ordering};
-use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use dacapo::DeviceInfo;
+use dacapo::{DeviceInfo, files};
 use serde::{Deserialize, Serialize};
 
 use super::Peaks;
@@ -135,26 +134,17 @@ impl PeaksCache {
         let mut text = serde_json::to_vec_pretty(&entry)?;
         text.push(b'\n');
         fs::create_dir_all(&self.folder)?;
-        replace(&self.folder.join(entry.device.file()), &text)
+        files::replace(&self.folder.join(entry.device.file()), &text)
     }
 }
 
 /// What the file holds, if there is one.
 fn read(path: &Path, key: &Key) -> io::Result<Option<Peaks>> {
-    // Opening a pipe would wait for somebody to write to it.
-    match fs::metadata(path) {
-        Ok(found) if found.is_file() => {}
-        Ok(_) => return Err(io::Error::other("it is not a file")),
+    let text = match files::read(path, MAX_FILE) {
+        Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
-    }
-    let mut text = Vec::new();
-    File::open(path)?
-        .take(MAX_FILE + 1)
-        .read_to_end(&mut text)?;
-    if text.len() as u64 > MAX_FILE {
-        return Err(io::Error::other("it is larger than any of ours"));
-    }
+    };
     let entry: Entry = serde_json::from_slice(&text)?;
     if entry.version != VERSION {
         // Of another version of this program: nothing is wrong with it.
@@ -167,21 +157,4 @@ fn read(path: &Path, key: &Key) -> io::Result<Option<Peaks>> {
         return Err(io::Error::other("nothing that was measured is like that"));
     }
     Ok(Some(entry.peaks))
-}
-
-/// Puts a file with these bytes at `path`, whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    // Processes of different containers may have the same number.
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let temporary = path.with_extension(format!("{process}-{count}-{}.new", now.as_nanos()));
-    let written = File::create_new(&temporary)
-        .and_then(|mut file| file.write_all(bytes))
-        .and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        // It may not exist.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
 }

@@ -137,7 +137,7 @@ impl Plan {
         let launched = Launched {
             parts: executable.prepare(&places, false)?,
             kept: Arc::new(record::kept(&executable.graph.nodes)),
-            counts: record::counts(self),
+            counts: record::counts(self, &executable.barriers),
         };
         executable.current.get_mut().launched = Arc::new(launched);
         Ok(executable)

@@ -10,7 +10,7 @@ use crate::counters::Counters;
 use crate::encoder::{Kept, MAX_BINDINGS, Retained, counter};
 use crate::graph::executable::Split;
 use crate::graph::node::NodeExtent;
-use crate::graph::{Graph, Node, OpenScopes, Plan, ScopeStep};
+use crate::graph::{Graph, Node, OpenScopes, Plan, PlannedBarrier, ScopeStep};
 use crate::grid::{groups_of, threads_of};
 use crate::range::ByteRange;
 
@@ -95,7 +95,7 @@ pub(super) fn kept(nodes: &[Node]) -> Kept {
 }
 
 /// What a run of the plan counts as.
-pub(super) fn counts(plan: &Plan) -> Counters {
+pub(super) fn counts(plan: &Plan, barriers: &[PlannedBarrier]) -> Counters {
     let nodes = plan.graph().nodes.len();
     let mut counts = Counters {
         replays: 1,
@@ -103,7 +103,7 @@ pub(super) fn counts(plan: &Plan) -> Counters {
         barriers_elided: (nodes - plan.waves().len()) as u64,
         ..Counters::default()
     };
-    for barrier in plan.barriers() {
+    for barrier in barriers {
         *counter(&mut counts, &barrier.cause) += 1;
     }
     counts

@@ -37,15 +37,16 @@ impl Plan {
         if parts.is_empty() {
             parts.push(0..0);
         }
+        let barriers = self.barriers();
         let mut launched = Some(Arc::new(Launched {
             parts: Vec::new(),
             kept: Arc::new(record::kept(&graph.nodes)),
-            counts: record::counts(self),
+            counts: record::counts(self, &barriers),
         }));
         let level = core.profile_level(ProfileLevel::Off);
         let opened = Instant::now();
         let outline = match level {
-            ProfileLevel::Dispatches => profile::outline(graph, &waves, &self.barriers()),
+            ProfileLevel::Dispatches => profile::outline(graph, &waves, &barriers),
             _ => Vec::new(),
         };
         let mut turn = Turn::begin(core, parts.len() as u64);
