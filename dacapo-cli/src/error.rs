@@ -64,12 +64,13 @@ pub(crate) enum Error {
         #[source]
         source: dacapo_profile::ProfileError,
     },
-    /// A file is longer than this program reads.
-    #[error("{name}: the file is longer than {limit} bytes, the most that is read")]
-    FileTooLong { name: String, limit: u64 },
-    /// A text is longer than this program reads.
-    #[error("{name}: the text is longer than {limit} bytes, the most that is read")]
-    TextTooLong { name: String, limit: u64 },
+    /// A file or a text is longer than this program reads.
+    #[error("{name}: the {what} is longer than {limit} bytes, the most that is read")]
+    TooLong {
+        name: String,
+        what: &'static str,
+        limit: u64,
+    },
     /// A text is not UTF-8.
     #[error("{name}: not UTF-8 text: the byte at offset {at} does not belong there")]
     NotText { name: String, at: usize },

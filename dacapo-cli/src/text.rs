@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::output::tell;
+use crate::output::{is_dash, tell};
 
 /// Most bytes of a text that are read: far more than fits into any context.
 const MAX_TEXT: u64 = 256 << 20;
@@ -14,7 +14,7 @@ const STDIN: &str = "standard input";
 
 /// The text of a file, or of standard input for `-`.
 pub(crate) fn read_file(path: &Path) -> Result<String> {
-    if path == Path::new("-") {
+    if is_dash(path) {
         return read_stdin();
     }
     let name = path.display().to_string();
@@ -32,14 +32,32 @@ pub(crate) fn read_stdin() -> Result<String> {
     read(io::stdin().lock(), STDIN.to_owned(), MAX_TEXT)
 }
 
-fn read(source: impl Read, name: String, limit: u64) -> Result<String> {
+/// All bytes of a source, which may not have more than `limit`; `what` it is, for the error.
+pub(crate) fn bytes(
+    source: impl Read,
+    name: &str,
+    what: &'static str,
+    limit: u64,
+) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    if let Err(source) = source.take(limit + 1).read_to_end(&mut bytes) {
-        return Err(Error::Read { name, source });
+    let read = source.take(limit + 1).read_to_end(&mut bytes);
+    let name = || name.to_owned();
+    match read {
+        Err(source) => Err(Error::Read {
+            name: name(),
+            source,
+        }),
+        Ok(_) if bytes.len() as u64 > limit => Err(Error::TooLong {
+            name: name(),
+            what,
+            limit,
+        }),
+        Ok(_) => Ok(bytes),
     }
-    if bytes.len() as u64 > limit {
-        return Err(Error::TextTooLong { name, limit });
-    }
+}
+
+fn read(source: impl Read, name: String, limit: u64) -> Result<String> {
+    let bytes = bytes(source, &name, "text", limit)?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Error::NotText { name, at }

@@ -7,7 +7,6 @@ mod summary;
 mod tables;
 
 use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -23,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::options::{self, DeviceFlags, PassFlags, count};
 use crate::output;
 use crate::prompt::made_up;
+use crate::text;
 use measure::Workload;
 
 const AFTER_HELP: &str = "\
@@ -204,23 +204,11 @@ impl ProfileCommand {
 }
 
 fn read(path: &Path) -> Result<Profile> {
-    let name = || path.display().to_string();
-    let failed = |source| Error::Read {
-        name: name(),
-        source,
+    let name = path.display().to_string();
+    let bytes = match File::open(path) {
+        Ok(file) => text::bytes(file, &name, "file", MAX_JSON_BYTES as u64)?,
+        Err(source) => return Err(Error::Read { name, source }),
     };
-    let limit = MAX_JSON_BYTES as u64;
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(failed)?;
-    file.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
-    if bytes.len() as u64 > limit {
-        return Err(Error::FileTooLong {
-            name: name(),
-            limit,
-        });
-    }
     Profile::from_json(&bytes).map_err(unfit(path))
 }
 
