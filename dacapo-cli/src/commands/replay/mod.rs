@@ -39,7 +39,7 @@ verified (device, tolerance, and for each buffer how it compares), if asked for.
 Examples:
   dacapo graph --prompt 'Hello' --save step.dacapo --with-contents
   dacapo replay step.dacapo --device cpu --trust --times 10
-  dacapo replay step.dacapo --device vulkan --verify software";
+  dacapo replay step.dacapo --device 0 --verify 1";
 
 /// Run a capture file on any device, and compare devices
 #[derive(Debug, clap::Args)]
