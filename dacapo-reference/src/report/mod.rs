@@ -1,0 +1,144 @@
+//! What is wrong with a kernel, or with the commands that run it.
+
+use core::ops::Range;
+use std::sync::Arc;
+
+/// One fault. Others like it, at the same place in the code, are counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Report {
+    /// Its kind.
+    pub kind: Kind,
+    /// What happened, in one sentence.
+    pub message: String,
+    /// Who did it.
+    pub party: Party,
+    /// Whom it met, where two are involved.
+    pub other: Option<Party>,
+    /// Which memory, where memory is involved.
+    pub place: Option<Place>,
+    /// What probably helps.
+    pub hint: String,
+    /// How often it happened; the first one is described.
+    pub count: u64,
+}
+
+/// Kinds of faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum Kind {
+    /// An access outside an array, a binding or an allocation.
+    OutOfBounds,
+    /// A read of bytes that nobody wrote.
+    Uninitialized,
+    /// Two invocations of one workgroup touch the same bytes without a barrier between them, and one writes.
+    RaceInWorkgroup,
+    /// Two workgroups of one dispatch touch the same bytes, and one writes.
+    RaceBetweenWorkgroups,
+    /// Two dispatches without a barrier between them touch the same bytes, and one writes.
+    RaceBetweenDispatches,
+    /// A dispatch reads what it was declared only to write, or writes what it was declared only to read.
+    Undeclared,
+    /// A barrier or a subgroup operation that a part of the invocations do not reach.
+    Divergence,
+    /// A division by zero or one that overflows, a shift by too much, a conversion of what the type cannot hold.
+    Arithmetic,
+    /// The first NaN or infinity of an expression.
+    NotFinite,
+    /// A workgroup that has taken more steps than allowed.
+    Runaway,
+}
+
+/// A place in a kernel's source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Site {
+    /// From 1.
+    pub line: u32,
+    /// From 1, in characters.
+    pub column: u32,
+    /// Characters, on this line.
+    pub length: u32,
+    /// The whole line.
+    pub text: Arc<str>,
+}
+
+/// An invocation that did something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Party {
+    /// What it did to memory, if it did.
+    pub access: Option<Access>,
+    /// The kernel's name.
+    pub kernel: Arc<str>,
+    /// The scopes around the dispatch, joined by `/`, or the submission's label.
+    pub label: Arc<str>,
+    /// The dispatch's number in its submission, from 0.
+    pub dispatch: u64,
+    /// `workgroup_id`.
+    pub workgroup: [u32; 3],
+    /// `local_invocation_id`.
+    pub invocation: [u32; 3],
+    /// Where in the code; `None` for a command that is no kernel (a copy, a fill), or where it is not known.
+    pub site: Option<Site>,
+}
+
+/// What is done to memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+pub enum Access {
+    /// Reads it.
+    Read,
+    /// Writes it.
+    Write,
+    /// An atomic operation.
+    Atomic,
+}
+
+/// Memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize),
+    serde(rename_all = "snake_case")
+)]
+#[non_exhaustive]
+pub enum Place {
+    /// Of a buffer.
+    Buffer {
+        /// Its label.
+        label: Arc<str>,
+        /// The slot it is bound at; `None` for a command that is no kernel.
+        slot: Option<u32>,
+        /// The bytes that are bound, of the buffer.
+        bound: Range<u64>,
+        /// The bytes that are touched, of the buffer.
+        bytes: Range<u64>,
+    },
+    /// Of a variable in the address space `workgroup`.
+    Workgroup {
+        /// Its name, with the path to the element.
+        variable: String,
+    },
+    /// Of a variable of one invocation.
+    Private {
+        /// Its name, with the path to the element.
+        variable: String,
+    },
+}
+
+/// Where reports are collected, from several threads: each fault once, however often it happens.
+#[derive(Debug, Default)]
+pub struct Reports {}
