@@ -168,6 +168,12 @@ impl Region {
         self.written.contains(at, len)
     }
 
+    /// Whether somebody is known to have written everything.
+    #[inline]
+    pub(crate) fn all_written(&self) -> bool {
+        self.written.is_complete()
+    }
+
     /// Says that somebody has written these bytes.
     #[inline]
     pub(crate) fn mark_written(&self, at: u64, len: u64) {

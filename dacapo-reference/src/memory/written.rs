@@ -62,6 +62,12 @@ impl Written {
         written
     }
 
+    /// Whether everything is known to be written.
+    #[inline]
+    pub(super) fn is_complete(&self) -> bool {
+        self.all.load(Relaxed)
+    }
+
     /// Whether all of these bytes are written. Bytes outside count as written.
     #[inline]
     pub(super) fn contains(&self, at: u64, len: u64) -> bool {
