@@ -124,11 +124,18 @@ impl Written {
         let Some(bits) = self.unpacked() else {
             return;
         };
-        for (cell, mask, first) in pieces(at, len) {
-            let shift = mask.trailing_zeros();
-            let value = from.load(from_at + first, mask.count_ones().into()) << shift;
-            self.add(bits, cell, mask & value);
+        let values = || {
+            pieces(at, len).map(|(cell, mask, first)| {
+                let value = from.load(from_at + first, mask.count_ones().into());
+                (cell, mask, value << mask.trailing_zeros())
+            })
+        };
+        // Taken away first, so that nothing looks complete in between.
+        for (cell, mask, value) in values() {
             self.take(bits, cell, mask & !value);
+        }
+        for (cell, _, value) in values() {
+            self.add(bits, cell, value);
         }
     }
 
