@@ -56,7 +56,7 @@ impl Random {
     pub(super) fn mask(&mut self, count: usize) -> Mask {
         let one_in = self.bits() % 5;
         let members: Vec<bool> = (0..count)
-            .map(|_| one_in == 0 || self.bits() % one_in == 0)
+            .map(|_| one_in == 0 || self.bits().is_multiple_of(one_in))
             .collect();
         match self.bits() % 16 {
             0 => Mask::default(),

@@ -7,6 +7,10 @@ use super::*;
 
 const LENGTHS: [usize; 6] = [1, 3, 16, 64, 100, 256];
 
+/// An operation, and what it should do.
+type OfFloat = (Unary, fn(f64) -> f64);
+type ToBits = (Unary, fn(f32) -> u32);
+
 fn float(bits: u32) -> f32 {
     f32::from_bits(bits)
 }
@@ -58,7 +62,7 @@ fn floats(random: &mut Random, lanes: usize) -> Vec<u32> {
 
 #[test]
 fn functions_of_floats_are_within_one_step() {
-    let functions: [(Unary, fn(f64) -> f64); 33] = [
+    let functions: [OfFloat; 33] = [
         (Unary::NegF, |x| -x),
         (Unary::AbsF, f64::abs),
         (Unary::SignF, |x| if x == 0.0 { x } else { x.signum() }),
@@ -90,7 +94,7 @@ fn functions_of_floats_are_within_one_step() {
         (Unary::Atanh, f64::atanh),
         (Unary::Radians, |x| x * (core::f64::consts::PI / 180.0)),
         (Unary::Degrees, |x| x * (180.0 / core::f64::consts::PI)),
-        (Unary::Saturate, |x| x.max(0.0).min(1.0)),
+        (Unary::Saturate, |x| if x > 0.0 { x.min(1.0) } else { 0.0 }),
         (Unary::BoolToF, |x| {
             if x as f32 == 0.0 && x.is_sign_positive() {
                 0.0
@@ -117,7 +121,7 @@ fn functions_of_floats_are_within_one_step() {
 
 #[test]
 fn conversions_and_tests_of_floats_are_those_of_rust() {
-    let functions: [(Unary, fn(f32) -> u32); 11] = [
+    let functions: [ToBits; 11] = [
         (Unary::FToI, |x| (f64::from(x) as i32).cast_unsigned()),
         (Unary::FToU, |x| f64::from(x) as u32),
         (Unary::FToBool, |x| (x != 0.0).into()),

@@ -15,8 +15,7 @@ pub(crate) fn trapped(trap: Trap, a: Lanes<'_>, b: Lanes<'_>, mask: &Mask) -> Ma
         Trap::Shift => one(b, mask, |b| b >= 32),
         Trap::FToI => one(a, mask, |a| {
             const END: f32 = 2_147_483_648.0;
-            let a = f32::from_bits(a);
-            !((a >= -END) & (a < END))
+            !(-END..END).contains(&f32::from_bits(a))
         }),
         Trap::FToU => one(a, mask, |a| {
             const END: f32 = 4_294_967_296.0;

@@ -68,7 +68,7 @@ fn reductions_join_active_lanes_in_order() {
         half::f16::from_f32(random.small_float()).to_f32().to_bits()
     }
     fn bool(random: &mut Random) -> u32 {
-        u32::from(random.bits() % 9 != 0)
+        u32::from(!random.bits().is_multiple_of(9))
     }
     const F: fn(u32) -> f32 = f32::from_bits;
     const I: fn(u32) -> i32 = u32::cast_signed;
@@ -128,7 +128,7 @@ fn ballots_have_a_bit_for_each_lane() {
             &active,
             size,
         );
-        for lane in 0..lanes {
+        for lane in Mask::first(lanes).lanes() {
             let mut expected = [0; 4];
             for peer in peers(lane, size, lanes, &active) {
                 let bit = peer % size;
