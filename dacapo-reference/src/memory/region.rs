@@ -195,12 +195,6 @@ impl Region {
         Some(touches)
     }
 
-    /// Who touched which word, if that is remembered.
-    #[inline]
-    pub(crate) fn touches(&self) -> Option<&Touches> {
-        self.touches.get()?.as_ref()
-    }
-
     /// How many of `len` bytes from `at` on lie inside.
     fn inside(&self, at: u64, len: u64) -> usize {
         len.min(self.len.saturating_sub(at)) as usize
