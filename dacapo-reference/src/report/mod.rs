@@ -1,7 +1,22 @@
 //! What is wrong with a kernel, or with the commands that run it.
 
+mod excerpt;
+mod key;
+mod kind;
+mod reports;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
 use core::ops::Range;
 use std::sync::Arc;
+
+pub use kind::Kind;
+pub use reports::Reports;
+pub use text::{Style, Text};
+
+pub(crate) use key::Key;
 
 /// One fault. Others like it, at the same place in the code, are counted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,37 +37,6 @@ pub struct Report {
     pub hint: String,
     /// How often it happened; the first one is described.
     pub count: u64,
-}
-
-/// Kinds of faults.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(
-    feature = "serde",
-    derive(serde::Serialize),
-    serde(rename_all = "snake_case")
-)]
-#[non_exhaustive]
-pub enum Kind {
-    /// An access outside an array, a binding or an allocation.
-    OutOfBounds,
-    /// A read of bytes that nobody wrote.
-    Uninitialized,
-    /// Two invocations of one workgroup touch the same bytes without a barrier between them, and one writes.
-    RaceInWorkgroup,
-    /// Two workgroups of one dispatch touch the same bytes, and one writes.
-    RaceBetweenWorkgroups,
-    /// Two dispatches without a barrier between them touch the same bytes, and one writes.
-    RaceBetweenDispatches,
-    /// A dispatch reads what it was declared only to write, or writes what it was declared only to read.
-    Undeclared,
-    /// A barrier or a subgroup operation that a part of the invocations do not reach.
-    Divergence,
-    /// A division by zero or one that overflows, a shift by too much, a conversion of what the type cannot hold.
-    Arithmetic,
-    /// The first NaN or infinity of an expression.
-    NotFinite,
-    /// A workgroup that has taken more steps than allowed.
-    Runaway,
 }
 
 /// A place in a kernel's source.
@@ -138,7 +122,3 @@ pub enum Place {
         variable: String,
     },
 }
-
-/// Where reports are collected, from several threads: each fault once, however often it happens.
-#[derive(Debug, Default)]
-pub struct Reports {}
