@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::backend::vulkan::{self, VulkanDevice};
 use crate::backend::reference::{self, ReferenceDevice};
+use crate::backend::vulkan::{self, VulkanDevice};
 use crate::backend::{self, Refused, cpu};
 use crate::counters::{AtomicCounters, Counters};
 use crate::encoder::{CommandEncoder, EncoderOptions, Order, Recording};
@@ -440,9 +440,8 @@ fn choose(options: &DeviceOptions) -> Result<Found> {
 fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d DeviceInfo> {
     let mut candidates = devices.devices.iter();
     let found = match selector {
-        DeviceSelector::Best => candidates.find(|device| {
-            !matches!(device.kind, DeviceKind::SoftwareGpu | DeviceKind::Reference)
-        }),
+        DeviceSelector::Best => candidates
+            .find(|device| !matches!(device.kind, DeviceKind::SoftwareGpu | DeviceKind::Reference)),
         DeviceSelector::Backend(backend) => candidates.find(|device| device.backend == *backend),
         DeviceSelector::Kind(kind) => candidates.find(|device| device.kind == *kind),
         DeviceSelector::Index(index) => candidates.find(|device| device.index == *index),

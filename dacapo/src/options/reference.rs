@@ -116,7 +116,8 @@ mod tests {
 
     #[test]
     fn a_list_sets_what_it_names() {
-        let text = "subgroup=8,order=shuffled:7,checks=off,zeroed,finite,steps=1000000,reports=20,collect";
+        let text =
+            "subgroup=8,order=shuffled:7,checks=off,zeroed,finite,steps=1000000,reports=20,collect";
         let all = ReferenceOptions {
             subgroup_size: 8,
             order: Order::Shuffled(7),

@@ -96,7 +96,9 @@ fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str
             inline_slot: analysed.reflection.inline_slot,
         })
     };
-    with_stack(wgsl, || analyse(kernel, wgsl, target, Divergence::Refused, work))
+    with_stack(wgsl, || {
+        analyse(kernel, wgsl, target, Divergence::Refused, work)
+    })
 }
 
 /// A kernel that the reference interpreter runs.
@@ -133,7 +135,9 @@ pub(crate) fn interpret(
             interface: analysed.reflection.interface.clone(),
         })
     };
-    with_stack(wgsl, || analyse(kernel, wgsl, target, Divergence::Allowed, work))
+    with_stack(wgsl, || {
+        analyse(kernel, wgsl, target, Divergence::Allowed, work)
+    })
 }
 
 /// Whether operations that need uniform control flow may stand where it can diverge.

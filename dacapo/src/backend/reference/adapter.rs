@@ -134,11 +134,7 @@ impl backend::Device for ReferenceDevice {
         }
     }
 
-    fn import(
-        &self,
-        bytes: HostBytes,
-        label: &str,
-    ) -> Result<Box<dyn backend::Memory>, HostBytes> {
+    fn import(&self, bytes: HostBytes, label: &str) -> Result<Box<dyn backend::Memory>, HostBytes> {
         Ok(Box::new(ReferenceMemory::foreign(label, bytes)?))
     }
 

@@ -61,8 +61,7 @@ fn interpret(
         kernel: source.name().into(),
         reason,
     };
-    let interpreted =
-        shader::interpret(source.name(), wgsl, &target, finite).map_err(invalid)?;
+    let interpreted = shader::interpret(source.name(), wgsl, &target, finite).map_err(invalid)?;
     let interface = source
         .interface()
         .agreed(&interpreted.interface)

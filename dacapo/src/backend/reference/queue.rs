@@ -154,10 +154,7 @@ fn outcome(step: &Step, fault: Fault) -> Box<Outcome> {
 }
 
 /// Gives the steps of a wave their indirect grids; or the step whose grid passes a limit.
-fn read_grids(
-    commands: &mut ReferenceEncoder,
-    wave: Range<usize>,
-) -> Result<(), (usize, Fault)> {
+fn read_grids(commands: &mut ReferenceEncoder, wave: Range<usize>) -> Result<(), (usize, Fault)> {
     let steps = commands.steps[wave.clone()].iter_mut();
     for (at, (step, open)) in steps.zip(&commands.open[wave]).enumerate() {
         if let (Some(grid), Action::Kernel { groups, .. }) = (&open.grid, &mut step.action) {
