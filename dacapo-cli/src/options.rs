@@ -24,11 +24,11 @@ pub(crate) struct DeviceFlags {
 /// Which device there is to be, and of how many threads.
 #[derive(Clone, Debug, clap::Args)]
 pub(crate) struct WhichDevice {
-    /// Device to run on: best, cpu, vulkan, metal, discrete, integrated, software, an index of
-    /// `dacapo devices`, or part of a name
+    /// Device to run on: best, cpu, vulkan, metal, reference, discrete, integrated, software, an
+    /// index of `dacapo devices`, or part of a name
     #[arg(long, value_parser = device_selector)]
     device: Option<DeviceSelector>,
-    /// Worker threads of the CPU device, 1 to 1024 [default: one per core]
+    /// Worker threads of the devices cpu and reference, 1 to 1024 [default: one per core]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..=1024))]
     threads: Option<u64>,
 }
@@ -226,7 +226,7 @@ pub(crate) fn device_selector(text: &str) -> Result<DeviceSelector, &'static str
     match text.parse() {
         Ok(selector) if !text.is_empty() => Ok(selector),
         _ => Err(
-            "allowed: best, cpu, vulkan, metal, discrete, integrated, software, an index, or part of a name",
+            "allowed: best, cpu, vulkan, metal, reference, discrete, integrated, software, an index, or part of a name",
         ),
     }
 }

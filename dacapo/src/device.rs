@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::backend::reference::{self, ReferenceDevice};
 use crate::backend::vulkan::{self, VulkanDevice};
 use crate::backend::{self, Refused, cpu};
 use crate::counters::{AtomicCounters, Counters};
@@ -85,8 +86,7 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NoDevice`] when none matches `options.device`, [`Error::InvalidOption`] for a thread count
-    /// out of range, [`Error::System`] when the system refuses what the device needs.
+    /// [`Error::NoDevice`] when none matches `options.device`, [`Error::InvalidOption`] for a number out of range, [`Error::System`] when the system refuses what the device needs.
     pub fn open(options: &DeviceOptions) -> Result<Device> {
         if let Some(threads) = options
             .threads
@@ -99,12 +99,23 @@ impl Device {
                 allowed: "1 to 1024",
             });
         }
+        if let Some((name, value, allowed)) = options.reference.invalid() {
+            let value = value.into();
+            return Err(Error::InvalidOption {
+                name,
+                value,
+                allowed,
+            });
+        }
         let (backend, info, free): (Box<dyn backend::Device>, _, _) = match choose(options)? {
-            Found::Cpu(mut info) => {
-                if let Some(threads) = options.threads {
-                    info.compute_units = threads.get() as u32;
-                }
+            Found::Cpu(info) => {
+                let info = with_threads(info, options);
                 let device = cpu::CpuDevice::open(&info)?;
+                (Box::new(device), info, cpu::system_memory().free)
+            }
+            Found::Reference(info) => {
+                let info = with_threads(info, options);
+                let device = ReferenceDevice::open(&info, options)?;
                 (Box::new(device), info, cpu::system_memory().free)
             }
             Found::Vulkan(candidate) => {
@@ -239,7 +250,7 @@ impl Device {
         if len == 0 {
             return Err(Error::EmptyBuffer);
         }
-        match self.core.backend.import(bytes) {
+        match self.core.backend.import(bytes, label) {
             Ok(memory) => {
                 let allocation = Allocation::new(&self.core, label, len, kind, memory);
                 Ok(Buffer::new(allocation.foreign().read_only()))
@@ -343,26 +354,27 @@ impl fmt::Debug for Device {
 enum Found {
     Cpu(DeviceInfo),
     Vulkan(Box<vulkan::Candidate>),
+    Reference(DeviceInfo),
 }
 
 impl Found {
     fn info(&self) -> &DeviceInfo {
         match self {
-            Found::Cpu(info) => info,
+            Found::Cpu(info) | Found::Reference(info) => info,
             Found::Vulkan(candidate) => &candidate.info,
         }
     }
 
     fn info_mut(&mut self) -> &mut DeviceInfo {
         match self {
-            Found::Cpu(info) => info,
+            Found::Cpu(info) | Found::Reference(info) => info,
             Found::Vulkan(candidate) => &mut candidate.info,
         }
     }
 
     fn into_info(self) -> DeviceInfo {
         match self {
-            Found::Cpu(info) => info,
+            Found::Cpu(info) | Found::Reference(info) => info,
             Found::Vulkan(candidate) => candidate.info,
         }
     }
@@ -374,7 +386,7 @@ fn found(debug: GpuDebug) -> (Vec<Found>, Vec<AbsentBackend>) {
         backend: Backend::Metal,
         reason: "this version has no Metal backend".to_owned(),
     }];
-    let mut found = vec![Found::Cpu(cpu::info())];
+    let mut found = vec![Found::Cpu(cpu::info()), Found::Reference(reference::info())];
     match vulkan::enumerate(debug) {
         Ok(candidates) => {
             let candidates = candidates.into_iter().map(Box::new);
@@ -390,6 +402,7 @@ fn found(debug: GpuDebug) -> (Vec<Found>, Vec<AbsentBackend>) {
         DeviceKind::IntegratedGpu => 1,
         DeviceKind::Cpu => 2,
         DeviceKind::SoftwareGpu => 3,
+        DeviceKind::Reference => 4,
     });
     for (index, found) in found.iter_mut().enumerate() {
         found.info_mut().index = index;
@@ -397,10 +410,22 @@ fn found(debug: GpuDebug) -> (Vec<Found>, Vec<AbsentBackend>) {
     (found, absent)
 }
 
-/// The device that the options select. The GPU drivers are left alone where the processor is asked for.
+/// The processor, with as many worker threads as are asked for.
+fn with_threads(mut info: DeviceInfo, options: &DeviceOptions) -> DeviceInfo {
+    if let Some(threads) = options.threads {
+        info.compute_units = threads.get() as u32;
+    }
+    info
+}
+
+/// The device that the options select. The GPU drivers are left alone where none of theirs can be meant.
 fn choose(options: &DeviceOptions) -> Result<Found> {
-    if options.device == DeviceSelector::Backend(Backend::Cpu) {
-        return Ok(Found::Cpu(cpu::info()));
+    match options.device {
+        DeviceSelector::Backend(Backend::Cpu) => return Ok(Found::Cpu(cpu::info())),
+        DeviceSelector::Backend(Backend::Reference) => {
+            return Ok(Found::Reference(reference::info()));
+        }
+        _ => {}
     }
     let (mut found, absent) = found(options.gpu_debug);
     let infos = found.iter().map(|found| found.info().clone()).collect();
@@ -415,7 +440,8 @@ fn choose(options: &DeviceOptions) -> Result<Found> {
 fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d DeviceInfo> {
     let mut candidates = devices.devices.iter();
     let found = match selector {
-        DeviceSelector::Best => candidates.find(|device| device.kind != DeviceKind::SoftwareGpu),
+        DeviceSelector::Best => candidates
+            .find(|device| !matches!(device.kind, DeviceKind::SoftwareGpu | DeviceKind::Reference)),
         DeviceSelector::Backend(backend) => candidates.find(|device| device.backend == *backend),
         DeviceSelector::Kind(kind) => candidates.find(|device| device.kind == *kind),
         DeviceSelector::Index(index) => candidates.find(|device| device.index == *index),

@@ -304,4 +304,12 @@ pub enum Fault {
         /// Workgroups allowed in one dispatch.
         limit: u64,
     },
+    /// The device `reference` ran the submission and reported something.
+    #[error("{count} reported; the first: {first}")]
+    Check {
+        /// The text of the first report.
+        first: Box<str>,
+        /// How often something was reported.
+        count: u64,
+    },
 }

@@ -10,6 +10,8 @@ pub enum Backend {
     Vulkan,
     /// Apple's Metal.
     Metal,
+    /// The interpreter that checks what kernels do, always there.
+    Reference,
 }
 
 impl fmt::Display for Backend {
@@ -18,6 +20,7 @@ impl fmt::Display for Backend {
             Backend::Cpu => "cpu",
             Backend::Vulkan => "vulkan",
             Backend::Metal => "metal",
+            Backend::Reference => "reference",
         })
     }
 }
@@ -30,6 +33,7 @@ impl FromStr for Backend {
             "cpu" => Ok(Backend::Cpu),
             "vulkan" => Ok(Backend::Vulkan),
             "metal" => Ok(Backend::Metal),
+            "reference" => Ok(Backend::Reference),
             _ => Err(()),
         }
     }
@@ -46,6 +50,8 @@ pub enum DeviceKind {
     SoftwareGpu,
     /// The processor, through native kernels.
     Cpu,
+    /// An interpreter that runs GPU code on the processor and checks it.
+    Reference,
 }
 
 impl fmt::Display for DeviceKind {
@@ -55,6 +61,7 @@ impl fmt::Display for DeviceKind {
             DeviceKind::IntegratedGpu => "integrated GPU",
             DeviceKind::SoftwareGpu => "software GPU",
             DeviceKind::Cpu => "CPU",
+            DeviceKind::Reference => "reference interpreter",
         })
     }
 }
@@ -127,7 +134,8 @@ pub struct Limits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct GpuFeatures {
-    /// Invocations of a subgroup, the same for all kernels of the device: a power of two from 4 to 128.
+    /// Invocations of a subgroup, the same for all kernels of the device: a power of two from 4 to 128, or
+    /// what [`ReferenceOptions`](crate::reference::ReferenceOptions) ask for, from 1.
     pub subgroup_size: u32,
     /// `enable f16;`: arithmetic in half precision, and half-precision elements in buffers.
     pub f16: bool,

@@ -78,6 +78,7 @@ mod panics;
 mod pool;
 mod profile;
 mod range;
+pub mod reference;
 mod residency;
 mod shader;
 mod submission;
@@ -109,7 +110,9 @@ pub use kernel::{
     Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Wgsl, Workgroup,
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
-pub use options::{DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache};
+pub use options::{
+    DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache, ReferenceOptions,
+};
 pub use pool::{BufferPool, PoolOptions};
 pub use profile::{
     DispatchTrace, Dispatched, HostSpan, ProfileLevel, Recorder, SubmissionTrace, Trace, Work,

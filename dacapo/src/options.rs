@@ -7,8 +7,10 @@ use crate::error::{Error, Result};
 use crate::info::{Backend, DeviceKind};
 
 mod kernel_cache;
+mod reference;
 
 pub use kernel_cache::KernelCache;
+pub use reference::ReferenceOptions;
 
 /// How conflicts between dispatches of one encoder are kept apart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -40,7 +42,7 @@ impl FromStr for Hazards {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum DeviceSelector {
     /// The best there is: Metal, then a discrete GPU through Vulkan, then an integrated one, then the CPU.
-    /// Software GPU drivers are opened only when named.
+    /// Software GPU drivers and the reference interpreter are opened only when named.
     #[default]
     Best,
     /// The best device of one backend.
@@ -146,13 +148,14 @@ impl FromStr for GpuWithout {
 ///
 /// | field | environment variable | values |
 /// |---|---|---|
-/// | `device` | `DACAPO_DEVICE` | `best`, `cpu`, `vulkan`, `metal`, `discrete`, `integrated`, `software`, an index, or part of a name |
+/// | `device` | `DACAPO_DEVICE` | `best`, `cpu`, `vulkan`, `metal`, `reference`, `discrete`, `integrated`, `software`, an index, or part of a name |
 /// | `hazards` | `DACAPO_HAZARDS` | `auto`, `manual`, `serial` |
 /// | `threads` | `DACAPO_THREADS` | 1 to 1024 |
 /// | `memory_limit` | `DACAPO_MEMORY_LIMIT` | bytes, or with a suffix `K`, `M` or `G` (powers of 1024) |
 /// | `gpu_debug` | `DACAPO_GPU_DEBUG` | `off`, `labels`, `validation`, `synchronization` |
 /// | `gpu_without` | `DACAPO_GPU_WITHOUT` | a list of `push_descriptors`, `synchronization2`, `mapped_device_memory`, `f16`, `cooperative_matrix`, `push_constants` |
 /// | `kernel_cache` | `DACAPO_KERNEL_CACHE` | `off`, or the path of a folder |
+/// | `reference` | `DACAPO_REFERENCE` | a list of `subgroup=N`, `order=parallel`, `forward`, `reverse` or `shuffled:SEED`, `checks=off`, `zeroed`, `finite`, `steps=N`, `reports=N`, `collect` |
 ///
 /// The environment only counts where [`DeviceOptions::with_env`] is called, except that it says where the user's
 /// caches are.
@@ -162,7 +165,7 @@ pub struct DeviceOptions {
     pub device: DeviceSelector,
     /// The default for encoders of this device.
     pub hazards: Hazards,
-    /// Worker threads of the CPU backend. By default one per core that the process may use.
+    /// Worker threads of the CPU and of the reference interpreter. By default one per core that the process may use.
     pub threads: Option<NonZeroUsize>,
     /// Bytes the device may allocate in all. By default what the system has free when the device is opened.
     pub memory_limit: Option<u64>,
@@ -172,6 +175,8 @@ pub struct DeviceOptions {
     pub gpu_without: GpuWithout,
     /// Where kernels compiled for GPUs are kept between processes.
     pub kernel_cache: KernelCache,
+    /// How the reference interpreter runs kernels, and what it checks.
+    pub reference: ReferenceOptions,
 }
 
 /// Most worker threads that can be asked for.
@@ -207,7 +212,7 @@ impl DeviceOptions {
         };
         apply(
             "DACAPO_DEVICE",
-            "best, cpu, vulkan, metal, discrete, integrated, software, an index, or part of a name",
+            "best, cpu, vulkan, metal, reference, discrete, integrated, software, an index, or part of a name",
             &mut |value| {
                 self.device = value.parse().ok().filter(|_| !value.is_empty())?;
                 Some(())
@@ -259,6 +264,10 @@ impl DeviceOptions {
                 Some(())
             },
         )?;
+        apply("DACAPO_REFERENCE", reference::CHOICES, &mut |value| {
+            self.reference = value.parse().ok()?;
+            Some(())
+        })?;
         Ok(self)
     }
 }
@@ -300,6 +309,10 @@ mod tests {
             DeviceSelector::Kind(DeviceKind::SoftwareGpu)
         );
         assert_eq!(
+            with("DACAPO_DEVICE", "reference").unwrap().device,
+            DeviceSelector::Backend(Backend::Reference)
+        );
+        assert_eq!(
             with("DACAPO_DEVICE", "H100").unwrap().device,
             DeviceSelector::Name("H100".into())
         );
@@ -338,6 +351,16 @@ mod tests {
             with("DACAPO_KERNEL_CACHE", "/a/b").unwrap().kernel_cache,
             KernelCache::Folder("/a/b".into())
         );
+        assert_eq!(
+            with("DACAPO_REFERENCE", "subgroup=8,collect")
+                .unwrap()
+                .reference,
+            ReferenceOptions {
+                subgroup_size: 8,
+                collect: true,
+                ..ReferenceOptions::default()
+            }
+        );
         assert_eq!(with("DACAPO_OTHER", "x").unwrap().hazards, Hazards::Auto);
     }
 
@@ -354,6 +377,7 @@ mod tests {
             ("DACAPO_GPU_DEBUG", "on", "labels"),
             ("DACAPO_GPU_WITHOUT", "f16,f64", "push_constants"),
             ("DACAPO_KERNEL_CACHE", "", "off, or the path"),
+            ("DACAPO_REFERENCE", "subgroup=3", "power of two"),
         ] {
             let message = with(name, value).unwrap_err().to_string();
             assert!(

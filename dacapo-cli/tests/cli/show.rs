@@ -18,6 +18,9 @@ fn devices_are_listed_with_the_cpu_among_them() {
     for (index, device) in devices.iter().enumerate() {
         assert_eq!(device["index"], index);
     }
+    let last = devices.last().expect("there is one");
+    assert_eq!(last["backend"], "reference");
+    assert_eq!(last["kind"], "reference interpreter");
 
     let table = output(["devices"]);
     let row = table.lines().nth(1).expect("a row");

@@ -75,5 +75,8 @@ pub(super) fn enough_turns(most: u32, mut run: impl FnMut(u32) -> Result<Duratio
 
 /// Whether everything takes a thousand times as long as on the GPU that it pretends to be.
 pub(super) fn is_software(device: &Device) -> bool {
-    device.info().kind == DeviceKind::SoftwareGpu
+    matches!(
+        device.info().kind,
+        DeviceKind::SoftwareGpu | DeviceKind::Reference
+    )
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod cpu;
 pub(crate) mod jobs;
+pub(crate) mod reference;
 mod refused;
 pub(crate) mod vulkan;
 
@@ -38,7 +39,7 @@ pub(crate) trait Device: Send + Sync + Any {
     ) -> Result<Box<dyn Memory>, Refused>;
 
     /// Makes host memory usable for reading by kernels, where it lies, or gives it back.
-    fn import(&self, bytes: HostBytes) -> Result<Box<dyn Memory>, HostBytes>;
+    fn import(&self, bytes: HostBytes, label: &str) -> Result<Box<dyn Memory>, HostBytes>;
 
     /// Writes memory that the host does not see, once nothing submitted uses it.
     fn write(&self, memory: &dyn Memory, offset: u64, bytes: &[u8]) -> Result<(), Refused>;

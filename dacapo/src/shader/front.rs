@@ -1,6 +1,10 @@
+use naga::diagnostic_filter::{
+    DiagnosticFilter, DiagnosticFilterNode, FilterableTriggeringRule, Severity,
+    StandardFilterableTriggeringRule,
+};
 use naga::front::wgsl::{Frontend, Options};
 use naga::valid::{Capabilities, ModuleInfo, ValidationFlags, Validator};
-use naga::{Module, ShaderStage};
+use naga::{Module, ShaderStage, Span};
 
 use super::Target;
 use super::diagnostic::Source;
@@ -39,6 +43,28 @@ pub(super) fn validate(
     Validator::new(ValidationFlags::all(), capabilities(target))
         .validate(module)
         .map_err(|error| source.explain(&error))
+}
+
+/// Makes the validation accept operations that need uniform control flow where naga does not see that it is: as
+/// `diagnostic(off, derivative_uniformity);` does, which is also obeyed when overrides have got their values and the
+/// module is validated again, with all flags.
+pub(super) fn allow_divergence(module: &mut Module) {
+    let rule = StandardFilterableTriggeringRule::DerivativeUniformity;
+    let off = DiagnosticFilterNode {
+        inner: DiagnosticFilter {
+            new_severity: Severity::Off,
+            triggering_rule: FilterableTriggeringRule::Standard(rule),
+        },
+        parent: None,
+    };
+    let off = module.diagnostic_filters.append(off, Span::UNDEFINED);
+    module.diagnostic_filter_leaf = Some(off);
+    for (_, function) in module.functions.iter_mut() {
+        function.diagnostic_filter_leaf = Some(off);
+    }
+    for entry in &mut module.entry_points {
+        entry.function.diagnostic_filter_leaf = Some(off);
+    }
 }
 
 /// The index of the compute entry point of this name.

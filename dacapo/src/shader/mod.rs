@@ -14,9 +14,14 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
+use dacapo_reference::{self as reference, Program};
+use naga::Module;
+use naga::valid::ModuleInfo;
+
 use crate::disk_cache::DiskCache;
 use crate::kernel::{Interface, Wgsl};
 use crate::panics;
+use reflect::Reflection;
 
 /// Bytes of the longest text that is compiled.
 const MAX_TEXT: usize = 128 << 10;
@@ -82,16 +87,89 @@ pub(crate) fn compile_with(
 /// # Errors
 /// The text says what is wrong with the kernel, or what it needs that the target lacks.
 fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
+    let work = |analysed: &Analysed<'_>| {
+        let spirv = spirv::write(analysed.module, analysed.info, wgsl, target)?;
+        Ok(Shader {
+            uses_subgroups: spirv::uses_subgroups(&spirv),
+            spirv,
+            interface: analysed.reflection.interface.clone(),
+            inline_slot: analysed.reflection.inline_slot,
+        })
+    };
+    with_stack(wgsl, || {
+        analyse(kernel, wgsl, target, Divergence::Refused, work)
+    })
+}
+
+/// A kernel that the reference interpreter runs.
+#[derive(Debug)]
+pub(crate) struct Interpreted {
+    pub(crate) program: Program,
+    /// What the entry point binds.
+    pub(crate) interface: Interface,
+}
+
+/// Makes one entry point ready for the reference interpreter, which watches where control flow diverges as it runs.
+/// With `finite`, it also watches for the first NaN or infinity.
+///
+/// # Errors
+/// The text says what is wrong with the kernel, or what it needs that the target lacks.
+pub(crate) fn interpret(
+    kernel: &str,
+    wgsl: &Wgsl,
+    target: &Target,
+    finite: bool,
+) -> Result<Interpreted, Box<str>> {
+    let work = |analysed: &Analysed<'_>| {
+        let program = Program::new(&reference::Source {
+            name: kernel,
+            text: &wgsl.text,
+            module: analysed.module,
+            info: analysed.info,
+            entry: analysed.entry,
+            subgroup_size: target.subgroup_size,
+            finite,
+        })?;
+        Ok(Interpreted {
+            program,
+            interface: analysed.reflection.interface.clone(),
+        })
+    };
+    with_stack(wgsl, || {
+        analyse(kernel, wgsl, target, Divergence::Allowed, work)
+    })
+}
+
+/// Whether operations that need uniform control flow may stand where it can diverge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Divergence {
+    Allowed,
+    Refused,
+}
+
+/// A valid module without overrides, and its entry point.
+struct Analysed<'a> {
+    module: &'a Module,
+    info: &'a ModuleInfo,
+    entry: usize,
+    reflection: Reflection,
+}
+
+/// Runs the compiler on a thread with enough stack for the text: nested expressions take it. What panics there is an
+/// error, for naga does on some odd input that its validator lets pass.
+fn with_stack<T: Send>(
+    wgsl: &Wgsl,
+    work: impl FnOnce() -> Result<T, Box<str>> + Send,
+) -> Result<T, Box<str>> {
     let bytes = wgsl.text.len();
     if bytes > MAX_TEXT {
         return Err(format!("{bytes} bytes of WGSL; {MAX_TEXT} are allowed").into());
     }
-    // naga's writer panics on some odd input that its validator lets pass, and nested expressions take stack.
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("dacapo-wgsl".to_owned())
             .stack_size(STACK + bytes * STACK_PER_BYTE)
-            .spawn_scoped(scope, || compile_here(kernel, wgsl, target))
+            .spawn_scoped(scope, work)
             .map_err(|error| format!("starting a thread for the WGSL compiler: {error}"))?;
         thread.join().unwrap_or_else(|payload| {
             let text = panics::into_text(payload);
@@ -103,7 +181,14 @@ fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str
     })
 }
 
-fn compile_here(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
+/// Does what comes before code is written, and then `work`.
+fn analyse<T>(
+    kernel: &str,
+    wgsl: &Wgsl,
+    target: &Target,
+    divergence: Divergence,
+    work: impl FnOnce(&Analysed<'_>) -> Result<T, Box<str>>,
+) -> Result<T, Box<str>> {
     let source = diagnostic::Source {
         kernel,
         text: &wgsl.text,
@@ -111,16 +196,18 @@ fn compile_here(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Bo
     let mut module = front::parse(&source, target)?;
     front::find_entry(&module, &wgsl.entry)?;
     let moved = immediates::move_large(&mut module, target.max_immediate_bytes)?;
+    if divergence == Divergence::Allowed {
+        front::allow_divergence(&mut module);
+    }
     let info = front::validate(&source, &module, target)?;
     let (module, info) = specialize::specialize(&source, &module, &info, wgsl, target)?;
     let entry = front::find_entry(&module, &wgsl.entry)?;
     let reflection = reflect::reflect(&source, &module, &info, entry, &moved)?;
-    let spirv = spirv::write(&module, &info, wgsl, target)?;
-    Ok(Shader {
-        uses_subgroups: spirv::uses_subgroups(&spirv),
-        spirv,
-        interface: reflection.interface,
-        inline_slot: reflection.inline_slot,
+    work(&Analysed {
+        module: &module,
+        info: &info,
+        entry,
+        reflection,
     })
 }
 

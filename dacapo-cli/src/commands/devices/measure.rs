@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use dacapo::{Device, DeviceInfo, DeviceOptions, DeviceSelector};
+use dacapo::{Backend, Device, DeviceInfo, DeviceOptions, DeviceSelector};
 use dacapo_profile::Peaks;
 
 use crate::cache;
@@ -22,10 +22,13 @@ pub(super) struct Measured {
 }
 
 impl Measured {
-    /// Of each of these devices, opened with `options`.
+    /// Of each of these devices, opened with `options`. The interpreter has no speed worth knowing.
     pub(super) fn all(options: &DeviceOptions, devices: &[DeviceInfo]) -> Measured {
         let mut measured = Measured::default();
-        for info in devices {
+        for info in devices
+            .iter()
+            .filter(|info| info.backend != Backend::Reference)
+        {
             measured.add(&DeviceOptions {
                 device: DeviceSelector::Index(info.index),
                 ..options.clone()

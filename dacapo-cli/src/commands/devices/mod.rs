@@ -97,7 +97,8 @@ impl Devices {
 
 /// A device as it would be opened, and what is known of it.
 fn entry(mut info: DeviceInfo, options: &DeviceOptions, measured: &Measured) -> Entry {
-    if let (Backend::Cpu, Some(threads)) = (info.backend, options.threads) {
+    let on_processor = matches!(info.backend, Backend::Cpu | Backend::Reference);
+    if let (true, Some(threads)) = (on_processor, options.threads) {
         info.compute_units = u32::try_from(threads.get()).unwrap_or(u32::MAX);
     }
     let peaks = measured.peaks.get(&info.index).copied();

@@ -71,7 +71,7 @@ impl<'a> Bench<'a> {
     fn new(device: &'a Device) -> Result<Bench<'a>> {
         let shapes: &[u32] = match device.info().kind {
             DeviceKind::Cpu => &[16 << 10],
-            DeviceKind::SoftwareGpu => &[64 << 10],
+            DeviceKind::SoftwareGpu | DeviceKind::Reference => &[64 << 10],
             _ => &[2 << 10, 8 << 10, 32 << 10],
         };
         let room = room(device)?;

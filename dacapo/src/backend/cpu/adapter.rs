@@ -98,7 +98,7 @@ impl backend::Device for CpuDevice {
         }
     }
 
-    fn import(&self, bytes: HostBytes) -> Result<Box<dyn backend::Memory>, HostBytes> {
+    fn import(&self, bytes: HostBytes, _: &str) -> Result<Box<dyn backend::Memory>, HostBytes> {
         Ok(Box::new(ImportedMemory(bytes)))
     }
 

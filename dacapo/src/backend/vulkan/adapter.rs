@@ -172,7 +172,7 @@ impl backend::Device for VulkanDevice {
         Ok(Box::new(memory))
     }
 
-    fn import(&self, bytes: HostBytes) -> Result<Box<dyn backend::Memory>, HostBytes> {
+    fn import(&self, bytes: HostBytes, _: &str) -> Result<Box<dyn backend::Memory>, HostBytes> {
         Err(bytes)
     }
 
