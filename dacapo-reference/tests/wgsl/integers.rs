@@ -132,9 +132,7 @@ impl Writer {
 
     fn int_leaf(&mut self, node: &Node, sign: Sign, n: u32) -> String {
         let ty = Type::Int(sign, n);
-        if ty == Type::Int(Sign::U, 1)
-            && node.choose(8) >= 5
-        {
+        if ty == Type::Int(Sign::U, 1) && node.choose(8) >= 5 {
             return self.word_leaf(node);
         }
         if let Some(name) = self.known(ty, node.detail(32))

@@ -12,5 +12,5 @@
 
 @compute @workgroup_size(16)
 fn accumulate(@builtin(global_invocation_id) id: vec3<u32>) {
-    sums[id.x] += input[id.x]; //~ race_between_dispatches
+    sums[id.x] += input[id.x]; //~ race_between_dispatches maybe
 }
