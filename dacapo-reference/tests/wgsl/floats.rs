@@ -110,7 +110,7 @@ impl Writer {
             return Exact::variable(name);
         }
         let quarters = node.detail(257) as f32;
-        let text = format!("{:?}", (quarters - 128.0) / 4.0);
+        let text = format!("({:?})", (quarters - 128.0) / 4.0);
         Exact {
             text: Type::Float(n).splat(&text),
             bound: 128,

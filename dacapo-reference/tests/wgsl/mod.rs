@@ -21,3 +21,17 @@ mod words;
 
 pub(crate) use program::{Program, programs};
 pub(crate) use rough::Tolerance;
+
+use proptest::test_runner::Config;
+
+/// How many programs a test runs: `DACAPO_TEST_PROGRAMS` says otherwise.
+pub(crate) fn config(usual: u32) -> Config {
+    let cases = match std::env::var("DACAPO_TEST_PROGRAMS") {
+        Ok(text) => text.parse().expect("DACAPO_TEST_PROGRAMS is a number"),
+        Err(_) => usual,
+    };
+    Config {
+        failure_persistence: None,
+        ..Config::with_cases(cases)
+    }
+}

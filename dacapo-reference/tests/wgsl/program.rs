@@ -56,16 +56,17 @@ pub(crate) fn programs() -> impl Strategy<Value = Program> {
 }
 
 impl Program {
-    /// Bytes of the slots 0 to 4: input, output, rough floats, and both kinds of totals.
-    pub(crate) fn bytes(&self) -> [u64; 5] {
-        let invocations = u64::from(self.size * self.groups);
-        let totals = 4 * TOTALS.len() as u64;
+    /// What the buffers hold at first, by slot: input, output, rough floats, and both kinds of totals.
+    pub(crate) fn buffers(&self) -> [Vec<u8>; 5] {
+        let input = input().into_iter().flat_map(u32::to_le_bytes).collect();
+        let per_invocation = |words: u32| vec![0; (self.size * self.groups * words * 4) as usize];
+        let totals = || vec![0; 4 * TOTALS.len()];
         [
-            256,
-            invocations * u64::from(SLOTS) * 4,
-            invocations * u64::from(ROUGH) * 4,
-            totals,
-            totals,
+            input,
+            per_invocation(SLOTS),
+            per_invocation(ROUGH),
+            totals(),
+            totals(),
         ]
     }
 
@@ -78,15 +79,6 @@ impl Program {
 
     /// Of the one inline constant: twice as large as the number of rounds.
     pub(crate) const INLINE: u32 = 4;
-
-    /// What the input holds.
-    pub(crate) fn input() -> Vec<u32> {
-        let scramble = |at: u32| {
-            let x = (at + 1).wrapping_mul(0x9e37_79b9);
-            (x ^ (x >> 15)).wrapping_mul(0x85eb_ca6b)
-        };
-        (0..64).map(scramble).map(|x| x >> (x % 29)).collect()
-    }
 
     pub(crate) fn text(&self) -> String {
         let size = self.size;
@@ -129,6 +121,10 @@ var<workgroup> counters: array<atomic<u32>, {COUNTERS}>;
             inner.line(&format!("let base = id.x * {SLOTS}u;"));
             inner.line(&format!("let rough_base = id.x * {ROUGH}u;"));
             inner.prologue();
+            // So that all slots are bound, whatever follows.
+            inner.line("rough[rough_base] = 1.0;");
+            inner.line("atomicOr(&totals[4], 1u);");
+            inner.line("atomicMax(&signed_totals[8], -5i);");
             inner.line("shared_words[lane] = zero;");
             let head = format!("for (var at = lane; at < {COUNTERS}u; at += {size}u) {{");
             inner.block(&head, "}", |inner| {
@@ -144,6 +140,15 @@ var<workgroup> counters: array<atomic<u32>, {COUNTERS}>;
         });
         writer.text
     }
+}
+
+/// Numbers of all sizes.
+fn input() -> Vec<u32> {
+    let scramble = |at: u32| {
+        let x = (at + 1).wrapping_mul(0x9e37_79b9);
+        (x ^ (x >> 15)).wrapping_mul(0x85eb_ca6b)
+    };
+    (0..64).map(scramble).map(|x| x >> (x % 29)).collect()
 }
 
 fn helper(number: usize, nodes: &[Node], size: u32) -> String {
