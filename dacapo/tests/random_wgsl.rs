@@ -5,8 +5,7 @@ mod common;
 mod wgsl;
 
 use dacapo::{
-    Backend, Buffer, Bytes, Device, DeviceOptions, DeviceSelector, Grid, KernelSource, MemoryKind,
-    Wgsl,
+    Backend, Bytes, Device, DeviceOptions, DeviceSelector, Grid, KernelSource, MemoryKind, Wgsl,
 };
 use proptest::test_runner::{TestCaseError, TestRunner};
 use wgsl::{Program, Tolerance};
@@ -33,7 +32,7 @@ fn run(device: &Device, program: &Program) -> Result<Vec<Vec<u32>>, dacapo::Erro
     let mut encoder = device.encoder("random")?;
     encoder.dispatch(&kernel, arguments, Grid::groups(program.groups()))?;
     encoder.commit()?.wait()?;
-    buffers.iter().map(Buffer::read::<u32>).collect()
+    buffers.iter().map(|buffer| buffer.read::<u32>()).collect()
 }
 
 fn reference() -> Device {

@@ -12,6 +12,9 @@ impl Writer {
     }
 
     fn statement(&mut self, node: &Node) {
+        if node.is_leaf() {
+            return;
+        }
         let rest = node.kids.get(1..).unwrap_or_default();
         let deeper = !rest.is_empty() && self.indent < 6;
         let looping = deeper && self.loops < self.max_loops;
@@ -22,8 +25,8 @@ impl Writer {
             4 if looping => self.endless(node, rest),
             5 if deeper => self.switch(node, rest),
             6 => self.constant(node),
+            7..11 if self.tally == Tally::Count => self.count(node),
             7..9 if self.is_main => self.total(node),
-            9..11 if self.tally == Tally::Count => self.count(node),
             11 if self.loops > 0 => self.leave(node),
             12 if self.is_main => self.rough(node),
             13 if self.returns => self.early_return(node),

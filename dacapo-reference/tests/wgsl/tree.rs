@@ -52,10 +52,12 @@ impl Node {
     }
 }
 
-pub(crate) fn nodes() -> impl Strategy<Value = Node> {
-    let leaf = any::<u32>().prop_map(leaf);
-    leaf.prop_recursive(7, 200, 5, |inner| {
-        (any::<u32>(), prop::collection::vec(inner, 2..6))
-            .prop_map(|(pick, kids)| Node { pick, kids })
+/// Of up to five levels below the first, most of them full.
+pub(crate) fn nodes() -> BoxedStrategy<Node> {
+    let leaves = || any::<u32>().prop_map(leaf);
+    (0..5).fold(leaves().boxed(), |inner, _| {
+        let parent = (any::<u32>(), prop::collection::vec(inner, 2..5))
+            .prop_map(|(pick, kids)| Node { pick, kids });
+        prop_oneof![1 => leaves(), 4 => parent].boxed()
     })
 }
