@@ -48,13 +48,15 @@ impl Mask {
         self.0[lane / 64] |= 1 << (lane % 64);
     }
 
-    pub(crate) fn remove(&mut self, lane: usize) {
-        self.0[lane / 64] &= !(1 << (lane % 64));
-    }
-
     /// The smallest member.
     pub(crate) fn lowest(&self) -> Option<usize> {
         self.lanes().next()
+    }
+
+    /// The greatest member.
+    pub(crate) fn highest(&self) -> Option<usize> {
+        let at = self.0.iter().rposition(|word| *word != 0)?;
+        Some(at * 64 + 63 - self.0[at].leading_zeros() as usize)
     }
 
     /// Members in ascending order.

@@ -179,6 +179,12 @@ impl Region {
         self.written.contains(at, len)
     }
 
+    /// Whether somebody is known to have written everything.
+    #[inline]
+    pub(crate) fn all_written(&self) -> bool {
+        self.written.is_complete()
+    }
+
     /// Says that somebody has written these bytes.
     #[inline]
     pub(crate) fn mark_written(&self, at: u64, len: u64) {
@@ -198,12 +204,6 @@ impl Region {
             .as_ref()?;
         touches.enter(era);
         Some(touches)
-    }
-
-    /// Who touched which word, if that is remembered.
-    #[inline]
-    pub(crate) fn touches(&self) -> Option<&Touches> {
-        self.touches.get()?.as_ref()
     }
 
     /// How many of `len` bytes from `at` on lie inside.

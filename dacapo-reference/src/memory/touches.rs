@@ -172,22 +172,22 @@ impl Readers<'_> {
     fn remember(self, touch: Touch, now: &Now<'_>) {
         let latest = self.latest();
         self.latest.store(touch.joining(latest).bits(), Relaxed);
-        // The latest of an earlier wave leaves nothing worth keeping, and neither does the same invocation.
-        if !latest.is_of(touch) && now.has(latest) && !self.is_other_far(latest, touch, now) {
+        if !latest.is_of(touch) && !self.is_other_far(latest, touch, now) {
             self.another.store(latest.bits(), Relaxed);
         }
     }
 
-    /// Whether the other one is farther from this touch than the latest, and so the one to keep beside it.
+    /// Whether the other one is so far from this touch that the latest cannot be farther.
+    #[inline]
     fn is_other_far(self, latest: Touch, touch: Touch, now: &Now<'_>) -> bool {
         let another = self.another();
-        if !now.has(another) || latest.group() != touch.group() {
+        if !now.has(another) {
             return false;
         }
         another.group() != touch.group()
-            || now.share_subgroup(latest, touch)
-                && !now.share_subgroup(another, touch)
+            || latest.group() == touch.group()
                 && another.tick() >= now.barrier
+                && !now.share_subgroup(another, touch)
     }
 }
 

@@ -62,6 +62,12 @@ impl Written {
         written
     }
 
+    /// Whether everything is known to be written.
+    #[inline]
+    pub(super) fn is_complete(&self) -> bool {
+        self.all.load(Relaxed)
+    }
+
     /// Whether all of these bytes are written. Bytes outside count as written.
     #[inline]
     pub(super) fn contains(&self, at: u64, len: u64) -> bool {
@@ -71,9 +77,8 @@ impl Written {
         match self.bits.get() {
             Some(Some(bits)) if len <= 64 - at % 64 => {
                 let mask = ones(len) << (at % 64);
-                !bits
-                    .get((at / 64) as usize)
-                    .is_some_and(|cell| cell.load(Relaxed) & mask != mask)
+                bits.get((at / 64) as usize)
+                    .is_none_or(|cell| cell.load(Relaxed) & mask == mask)
             }
             _ => self.contains_far(at, len),
         }
@@ -118,11 +123,18 @@ impl Written {
         let Some(bits) = self.unpacked() else {
             return;
         };
-        for (cell, mask, first) in pieces(at, len) {
-            let shift = mask.trailing_zeros();
-            let value = from.load(from_at + first, mask.count_ones().into()) << shift;
-            self.add(bits, cell, mask & value);
+        let values = || {
+            pieces(at, len).map(|(cell, mask, first)| {
+                let value = from.load(from_at + first, mask.count_ones().into());
+                (cell, mask, value << mask.trailing_zeros())
+            })
+        };
+        // Taken away first, so that nothing looks complete in between.
+        for (cell, mask, value) in values() {
             self.take(bits, cell, mask & !value);
+        }
+        for (cell, _, value) in values() {
+            self.add(bits, cell, value);
         }
     }
 

@@ -7,27 +7,44 @@ use oracle::{Event, GROUPS, Kind, LANES, Oracle, SUBGROUPS, WORDS};
 
 use super::*;
 
-fn event(bytes: impl Strategy<Value = u32>) -> impl Strategy<Value = Event> {
-    let access = (0..GROUPS, 0..LANES, 0..WORDS, 0..4_u32, bytes).prop_map(
+/// Programs of few or many groups and of few or many writes: where nearly all is read by one group, what it takes to
+/// remember the right readers shows.
+fn program(bytes: fn() -> BoxedStrategy<u32>) -> impl Strategy<Value = Vec<Event>> {
+    (1..=GROUPS, prop_oneof![Just(1_u32), Just(12)]).prop_flat_map(move |(groups, writes)| {
+        prop::collection::vec(event(groups, writes, bytes()), 1..60)
+    })
+}
+
+fn event(groups: usize, writes: u32, bytes: BoxedStrategy<u32>) -> impl Strategy<Value = Event> {
+    let kind = prop_oneof![
+        12 => Just(Kind::Read),
+        writes => Just(Kind::Write),
+        writes => Just(Kind::Atomic),
+    ];
+    let access = (0..groups, 0..LANES, 0..WORDS, kind, bytes).prop_map(
         |(group, lane, word, kind, bytes)| Event::Access {
             group,
             lane,
             word,
-            kind: match kind {
-                0 | 1 => Kind::Read,
-                2 => Kind::Write,
-                _ => Kind::Atomic,
-            },
+            kind,
             bytes,
         },
     );
     prop_oneof![
         30 => access,
-        3 => (0..GROUPS).prop_map(|group| Event::Barrier { group, orders: true }),
-        1 => (0..GROUPS).prop_map(|group| Event::Barrier { group, orders: false }),
-        3 => (0..GROUPS, 0..SUBGROUPS).prop_map(|(group, subgroup)| Event::SubgroupBarrier { group, subgroup }),
+        3 => (0..groups).prop_map(|group| Event::Barrier { group, orders: true }),
+        1 => (0..groups).prop_map(|group| Event::Barrier { group, orders: false }),
+        5 => (0..groups, 0..SUBGROUPS).prop_map(|(group, subgroup)| Event::SubgroupBarrier { group, subgroup }),
         1 => Just(Event::Wave),
     ]
+}
+
+fn whole() -> BoxedStrategy<u32> {
+    Just(15).boxed()
+}
+
+fn parts() -> BoxedStrategy<u32> {
+    (1..16_u32).boxed()
 }
 
 /// What touches found at each access, beside what is true.
@@ -108,7 +125,7 @@ proptest! {
 
     #[test]
     fn whole_words_report_the_first_conflict_and_nothing_else(
-        events in prop::collection::vec(event(Just(15)), 1..60),
+        events in program(whole),
         atomics in any::<u32>(),
         shared in any::<bool>(),
     ) {
@@ -118,7 +135,7 @@ proptest! {
 
     #[test]
     fn parts_of_words_report_only_conflicts(
-        events in prop::collection::vec(event(1..16_u32), 1..60),
+        events in program(parts),
     ) {
         prop_assert!(run(&events, false).true_only);
     }
@@ -128,7 +145,7 @@ proptest! {
 fn random_programs_have_conflicts_and_quiet_stretches() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
-    let strategy = prop::collection::vec(event(Just(15)), 1..60);
+    let strategy = program(whole);
     let (mut quiet, mut loud) = (0, 0);
     for _ in 0..1000 {
         let events = strategy.new_tree(&mut runner).unwrap().current();
