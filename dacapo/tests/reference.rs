@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use dacapo::{
-    Access, Backend, Device, DeviceKind, DeviceOptions, DeviceSelector, Error, GpuWithout,
+    Access, Backend, Device, DeviceKind, DeviceOptions, DeviceSelector, Error, GpuWithout, Grid,
     KernelFault, KernelSource, MemoryKind, ReferenceOptions, Wgsl, WhenBusy, Workgroup, reference,
 };
 
@@ -236,4 +236,29 @@ fn the_host_writes_and_reads_any_bytes() {
     }
     let read = buffer.read::<u8>().unwrap();
     assert_eq!(&read[..], b"\0\0\0abcdef\0\0\0\0\0\0\0\0\0\0yz");
+}
+
+const DOUBLE: &str = "
+    @group(0) @binding(0) var<storage, read_write> data: array<u32>;
+    @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+        if id.x < arrayLength(&data) { data[id.x] *= 2u; }
+    }";
+
+#[test]
+fn kernels_run() {
+    let device = open();
+    let source = KernelSource::new("double").wgsl(Wgsl::new(DOUBLE));
+    let kernel = device.kernel(&source).unwrap();
+    let buffer = device.buffer(400, MemoryKind::DeviceLocal).unwrap();
+    let numbers: Vec<u32> = (0..100).collect();
+    buffer.write(&numbers[..]).unwrap();
+    let mut encoder = device.encoder("twice").unwrap();
+    for _ in 0..2 {
+        let grid = Grid::threads([100, 1, 1]);
+        encoder.dispatch(&kernel, (&buffer,), grid).unwrap();
+    }
+    assert_eq!(encoder.barriers().len(), 1);
+    encoder.commit().unwrap().wait().unwrap();
+    let expected: Vec<u32> = numbers.iter().map(|n| n * 4).collect();
+    assert_eq!(buffer.read::<u32>().unwrap(), expected);
 }
