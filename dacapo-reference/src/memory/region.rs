@@ -200,7 +200,7 @@ impl Region {
         }
         let touches = self
             .touches
-            .get_or_init(|| Touches::new(self.words.len()))
+            .get_or_init(|| Touches::of(era, self.words.len()))
             .as_ref()?;
         touches.enter(era);
         Some(touches)
