@@ -1,14 +1,14 @@
 //! The device `reference`: how it is listed and opened, and what it takes.
-#![allow(unsafe_code, reason = "a native kernel writes its part of a buffer")]
+#![allow(unsafe_code, reason = "hands out the bytes of words")]
 
 mod common;
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
-use common::{buffer, one};
 use dacapo::{
-    Access, Backend, Bytes, Device, DeviceKind, DeviceOptions, DeviceSelector, Error, GpuWithout,
-    Grid, KernelFault, KernelSource, ReferenceOptions, Wgsl, Workgroup, reference,
+    Access, Backend, Device, DeviceKind, DeviceOptions, DeviceSelector, Error, GpuWithout, Grid,
+    KernelFault, KernelSource, MemoryKind, ReferenceOptions, Wgsl, WhenBusy, Workgroup, reference,
 };
 
 fn options() -> DeviceOptions {
@@ -198,8 +198,67 @@ fn memory_is_imported_wherever_it_lies() {
     }
 }
 
+#[test]
+fn an_owner_is_kept_as_long_as_its_memory() {
+    let device = open();
+    let owner = Arc::new(vec![7u32; 4]);
+    let watched = Arc::downgrade(&owner);
+    struct Owner(Arc<Vec<u32>>);
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            // SAFETY: any bytes are bytes.
+            unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), 16) }
+        }
+    }
+    let buffer = device.import("weights", Owner(owner)).unwrap();
+    let slice = buffer.slice(4..8).unwrap();
+    drop(buffer);
+    assert_eq!(slice.read::<u32>().unwrap(), [7]);
+    drop(slice);
+    assert!(watched.upgrade().is_none());
+}
+
+/// Nobody sees the host's memory behind the interpreter's back: what is written is known, byte by byte.
+#[test]
+fn the_host_writes_and_reads_any_bytes() {
+    let device = open();
+    let buffer = device.buffer(21, MemoryKind::Unified).unwrap();
+    assert_eq!(buffer.read::<u8>().unwrap(), [0; 21]);
+    buffer.slice(3..9).unwrap().write(b"abcdef").unwrap();
+    {
+        let mut guard = buffer
+            .slice(19..)
+            .unwrap()
+            .map_write(WhenBusy::Wait)
+            .unwrap();
+        guard.copy_from_slice(b"yz");
+        guard.finish().unwrap();
+    }
+    let read = buffer.read::<u8>().unwrap();
+    assert_eq!(&read[..], b"\0\0\0abcdef\0\0\0\0\0\0\0\0\0\0yz");
+}
+
 const DOUBLE: &str = "
     @group(0) @binding(0) var<storage, read_write> data: array<u32>;
     @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
         if id.x < arrayLength(&data) { data[id.x] *= 2u; }
     }";
+
+#[test]
+fn kernels_run() {
+    let device = open();
+    let source = KernelSource::new("double").wgsl(Wgsl::new(DOUBLE));
+    let kernel = device.kernel(&source).unwrap();
+    let buffer = device.buffer(400, MemoryKind::DeviceLocal).unwrap();
+    let numbers: Vec<u32> = (0..100).collect();
+    buffer.write(&numbers[..]).unwrap();
+    let mut encoder = device.encoder("twice").unwrap();
+    for _ in 0..2 {
+        let grid = Grid::threads([100, 1, 1]);
+        encoder.dispatch(&kernel, (&buffer,), grid).unwrap();
+    }
+    assert_eq!(encoder.barriers().len(), 1);
+    encoder.commit().unwrap().wait().unwrap();
+    let expected: Vec<u32> = numbers.iter().map(|n| n * 4).collect();
+    assert_eq!(buffer.read::<u32>().unwrap(), expected);
+}
