@@ -57,6 +57,12 @@ impl Mask {
         self.lanes().next()
     }
 
+    /// The greatest member.
+    pub(crate) fn highest(&self) -> Option<usize> {
+        let at = self.0.iter().rposition(|word| *word != 0)?;
+        Some(at * 64 + 63 - self.0[at].leading_zeros() as usize)
+    }
+
     /// Members in ascending order.
     pub(crate) fn lanes(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().enumerate().flat_map(|(at, word)| {

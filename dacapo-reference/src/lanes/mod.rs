@@ -5,7 +5,35 @@
 //! do not is never looked at. They wrap, saturate or give 0 where WGSL says so, and never panic; whether they should not
 //! have been asked is for [`Trap`] to say.
 
+pub(crate) mod atomic;
+pub(crate) mod collective;
+pub(crate) mod matrix;
+
+mod binary;
+mod binary16;
+mod bits;
+mod each;
+mod exponential;
+mod float;
+mod fused;
+mod integer;
+mod packing;
+mod rounding;
+mod ternary;
+mod trap;
+mod unary;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
 use core::cell::Cell;
+
+pub(crate) use binary::binary;
+pub(crate) use ternary::{insert_bits, ternary};
+pub(crate) use trap::trapped;
+pub(crate) use unary::unary;
 
 /// Elements of all invocations.
 pub(crate) type Lanes<'a> = &'a [Cell<u32>];
@@ -88,6 +116,8 @@ pub(crate) enum Unary {
     HalfU(u8),
     /// As WGSL's pack and unpack built-in functions take one component: an integer to a float and back; the integer in
     /// the low bits, the rest 0 when packed.
+    ///
+    /// NaN counts as the lowest value.
     ToSnorm8,
     ToUnorm8,
     ToSnorm16,
@@ -110,8 +140,10 @@ pub(crate) enum Binary {
     DivF,
     /// `a - b * trunc(a / b)`, as Rust's `%`.
     RemF,
+    /// NaN of a negative a, as WGSL defines it by a logarithm.
     PowF,
     Atan2,
+    /// Of a NaN and a number, the number.
     MinF,
     MaxF,
     /// `a * 2^b` of an f32 and an i32.
@@ -119,8 +151,10 @@ pub(crate) enum Binary {
     AddI,
     SubI,
     MulI,
+    /// By 0 gives the dividend.
     DivI,
     DivU,
+    /// By 0 gives 0.
     RemI,
     RemU,
     MinI,

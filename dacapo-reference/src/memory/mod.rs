@@ -1,41 +1,16 @@
-//! Memory under check.
+//! Memory under check: what it holds, which bytes anybody has written, and who touched which word.
+//!
+//! Kernels may race, and racing kernels must be no undefined behaviour here: whatever they touch is an atomic.
 
-use std::sync::Arc;
+mod bytes;
+mod region;
+mod touch;
+mod touches;
+mod written;
 
-/// Memory of one allocation.
-#[derive(Debug)]
-pub struct Region {
-    label: Arc<str>,
-    len: u64,
-}
-
-impl Region {
-    /// Zeroed memory that nobody has written; `None` when the system has no such memory.
-    pub fn zeroed(label: &str, len: u64) -> Option<Region> {
-        Some(Region {
-            label: label.into(),
-            len,
-        })
-    }
-
-    /// The name given to it.
-    pub fn label(&self) -> &Arc<str> {
-        &self.label
-    }
-
-    /// Its length in bytes.
-    #[expect(clippy::len_without_is_empty, reason = "no region is empty")]
-    pub fn len(&self) -> u64 {
-        self.len
-    }
-
-    /// Writes bytes at this offset, which lie inside, from the host.
-    pub fn write(&self, at: u64, bytes: &[u8]) {
-        let _ = (at, bytes);
-    }
-
-    /// Reads bytes at this offset, which lie inside, to the host.
-    pub fn read(&self, at: u64, bytes: &mut [u8]) {
-        let _ = (at, bytes);
-    }
-}
+pub use region::Region;
+#[expect(unused_imports, reason = "the interpreter uses them")]
+pub(crate) use {
+    touch::{Now, Touch},
+    touches::Touches,
+};

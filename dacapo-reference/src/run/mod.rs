@@ -1,11 +1,29 @@
 //! Running kernels.
 
+mod access;
+mod active;
+mod collective;
+mod faults;
+mod flow;
+mod frame;
+mod hints;
+mod machine;
+mod operate;
+mod order;
+mod private;
+mod shared;
+#[cfg(test)]
+mod tests;
+mod transfer;
+mod wave;
+
 use core::ops::Range;
 use std::sync::Arc;
 
 use crate::memory::Region;
 use crate::program::Program;
-use crate::report::Reports;
+
+pub use machine::Machine;
 
 /// How kernels are run, and what is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,27 +133,4 @@ pub struct Stopped {
     pub step: usize,
     /// Why.
     pub reason: String,
-}
-
-/// Runs waves: steps between two barriers.
-#[derive(Debug)]
-pub struct Machine {
-    settings: Settings,
-    reports: Arc<Reports>,
-}
-
-impl Machine {
-    /// A machine that adds what it finds to `reports`.
-    pub fn new(settings: Settings, reports: Arc<Reports>) -> Machine {
-        Machine { settings, reports }
-    }
-
-    /// Runs the steps of a wave, all of them ordered behind those of earlier waves and not among each other.
-    ///
-    /// # Errors
-    /// [`Stopped`] when a workgroup takes more steps than allowed.
-    pub fn run(&mut self, wave: &[Step]) -> Result<(), Stopped> {
-        let _ = (&self.settings, &self.reports, wave);
-        Ok(())
-    }
 }
