@@ -161,11 +161,7 @@ fn numbers(
 }
 
 /// Writes a buffer in pieces that are made of whole elements, but for the last one.
-fn in_pieces(
-    view: &BufferView,
-    stride: u64,
-    mut make: impl FnMut(u64, &mut [u8]),
-) -> Result<()> {
+fn in_pieces(view: &BufferView, stride: u64, mut make: impl FnMut(u64, &mut [u8])) -> Result<()> {
     let piece = (PIECE / stride).max(1) * stride;
     let mut at = 0;
     while at < view.len() {

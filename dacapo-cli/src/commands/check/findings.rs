@@ -191,7 +191,10 @@ impl fmt::Display for Text<'_> {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (buffer, numbers) = (visible(&self.buffer), counted(self.numbers as usize, "number"));
+        let (buffer, numbers) = (
+            visible(&self.buffer),
+            counted(self.numbers as usize, "number"),
+        );
         let ([a, b], [one, other]) = (&self.values, &self.orders);
         let byte = self.byte;
         writeln!(

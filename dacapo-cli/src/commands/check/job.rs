@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use dacapo::{
-    Arg, Buffer, BufferOptions, Device, EncoderOptions, Error as RuntimeError, Grid, Hazards, Kernel,
-    KernelSource, MemoryKind, Wgsl,
+    Arg, Buffer, BufferOptions, Device, EncoderOptions, Error as RuntimeError, Grid, Hazards,
+    Kernel, KernelSource, MemoryKind, Wgsl,
 };
 
 use super::fill::Fill;
@@ -87,7 +87,9 @@ impl Job {
                 wgsl = wgsl.constant(name.clone(), *value);
             }
             let source = KernelSource::new(self.module.name.clone()).wgsl(wgsl);
-            let kernel = device.kernel(&source).map_err(|error| self.refused(error))?;
+            let kernel = device
+                .kernel(&source)
+                .map_err(|error| self.refused(error))?;
             let inline = match &dispatch.inline {
                 None => Vec::new(),
                 Some(inline) => inline.bytes().map_err(|text| self.module.complain(text))?,

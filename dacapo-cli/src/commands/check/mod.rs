@@ -13,7 +13,7 @@ mod spec;
 mod values;
 
 use std::fs::File;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -176,9 +176,10 @@ impl Check {
             ("--groups", self.groups.is_some()),
             ("--inline", self.inline.is_some()),
         ];
-        if let (Some((flag, _)), false) =
-            (whole.iter().find(|(_, given)| *given), spec.dispatch.is_empty())
-        {
+        if let (Some((flag, _)), false) = (
+            whole.iter().find(|(_, given)| *given),
+            spec.dispatch.is_empty(),
+        ) {
             return Err(Error::Usage {
                 command: "check",
                 message: format!("{flag} beside a specification that lists dispatches"),
