@@ -156,8 +156,8 @@ impl Case {
     }
 }
 
-/// Processors with 1, 2 and 4 threads, and the Vulkan device if there is one. `DACAPO_TEST_VULKAN` says whether
-/// there must be one (`require`), or none is to be used (`off`).
+/// Processors with 1, 2 and 4 threads, the reference interpreter, which fails what it finds fault with, and the Vulkan
+/// device if there is one. `DACAPO_TEST_VULKAN` says whether there must be one (`require`), or none is to be used (`off`).
 pub(crate) fn devices() -> impl Iterator<Item = Device> {
     let cpus = [1, 2, 4].into_iter().map(|threads| {
         let options = DeviceOptions {
@@ -167,7 +167,14 @@ pub(crate) fn devices() -> impl Iterator<Item = Device> {
         };
         Device::open(&options).unwrap()
     });
-    cpus.chain(vulkan())
+    cpus.chain([reference()]).chain(vulkan())
+}
+
+/// The reference interpreter.
+pub(crate) fn reference() -> Device {
+    let options = DeviceOptions::default().with_env().unwrap();
+    let device = DeviceSelector::Backend(Backend::Reference);
+    Device::open(&DeviceOptions { device, ..options }).unwrap()
 }
 
 /// The Vulkan device that tests use.

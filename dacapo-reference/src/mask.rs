@@ -48,10 +48,6 @@ impl Mask {
         self.0[lane / 64] |= 1 << (lane % 64);
     }
 
-    pub(crate) fn remove(&mut self, lane: usize) {
-        self.0[lane / 64] &= !(1 << (lane % 64));
-    }
-
     /// The smallest member.
     pub(crate) fn lowest(&self) -> Option<usize> {
         self.lanes().next()

@@ -167,29 +167,6 @@ fn kernels_that_contradict_themselves_or_the_device_are_refused() {
     assert!(reason.contains("272 inline bytes"), "{reason}");
 }
 
-/// naga's own analysis refuses cooperative operations where it does not see that control flow is uniform.
-const DIVERGENT: &str = "
-    enable f16;
-    enable wgpu_cooperative_matrix;
-    override SIZE: u32 = 16u;
-    @group(0) @binding(0) var<storage, read> from: array<f16>;
-    @group(0) @binding(1) var<storage, read_write> to: array<f16>;
-    @compute @workgroup_size(32) fn main(@builtin(local_invocation_index) at: u32) {
-        if at / 32u == SIZE - 16u {
-            let a = coopLoad<coop_mat16x16<f16, A>>(&from[0], SIZE);
-            let b = coopLoad<coop_mat16x16<f16, B>>(&from[0], SIZE);
-            let c = coopLoad<coop_mat16x16<f16, C>>(&from[0], SIZE);
-            let d = coopMultiplyAdd(a, b, c);
-            coopStore(d, &to[0], SIZE);
-        }
-    }";
-
-#[test]
-fn divergence_is_no_reason_to_refuse_a_kernel() {
-    let source = KernelSource::new("divergent").wgsl(Wgsl::new(DIVERGENT));
-    open().kernel(&source).unwrap();
-}
-
 /// Bytes of which the first lies so far behind a multiple of 4.
 struct Shifted(Vec<u8>, usize);
 

@@ -9,8 +9,5 @@ mod touches;
 mod written;
 
 pub use region::Region;
-#[expect(unused_imports, reason = "the interpreter uses them")]
-pub(crate) use {
-    touch::{Now, Touch},
-    touches::Touches,
-};
+pub(crate) use touch::{Now, Touch};
+pub(crate) use touches::Touches;

@@ -189,16 +189,10 @@ impl Region {
         }
         let touches = self
             .touches
-            .get_or_init(|| Touches::new(self.words.len()))
+            .get_or_init(|| Touches::of(era, self.words.len()))
             .as_ref()?;
         touches.enter(era);
         Some(touches)
-    }
-
-    /// Who touched which word, if that is remembered.
-    #[inline]
-    pub(crate) fn touches(&self) -> Option<&Touches> {
-        self.touches.get()?.as_ref()
     }
 
     /// How many of `len` bytes from `at` on lie inside.

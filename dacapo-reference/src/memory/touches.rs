@@ -6,12 +6,15 @@
 //! plainly, which WGSL cannot say:
 //! - Before the first conflict, whatever came before the last plain write comes before it in every order, so who
 //!   conflicts with the former conflicts with the latter.
-//! - Of the reads it is enough to know two that are as far apart as any: in two workgroups, else in two subgroups
-//!   without a barrier of the workgroup since, else of two invocations, the latest ones. Any later write conflicts
-//!   with one of the two if it conflicts with any.
+//! - Of the reads it is enough to know two that are as far apart as any: of two workgroups, else of two subgroups
+//!   without a barrier of the workgroup since, else the latest ones of two invocations. A later write that conflicts
+//!   with any read conflicts with one of these.
 //!
 //! With accesses to parts of words a touch may displace one of other bytes, and a conflict may go unseen. What is
 //! reported is always a conflict.
+//!
+//! Of threads that touch a word at the same time one waits for the other, some nanoseconds, so that all of this holds
+//! for them too, in the order that comes about.
 
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
@@ -37,9 +40,14 @@ const PATIENCE: u32 = 64;
 impl Touches {
     /// Of so many words that nobody has touched; `None` when the system has no memory for it, or none is asked for.
     pub(crate) fn new(words: usize) -> Option<Touches> {
+        Touches::of(0, words)
+    }
+
+    /// The same, of an era.
+    pub(super) fn of(era: u32, words: usize) -> Option<Touches> {
         Some(Touches {
             words: Cells::zeroed(words)?,
-            era: AtomicU32::new(0),
+            era: AtomicU32::new(era),
         })
     }
 
@@ -63,57 +71,72 @@ impl Touches {
     /// Remembers a read, and gives the earlier touch that conflicts with it.
     #[inline]
     pub(crate) fn read(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
-        self.enquire(word, now, |writer, slots| {
-            let found = now.meets(writer, touch).then_some(writer);
-            let found = found.or_else(|| slots.conflict(touch, now));
-            slots.remember(touch, now);
-            (writer, found)
-        })
+        let (slot, readers) = self.slots(word)?;
+        let writer = take(slot, now);
+        let found = if now.meets(writer, touch) {
+            Some(writer)
+        } else {
+            readers.met_by_read(touch, now)
+        };
+        readers.remember(touch, now);
+        if now.shared {
+            put(slot, writer);
+        }
+        found
     }
 
     /// Remembers a write, and gives the earlier touch that conflicts with it.
     #[inline]
     pub(crate) fn write(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
-        self.enquire(word, now, |writer, slots| {
-            let found = now.meets(writer, touch).then_some(writer);
-            let found = found.or_else(|| slots.conflict_with_write(touch, now));
-            (touch.joining(writer), found)
-        })
+        let (slot, readers) = self.slots(word)?;
+        let writer = take(slot, now);
+        let found = if now.meets(writer, touch) {
+            Some(writer)
+        } else {
+            readers.met_by_write(touch, now)
+        };
+        put(slot, touch.joining(writer));
+        found
     }
 
     /// Remembers an atomic operation, and gives the earlier touch that conflicts with it.
     #[inline]
     pub(crate) fn atomic(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
         let touch = touch.atomic();
-        self.enquire(word, now, |writer, slots| {
-            let found = now.meets(writer, touch).then_some(writer);
-            let found = found.or_else(|| slots.conflict_with_write(touch, now));
-            slots.remember(touch, now);
-            (writer, found)
-        })
+        let (slot, readers) = self.slots(word)?;
+        let writer = take(slot, now);
+        let found = if now.meets(writer, touch) {
+            Some(writer)
+        } else {
+            readers.met_by_write(touch, now)
+        };
+        readers.remember(touch, now);
+        if now.shared {
+            put(slot, writer);
+        }
+        found
     }
 
-    /// Asks with the last writer and the other slots, alone, and keeps the writer that comes back.
     #[inline(always)]
-    fn enquire(
-        &self,
-        word: usize,
-        now: &Now<'_>,
-        ask: impl FnOnce(Touch, Readers<'_>) -> (Touch, Option<Touch>),
-    ) -> Option<Touch> {
+    fn slots(&self, word: usize) -> Option<(&AtomicU64, Readers<'_>)> {
         let [writer, latest, another] = self.words.get(word)?;
-        let slots = Readers { latest, another };
-        if now.shared {
-            let before = lock(writer);
-            let (after, found) = ask(Touch::from_bits(before), slots);
-            writer.store(after.bits(), Release);
-            found
-        } else {
-            let (after, found) = ask(Touch::from_bits(writer.load(Relaxed)), slots);
-            writer.store(after.bits(), Relaxed);
-            found
-        }
+        Some((writer, Readers { latest, another }))
     }
+}
+
+/// The last writer. If memory is shared, nobody else gets at the word until it is put back.
+#[inline(always)]
+fn take(slot: &AtomicU64, now: &Now<'_>) -> Touch {
+    Touch::from_bits(if now.shared {
+        lock(slot)
+    } else {
+        slot.load(Relaxed)
+    })
+}
+
+#[inline(always)]
+fn put(slot: &AtomicU64, writer: Touch) {
+    slot.store(writer.bits(), Release);
 }
 
 #[inline]
@@ -146,26 +169,42 @@ struct Readers<'a> {
 }
 
 impl Readers<'_> {
+    #[inline(always)]
     fn latest(self) -> Touch {
         Touch::from_bits(self.latest.load(Relaxed))
     }
 
+    #[inline(always)]
     fn another(self) -> Touch {
         Touch::from_bits(self.another.load(Relaxed))
     }
 
-    #[inline]
-    fn conflict(self, touch: Touch, now: &Now<'_>) -> Option<Touch> {
-        [self.latest(), self.another()]
-            .into_iter()
-            .find(|earlier| earlier.is_atomic() && now.meets(*earlier, touch))
+    /// Whom a read meets: atomic operations alone.
+    #[inline(always)]
+    fn met_by_read(self, touch: Touch, now: &Now<'_>) -> Option<Touch> {
+        let (latest, another) = (self.latest(), self.another());
+        if !latest.is_atomic() & !another.is_atomic() {
+            None
+        } else if latest.is_atomic() && now.meets(latest, touch) {
+            Some(latest)
+        } else if another.is_atomic() && now.meets(another, touch) {
+            Some(another)
+        } else {
+            None
+        }
     }
 
-    #[inline]
-    fn conflict_with_write(self, touch: Touch, now: &Now<'_>) -> Option<Touch> {
-        [self.latest(), self.another()]
-            .into_iter()
-            .find(|earlier| now.meets(*earlier, touch))
+    /// Whom a write or an atomic operation meets.
+    #[inline(always)]
+    fn met_by_write(self, touch: Touch, now: &Now<'_>) -> Option<Touch> {
+        let (latest, another) = (self.latest(), self.another());
+        if now.meets(latest, touch) {
+            Some(latest)
+        } else if now.meets(another, touch) {
+            Some(another)
+        } else {
+            None
+        }
     }
 
     #[inline]

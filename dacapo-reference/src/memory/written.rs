@@ -77,9 +77,8 @@ impl Written {
         match self.bits.get() {
             Some(Some(bits)) if len <= 64 - at % 64 => {
                 let mask = ones(len) << (at % 64);
-                !bits
-                    .get((at / 64) as usize)
-                    .is_some_and(|cell| cell.load(Relaxed) & mask != mask)
+                bits.get((at / 64) as usize)
+                    .is_none_or(|cell| cell.load(Relaxed) & mask == mask)
             }
             _ => self.contains_far(at, len),
         }

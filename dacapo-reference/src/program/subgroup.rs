@@ -10,6 +10,7 @@ use super::expression::Kind;
 use super::op::{Matrix, Op, Row};
 use super::shape::{element, unsupported};
 use crate::lanes::collective::{Gather, Reduction, Scan};
+use crate::lanes::matrix;
 use crate::report::Access;
 
 impl Body<'_, '_> {
@@ -125,7 +126,7 @@ impl Body<'_, '_> {
 
     /// Rows that a square matrix takes, spread over a subgroup.
     pub(super) fn matrix_rows(&self, size: u32) -> u32 {
-        (size * size).div_ceil(self.lower.subgroup_size)
+        matrix::parts(size as usize, self.lower.subgroup_size as usize) as u32
     }
 
     fn matrix_of(&self, handle: Handle<Expression>, row_major: bool) -> Result<Matrix, String> {

@@ -22,8 +22,6 @@ pub(super) struct Task<'w> {
     pub(super) step: &'w Step,
     /// The number of its first workgroup, counted in the wave.
     pub(super) first: u32,
-    /// How many it has; a transfer is done by one.
-    pub(super) count: u32,
     pub(super) work: Work<'w>,
 }
 
@@ -137,7 +135,6 @@ impl<'w> Wave<'w> {
             tasks.push(Task {
                 step,
                 first: first as u32,
-                count: count as u32,
                 work,
             });
         }

@@ -535,3 +535,28 @@ fn the_deepest_texts_end_without_overflow() {
     let long = " ".repeat(MAX_TEXT + 1);
     assert!(refused(&Wgsl::new(long), &PLAIN).contains("131072 are allowed"));
 }
+
+/// naga refuses cooperative operations where it does not see that control flow is uniform, before and after overrides
+/// have their values; the interpreter sees what happens.
+#[test]
+fn divergence_is_left_to_the_interpreter() {
+    let text = "
+        enable f16;
+        enable wgpu_cooperative_matrix;
+        override STRIDE: u32;
+        @group(0) @binding(0) var<storage, read_write> data: array<f16>;
+        @compute @workgroup_size(32) fn main(@builtin(local_invocation_index) at: u32) {
+            if at / 32u == 0u {
+                let a = coopLoad<coop_mat16x16<f16, A>>(&data[0], STRIDE);
+                let b = coopLoad<coop_mat16x16<f16, B>>(&data[0], STRIDE);
+                let c = coopLoad<coop_mat16x16<f16, C>>(&data[0], STRIDE);
+                coopStore(coopMultiplyAdd(a, b, c), &data[0], STRIDE);
+            }
+        }";
+    let wgsl = Wgsl::new(text).constant("STRIDE", 16);
+    let refused = refused(&wgsl, &FULL);
+    assert!(refused.contains("uniform"), "{refused}");
+    let interpreted = interpret("kernel", &wgsl, &FULL, false).unwrap();
+    assert_eq!(interpreted.interface.bindings().len(), 1);
+    assert_eq!(interpreted.program.name(), "kernel");
+}

@@ -229,10 +229,3 @@ fn threads_that_write_apart_lose_nothing() {
         assert_eq!(region.load_half(at), at as u16);
     }
 }
-
-#[test]
-fn only_watched_memory_has_touches() {
-    let region = Region::zeroed("watched", 10).unwrap();
-    assert!(region.touches().is_none());
-    assert!(region.watch(1).is_some() && region.touches().is_some());
-}

@@ -1,11 +1,13 @@
 //! Two threads on the same words at the same time: for each word, one of the two has to notice.
 
-use core::sync::atomic::AtomicU8;
-use std::sync::Barrier;
+use core::sync::atomic::{AtomicU8, AtomicUsize};
 
 use super::*;
 
-const WORDS: usize = 50_000;
+const WORDS: usize = 20_000;
+
+/// After so many words the two wait for each other, so that they stay close.
+const STRIDE: usize = 8;
 
 type Access = fn(&Touches, usize, Touch, &Now<'_>) -> Option<Touch>;
 
@@ -13,14 +15,16 @@ type Access = fn(&Touches, usize, Touch, &Now<'_>) -> Option<Touch>;
 fn unnoticed(first: &[Access], second: &[Access]) -> usize {
     let touches = Touches::new(WORDS).unwrap();
     let noticed: Vec<AtomicU8> = (0..WORDS).map(|_| AtomicU8::new(0)).collect();
-    let start = Barrier::new(2);
+    let arrived = AtomicUsize::new(0);
     let now = Now {
         shared: true,
         ..now()
     };
     let touch_all = |group: u32, accesses: &[Access]| {
-        start.wait();
         for (word, noticed) in noticed.iter().enumerate() {
+            if word % STRIDE == 0 {
+                meet(&arrived, 2 * (word / STRIDE + 1));
+            }
             for (lane, access) in (0..).zip(accesses) {
                 if let Some(found) = access(&touches, word, Touch::new(group, lane, 0), &now) {
                     assert_ne!(found.group(), group);
@@ -34,6 +38,19 @@ fn unnoticed(first: &[Access], second: &[Access]) -> usize {
         scope.spawn(|| touch_all(2, second));
     });
     noticed.iter().filter(|n| n.load(Relaxed) == 0).count()
+}
+
+/// Waits until all have arrived that are expected.
+fn meet(arrived: &AtomicUsize, expected: usize) {
+    arrived.fetch_add(1, Relaxed);
+    let mut looks = 0;
+    while arrived.load(Relaxed) < expected {
+        looks += 1;
+        if looks % 1000 == 0 {
+            std::thread::yield_now();
+        }
+        core::hint::spin_loop();
+    }
 }
 
 const READ: Access = Touches::read;
