@@ -259,6 +259,12 @@ fn what_is_found_goes_to_json() {
         (&"parallel".into(), &0.into())
     );
     assert_eq!(found["stopped"], Value::Null);
+    let page = include_str!("../../../docs/checker.md");
+    let (_, rest) = page.split_once("```json\n").expect("an example");
+    let (example, _) = rest.split_once("```").expect("its end");
+    let example: Value = serde_json::from_str(example).expect("JSON");
+    let keys = |value: &Value| value.as_object().expect("an object").keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&found), keys(&example));
 }
 
 #[test]

@@ -311,6 +311,24 @@ mod tests {
     }
 
     #[test]
+    fn what_the_page_shows_can_be_read() {
+        let page = include_str!("../../../../docs/checker.md");
+        let examples: Vec<&str> = page
+            .split("```toml\n")
+            .skip(1)
+            .filter_map(|rest| Some(rest.split_once("```")?.0))
+            .collect();
+        let parse = |text: &&str| Spec::parse(text, Path::new("")).unwrap();
+        let [one, several] = &examples.iter().map(parse).collect::<Vec<_>>()[..] else {
+            panic!("two examples");
+        };
+        let inline = |text: &str| Inline::Hex(text.to_owned()).bytes().unwrap();
+        let bytes = one.inline.as_ref().unwrap().bytes().unwrap();
+        assert_eq!(bytes, inline("0000003f e8030000"));
+        assert_eq!(several.dispatches()[1].barrier, Some(false));
+    }
+
+    #[test]
     fn what_a_file_may_not_say_is_named() {
         for (text, word) in [
             ("group = [1, 1, 1]", "group"),
