@@ -99,9 +99,10 @@ pub(crate) fn complain(error: &dyn StdError) {
 /// Writes an error to standard error as it is: compilers say in several lines what they mean.
 pub(crate) fn explain(error: &dyn StdError) {
     let text = error.to_string();
-    match text.starts_with("error") {
-        true => tell(text),
-        false => tell(format_args!("error: {text}")),
+    match (text.contains('\n'), text.starts_with("error")) {
+        (false, _) => complain(error),
+        (true, true) => tell(text),
+        (true, false) => tell(format_args!("error: {text}")),
     }
 }
 

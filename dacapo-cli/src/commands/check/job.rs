@@ -115,6 +115,11 @@ impl Job {
     /// A kernel's compiler says where in the text it is about; its name is the text's.
     fn refused(&self, error: RuntimeError) -> Error {
         match error {
+            RuntimeError::InvalidKernel { reason, .. } if reason.starts_with("error") => {
+                Error::Wgsl {
+                    message: reason.into(),
+                }
+            }
             RuntimeError::InvalidKernel { reason, .. } => self.module.complain(reason),
             error => error.into(),
         }

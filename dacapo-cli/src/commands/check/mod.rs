@@ -64,7 +64,7 @@ Examples:
   dacapo check step.dacapo
   dacapo check --model model.gguf --tokens 4";
 
-/// Run WGSL, a capture file or a model without a GPU, and report what is wrong with it
+/// Check WGSL, a capture file or a model for faults, without a GPU
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Check {
