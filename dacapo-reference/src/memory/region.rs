@@ -179,6 +179,11 @@ impl Region {
         self.written.contains(at, len)
     }
 
+    /// Takes these bytes for written, whoever may have left them as they are.
+    pub fn assume_written(&self, at: u64, len: u64) {
+        self.mark_written(at, len);
+    }
+
     /// Whether somebody is known to have written everything.
     #[inline]
     pub(crate) fn all_written(&self) -> bool {

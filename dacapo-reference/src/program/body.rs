@@ -63,6 +63,9 @@ pub(super) struct Body<'l, 'a> {
     /// Where the result goes.
     results: Vec<Row>,
     code: Vec<Node>,
+    /// What is evaluated together, and the place of the statement that comes next.
+    emitted: Option<naga::Range<Expression>>,
+    next: Span,
 }
 
 impl<'l, 'a> Body<'l, 'a> {
@@ -83,6 +86,8 @@ impl<'l, 'a> Body<'l, 'a> {
             locals: Vec::new(),
             results,
             code,
+            emitted: None,
+            next: Span::UNDEFINED,
         };
         for (_, local) in function.local_variables.iter() {
             body.local(local)?;
@@ -152,8 +157,18 @@ impl<'l, 'a> Body<'l, 'a> {
         self.info[handle].ty.inner_with(&self.lower.module.types)
     }
 
+    /// The place of an expression. naga knows none for a load of a local variable: it is that of the next expression which
+    /// has one, most often what the load is for, or of the next statement.
     pub(super) fn span(&self, handle: Handle<Expression>) -> Span {
-        self.function.expressions.get_span(handle)
+        let expressions = &self.function.expressions;
+        let own = expressions.get_span(handle);
+        if own.is_defined() || !matches!(expressions[handle], Expression::Load { .. }) {
+            return own;
+        }
+        let emitted = self.emitted.iter().flat_map(|range| range.clone());
+        let later = emitted.filter(|later| later.index() > handle.index());
+        let mut spans = later.map(|later| expressions.get_span(later));
+        spans.find(Span::is_defined).unwrap_or(self.next)
     }
 
     /// What an expression stands for; one that need not be evaluated at some point of the code is, when it is asked
@@ -215,7 +230,10 @@ impl<'l, 'a> Body<'l, 'a> {
     }
 
     fn statements(&mut self, block: &'a naga::Block) -> Result<(), String> {
-        for (statement, span) in block.span_iter() {
+        let spans = block.span_iter().map(|(_, span)| *span);
+        let nexts = spans.skip(1).chain([Span::UNDEFINED]);
+        for ((statement, span), next) in block.span_iter().zip(nexts) {
+            self.next = next;
             self.statement(statement, *span).map_err(|message| {
                 match message.starts_with("line ") {
                     true => message,
@@ -229,6 +247,7 @@ impl<'l, 'a> Body<'l, 'a> {
     fn statement(&mut self, statement: &'a Statement, span: Span) -> Result<(), String> {
         match *statement {
             Statement::Emit(ref range) => {
+                self.emitted = Some(range.clone());
                 for handle in range.clone() {
                     let value = self.evaluate(handle)?;
                     self.values[handle.index()] = Some(value);

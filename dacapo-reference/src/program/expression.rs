@@ -157,7 +157,7 @@ impl Body<'_, '_> {
             TypeInner::Matrix { rows, .. } => Ok(rows as u32),
             TypeInner::Array {
                 base,
-                size: ArraySize::Constant(_),
+                size: ArraySize::Constant(_) | ArraySize::Pending(_),
                 ..
             } => scalars(self.lower.module, base),
             _ => unsupported("a part of a value of this type"),

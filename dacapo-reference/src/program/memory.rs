@@ -1,9 +1,9 @@
 //! Pointers, loads, stores and atomic operations.
 
-use naga::{AtomicFunction, Expression, Handle, ScalarKind, Span};
+use naga::{AtomicFunction, Expression, Handle, ScalarKind, Span, TypeInner};
 
 use super::body::{Body, Place, Pointer, Value};
-use super::op::{Element, Op, Root, Row};
+use super::op::{Element, Op, Root, Row, TouchId};
 use super::shape::{Pointee, member, runs, step, unsupported};
 use crate::lanes::Trap;
 use crate::lanes::atomic::AtomicOperation;
@@ -86,6 +86,16 @@ impl Body<'_, '_> {
         }
     }
 
+    /// How an access through a pointer races: loads and stores of atomic variables are atomic operations.
+    fn touch_through(&mut self, pointer: Pointer, span: Span, plain: Access) -> TouchId {
+        let is_atomic = match pointer.pointee {
+            Pointee::Type(ty) => matches!(self.lower.module.types[ty].inner, TypeInner::Atomic(_)),
+            _ => false,
+        };
+        let access = if is_atomic { Access::Atomic } else { plain };
+        self.lower.touch(span, access)
+    }
+
     pub(super) fn load(&mut self, pointer: Pointer, span: Span) -> Result<Vec<Row>, String> {
         let count = self.scalars_of(pointer.pointee)?;
         let first = self.lower.new_rows(count)?;
@@ -102,7 +112,7 @@ impl Body<'_, '_> {
                             dst,
                             count,
                             element,
-                            touch: self.lower.touch(span, Access::Read),
+                            touch: self.touch_through(pointer, span, Access::Read),
                         },
                         _ => Op::LoadInline {
                             address,
@@ -116,7 +126,7 @@ impl Body<'_, '_> {
                 }
             }
             Place::Workgroup(word) => {
-                let touch = self.lower.touch(span, Access::Read);
+                let touch = self.touch_through(pointer, span, Access::Read);
                 self.emit(Op::Load {
                     root: Root::Workgroup(word),
                     address: pointer.address(0)?,
@@ -172,7 +182,7 @@ impl Body<'_, '_> {
                     let (own, after) = rest.split_at(run.count as usize);
                     rest = after;
                     let src = self.list(own);
-                    let touch = self.lower.touch(span, Access::Write);
+                    let touch = self.touch_through(pointer, span, Access::Write);
                     self.emit(Op::Store {
                         root: Root::Storage(buffer),
                         address: pointer.address(run.offset)?,
@@ -185,7 +195,7 @@ impl Body<'_, '_> {
             }
             Place::Workgroup(word) => {
                 let src = self.list(rows);
-                let touch = self.lower.touch(span, Access::Write);
+                let touch = self.touch_through(pointer, span, Access::Write);
                 self.emit(Op::Store {
                     root: Root::Workgroup(word),
                     address: pointer.address(0)?,

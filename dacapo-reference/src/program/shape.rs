@@ -1,5 +1,6 @@
 //! Types as runs of scalars.
 
+use naga::proc::IndexableLength;
 use naga::{ArraySize, Handle, Module, Scalar, ScalarKind, Type, TypeInner, VectorSize};
 
 use super::op::Element;
@@ -57,6 +58,15 @@ pub(super) fn element(scalar: Scalar) -> Result<Element, String> {
     }
 }
 
+/// Elements of an array, unless that depends on what is bound. A length that is an override has got a value.
+fn length(module: &Module, size: ArraySize) -> Result<Option<u32>, String> {
+    match size.resolve(module.to_ctx()) {
+        Ok(IndexableLength::Known(length)) => Ok(Some(length)),
+        Ok(IndexableLength::Dynamic) => Ok(None),
+        Err(_) => unsupported("an array whose length is an override without a value"),
+    }
+}
+
 /// How many scalars a value of this type has; an array without a length counts as one of its elements.
 pub(super) fn scalars(module: &Module, ty: Handle<Type>) -> Result<u32, String> {
     inner_scalars(module, &module.types[ty].inner)
@@ -72,13 +82,7 @@ pub(super) fn inner_scalars(module: &Module, inner: &TypeInner) -> Result<u32, S
             scalar,
         } => element(scalar).map(|_| columns as u32 * rows as u32),
         TypeInner::Array { base, size, .. } => {
-            let len = match size {
-                ArraySize::Constant(len) => len.get(),
-                ArraySize::Dynamic => 1,
-                ArraySize::Pending(_) => {
-                    return unsupported("an array whose length is an override");
-                }
-            };
+            let len = length(module, size)?.unwrap_or(1);
             fit(scalars(module, base)?.checked_mul(len))
         }
         TypeInner::Struct { ref members, .. } => {
@@ -152,15 +156,12 @@ fn add_runs(
                 push(runs, at, rows as u32, element(scalar)?);
             }
         }
-        TypeInner::Array {
-            base,
-            size: ArraySize::Constant(len),
-            stride,
-        } => {
+        TypeInner::Array { base, size, stride } if size != ArraySize::Dynamic => {
+            let len = length(module, size)?.unwrap_or(0);
             if scalars(module, ty)? > MAX_SCALARS {
                 return unsupported(&format!("a value of more than {MAX_SCALARS} numbers"));
             }
-            for at in 0..len.get() {
+            for at in 0..len {
                 add_runs(module, base, within(fit(at.checked_mul(stride))?)?, runs)?;
             }
         }
@@ -203,10 +204,7 @@ pub(super) fn step(module: &Module, pointee: Pointee) -> Result<Step, String> {
             part: Pointee::Type(base),
             bytes: stride,
             scalars: scalars(module, base)?,
-            len: match size {
-                ArraySize::Constant(len) => Some(len.get()),
-                _ => None,
-            },
+            len: length(module, size)?,
         }),
         _ => unsupported("an index into a value of this type"),
     }

@@ -223,6 +223,14 @@ impl Workgroup<'_> {
         }
     }
 
+    /// What an access is to races: atomic, if the variable is.
+    pub(super) fn racing(&self, access: Access, touch: TouchId) -> Access {
+        match self.program.access(touch) {
+            Some(Access::Atomic) => Access::Atomic,
+            _ => access,
+        }
+    }
+
     fn check_written_bytes(&self, bound: &Bound<'_>, span: Span, access: Access, touch: TouchId) {
         if bound.region.all_written() {
             return;
@@ -254,6 +262,7 @@ impl Workgroup<'_> {
     ) {
         let now = self.now();
         let own = self.touch(touch);
+        let access = self.racing(access, touch);
         let offsets = span.address.at.map(|at| self.whole(at));
         let mut met: Option<(usize, u64, Touch)> = None;
         self.active.each(|lane| {

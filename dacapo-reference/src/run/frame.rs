@@ -96,6 +96,10 @@ impl Frame {
         }
         self.shared.words.fill(Cell::new(0));
         self.shared.written.fill(Cell::new(0));
+        // Workgroups need not come in the order of their numbers, by which touches are told to be earlier ones'.
+        if let Some(touches) = &self.shared.touches {
+            touches.forget();
+        }
     }
 }
 

@@ -125,6 +125,7 @@ impl Workgroup<'_> {
                 }
             });
         }
+        let access = self.racing(access, touch);
         let mut met: Option<(usize, usize, Touch)> = None;
         let own = self.touch(touch);
         self.each_word(first, address, |lane, word| {

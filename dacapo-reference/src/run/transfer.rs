@@ -1,4 +1,4 @@
-//! Copies and fills.
+//! What no kernel does: copies, fills, and reads of grids.
 
 use super::access::words;
 use super::faults::{Other, describe_race};
@@ -28,6 +28,18 @@ pub(super) fn transfer(run: &Run<'_>, task: &Task<'_>, group: u32) {
             to.region.fill(to.start, to.len, *value);
         }
         Work::Kernel { .. } => {}
+    }
+}
+
+/// Remembers which grids were read, before anything of the wave runs.
+pub(super) fn read_grids(run: &Run<'_>) {
+    for task in &run.wave.tasks {
+        if let Some(grid) = &task.grid
+            && run.settings.checks
+        {
+            let group = run.wave.first_group + task.first;
+            check_race(run, task, grid, Access::Read, group);
+        }
     }
 }
 

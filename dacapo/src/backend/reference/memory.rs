@@ -81,6 +81,8 @@ impl Span {
         let Span { region, range } = Span::exact(bound);
         let len = (range.end - range.start).next_multiple_of(WORD);
         let end = (range.start + len).min(region.len());
+        // What fills up the last word comes along with it, and means nothing.
+        region.assume_written(range.end, end - range.end);
         Span {
             region,
             range: range.start..end,

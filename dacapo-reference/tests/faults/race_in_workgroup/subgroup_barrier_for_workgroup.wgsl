@@ -1,0 +1,15 @@
+//! groups = [1, 1, 1]
+//! subgroup = 32
+//! buffers = [{ slot = 0, bytes = 256, fill = "iota" }, { slot = 1, bytes = 256 }]
+
+@group(0) @binding(0) var<storage, read> input: array<u32>;
+@group(0) @binding(1) var<storage, read_write> output: array<u32>;
+
+var<workgroup> tile: array<u32, 64>;
+
+@compute @workgroup_size(64)
+fn reverse(@builtin(local_invocation_index) lane: u32) {
+    tile[lane] = input[lane]; //~ other
+    subgroupBarrier();
+    output[lane] = tile[63u - lane]; //~ race_in_workgroup
+}

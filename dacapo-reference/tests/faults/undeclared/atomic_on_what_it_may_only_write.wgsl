@@ -1,0 +1,13 @@
+//! buffers = [{ bytes = 256, fill = "random" }, { bytes = 4, fill = "zero" }]
+//! [[dispatch]]
+//! entry = "maximum"
+//! groups = [4, 1, 1]
+//! bind = [{ slot = 0, buffer = 0 }, { slot = 1, buffer = 1, access = "write" }]
+
+@group(0) @binding(0) var<storage, read> input: array<u32>;
+@group(0) @binding(1) var<storage, read_write> largest: atomic<u32>;
+
+@compute @workgroup_size(16)
+fn maximum(@builtin(global_invocation_id) id: vec3<u32>) {
+    atomicMax(&largest, input[id.x]); //~ undeclared
+}

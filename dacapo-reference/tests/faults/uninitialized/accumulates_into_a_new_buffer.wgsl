@@ -1,0 +1,10 @@
+//! groups = [4, 1, 1]
+//! buffers = [{ slot = 0, bytes = 256, fill = "iota" }, { slot = 1, bytes = 256, fill = "unwritten" }]
+
+@group(0) @binding(0) var<storage, read> input: array<u32>;
+@group(0) @binding(1) var<storage, read_write> sums: array<u32>;
+
+@compute @workgroup_size(16)
+fn accumulate(@builtin(global_invocation_id) id: vec3<u32>) {
+    sums[id.x] += input[id.x]; //~ uninitialized
+}

@@ -1,0 +1,26 @@
+//! buffers = [{ bytes = 200, fill = "iota" }, { bytes = 200 }, { bytes = 200 }]
+//! [[dispatch]]
+//! entry = "double"
+//! groups = [4, 1, 1]
+//! bind = [{ slot = 0, buffer = 0 }, { slot = 1, buffer = 1 }]
+//! [[dispatch]]
+//! entry = "increment"
+//! groups = [4, 1, 1]
+//! bind = [{ slot = 0, buffer = 1 }, { slot = 1, buffer = 2 }]
+
+@group(0) @binding(0) var<storage, read> input: array<u32>;
+@group(0) @binding(1) var<storage, read_write> output: array<u32>;
+
+@compute @workgroup_size(16)
+fn double(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < arrayLength(&input) {
+        output[id.x] = input[id.x] * 2u;
+    }
+}
+
+@compute @workgroup_size(16)
+fn increment(@builtin(global_invocation_id) id: vec3<u32>) {
+    if id.x < arrayLength(&input) {
+        output[id.x] = input[id.x] + 1u;
+    }
+}
