@@ -444,3 +444,33 @@ fn indirect_grids_are_read_when_the_wave_starts_and_checked() {
         }
     }
 }
+
+#[test]
+fn a_grid_that_is_written_in_the_same_wave_is_a_race() {
+    let device = open();
+    let source = KernelSource::new("double").wgsl(Wgsl::new(DOUBLE));
+    let kernel = device.kernel(&source).unwrap();
+    for hazards in [Hazards::Auto, Hazards::Manual] {
+        let (buffer, grid) = (
+            zeros(&device),
+            device.buffer(12, MemoryKind::Unified).unwrap(),
+        );
+        grid.write(&[1u32; 3]).unwrap();
+        let options = EncoderOptions {
+            hazards: Some(hazards),
+            ..EncoderOptions::default()
+        };
+        let mut encoder = device.encoder_with(options).unwrap();
+        let once = Grid::groups([1, 1, 1]);
+        encoder.dispatch(&kernel, (&grid,), once).unwrap();
+        let indirect = Grid::indirect(&grid);
+        encoder.dispatch(&kernel, (&buffer,), indirect).unwrap();
+        match (hazards, encoder.commit().unwrap().wait()) {
+            (Hazards::Auto, outcome) => outcome.unwrap(),
+            (_, Err(Error::Submission(failure))) => {
+                assert!(matches!(failure.fault, Fault::Check { .. }), "{failure}");
+            }
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+}
