@@ -21,7 +21,8 @@ Environment (flags win over it):
   DACAPO_MEMORY_LIMIT  bytes, or with K, M or G
   DACAPO_LOG           off, error, warn (the default), info, debug, trace
 
-Exit codes: 0 success, 1 error, 2 wrong usage, 130 ended by Ctrl-C.";
+Exit codes: 0 success, 1 error, 2 wrong usage, 130 ended by Ctrl-C. Those of check: \
+`dacapo check --help`.";
 
 /// Run model files and see what the hardware can do.
 #[derive(Debug, Parser)]
@@ -42,6 +43,7 @@ pub(crate) enum Command {
     Graph(commands::graph::GraphCommand),
     Profile(commands::profile::ProfileCommand),
     Replay(commands::replay::Replay),
+    Check(Box<commands::check::Check>),
 }
 
 impl Command {
@@ -56,6 +58,7 @@ impl Command {
             Command::Graph(command) => command.run(),
             Command::Profile(command) => command.run(),
             Command::Replay(command) => command.run(),
+            Command::Check(command) => command.run(),
         }
     }
 }

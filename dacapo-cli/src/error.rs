@@ -106,6 +106,15 @@ pub(crate) enum Error {
     /// A plan has fewer nodes.
     #[error("node {node} is not in the plan; it has nodes 0 to {}", nodes.saturating_sub(1))]
     NoNode { node: usize, nodes: usize },
+    /// A WGSL text cannot be run.
+    #[error("{message}")]
+    Wgsl { message: String },
+    /// A specification of what to check is wrong.
+    #[error("{name}: {message}")]
+    Spec { name: String, message: String },
+    /// Something could not be checked.
+    #[error(transparent)]
+    Unchecked { source: Box<Error> },
     /// Ctrl-C could not be caught.
     #[error("catching Ctrl-C: {0}")]
     Signal(io::Error),
@@ -118,6 +127,17 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// This, as what kept a check from being made.
+    pub(crate) fn unchecked(self) -> Error {
+        match self {
+            Error::Usage { .. } => self,
+            error if error.is_broken_pipe() => error,
+            error => Error::Unchecked {
+                source: Box::new(error),
+            },
+        }
+    }
+
     /// Whether the reader of standard output has gone.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Error::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)

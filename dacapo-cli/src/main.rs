@@ -31,10 +31,15 @@ fn main() -> ExitCode {
     match ended {
         Ok(Ending::Complete) => ExitCode::SUCCESS,
         Ok(Ending::Interrupted) => ExitCode::from(INTERRUPTED),
+        Ok(Ending::Found) => ExitCode::FAILURE,
         // Whoever reads the output has read enough.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(Error::Usage { command, message }) => {
             cli::usage_error(command, &message);
+            ExitCode::from(2)
+        }
+        Err(Error::Unchecked { source }) => {
+            output::explain(&*source);
             ExitCode::from(2)
         }
         Err(error) => {

@@ -96,6 +96,16 @@ pub(crate) fn complain(error: &dyn StdError) {
     tell(format_args!("error: {}", one_line(error)));
 }
 
+/// Writes an error to standard error as it is: compilers say in several lines what they mean.
+pub(crate) fn explain(error: &dyn StdError) {
+    let text = error.to_string();
+    match (text.contains('\n'), text.starts_with("error")) {
+        (false, _) => complain(error),
+        (true, true) => tell(text),
+        (true, false) => tell(format_args!("error: {text}")),
+    }
+}
+
 /// The messages of an error and its causes, joined by `: `. A cause that the message before it ends with
 /// is not repeated.
 fn one_line(error: &dyn StdError) -> String {

@@ -37,6 +37,14 @@ impl<'a> Arg<'a> {
         }
     }
 
+    /// Inline constants whose layout only the caller's data tells.
+    pub fn inline(bytes: &'a [u8]) -> Arg<'a> {
+        Arg {
+            slot: None,
+            value: Value::Bytes(bytes),
+        }
+    }
+
     /// This argument for slot `slot` instead of the next one. Inline constants have no slot and ignore it.
     pub fn slot(self, slot: u32) -> Arg<'a> {
         Arg {

@@ -27,9 +27,10 @@ type Pairs = LazyLock<Vec<[Player; 2]>>;
 
 fn pairs() -> Vec<[Player; 2]> {
     let cpus = [1, 2].map(|threads| Player::new(common::device(threads)));
+    let references = [1, 2].map(|threads| Player::new(common::reference(threads)));
     let gpus = common::vulkan(|_| ()).zip(common::vulkan(|_| ()));
     let gpus = gpus.map(|(from, to)| [from, to].map(Player::new));
-    std::iter::once(cpus).chain(gpus).collect()
+    [cpus, references].into_iter().chain(gpus).collect()
 }
 
 fn captured(run: &mut Run<'_>, device: &Device, program: &[Op]) -> Graph {

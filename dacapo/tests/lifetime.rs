@@ -21,7 +21,7 @@ fn a_thousand_dropped_encoders_leave_nothing() {
         let (step, kept) = (step_kernel(&device), buffer(&device, 4));
         let (counters, used) = (device.counters(), device.memory_budget().used);
         for _ in 0..1000 {
-            let gone = buffer(&device, 1000);
+            let gone = device.buffer(4000, MemoryKind::DeviceLocal).unwrap();
             let mut encoder = device.encoder("dropped").unwrap();
             let mut scope = encoder.scope("never run");
             scope.dispatch(&step, (&gone, Bytes(&1u32)), one()).unwrap();

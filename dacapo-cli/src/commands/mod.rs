@@ -1,6 +1,7 @@
 //! One module per subcommand.
 
 pub(crate) mod bench;
+pub(crate) mod check;
 pub(crate) mod devices;
 pub(crate) mod generate;
 pub(crate) mod graph;
@@ -14,5 +15,7 @@ pub(crate) mod tokenize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     Complete,
+    /// A check has found something.
+    Found,
     Interrupted,
 }

@@ -1,6 +1,6 @@
 use crate::run::{output, run};
 
-const COMMANDS: [(&str, &[&str]); 9] = [
+const COMMANDS: [(&str, &[&str]); 10] = [
     ("devices", &["--measure", "--device", "--threads", "--json"]),
     (
         "generate",
@@ -89,6 +89,37 @@ const COMMANDS: [(&str, &[&str]); 9] = [
             "--no-fuse",
             "--no-reorder",
             "--json",
+        ],
+    ),
+    (
+        "check",
+        &[
+            "[FILE]",
+            "--spec",
+            "--entry",
+            "--groups",
+            "--buffer",
+            "--inline",
+            "--constant",
+            "--print",
+            "--fill",
+            "--json",
+            "--color",
+            "--subgroup",
+            "--order",
+            "--all-orders",
+            "--finite",
+            "--zeroed",
+            "--steps",
+            "--max-reports",
+            "--threads",
+            "--model",
+            "--tokens",
+            "--prompt",
+            "--context",
+            "--no-graph",
+            "--no-fuse",
+            "2 it could not",
         ],
     ),
     (

@@ -1,5 +1,6 @@
 //! The `dacapo` program as a user runs it, on the tiny models of `dacapo-llm/tests/data`.
 
+mod check;
 mod devices;
 mod errors;
 mod generate;

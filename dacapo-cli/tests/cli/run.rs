@@ -16,7 +16,14 @@ pub(crate) struct Ended {
 /// The program without the tester's own settings, on the processor unless a flag says otherwise.
 pub(crate) fn dacapo() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_dacapo"));
-    for name in ["DEVICE", "THREADS", "HAZARDS", "MEMORY_LIMIT", "LOG"] {
+    for name in [
+        "DEVICE",
+        "THREADS",
+        "HAZARDS",
+        "MEMORY_LIMIT",
+        "LOG",
+        "REFERENCE",
+    ] {
         command.env_remove(format!("DACAPO_{name}"));
     }
     command

@@ -13,7 +13,8 @@ fn power_of_two(n: i32) -> f32 {
 
 // e^x within 2 units; 0 and infinity beyond the range of f32; NaN stays NaN.
 fn exponential(x: f32) -> f32 {
-    var bounded = select(x, -104.0, x < -104.0);
+    // NaN becomes a bound here: converted to an integer it could be anything.
+    var bounded = select(-104.0, x, x > -104.0);
     bounded = select(bounded, 89.0, bounded > 89.0);
     // Not by adding and taking away 1.5 * 2^23: Mesa cancels the two.
     let exponent = i32(round(bounded * 1.442695));

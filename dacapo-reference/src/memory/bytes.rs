@@ -1,6 +1,7 @@
 //! Zeroed memory that costs nothing until it is touched, and memory that others own.
 #![allow(unsafe_code, reason = "memory of the system, and memory of others")]
 
+use core::any::Any;
 use core::fmt;
 use core::ops::Deref;
 use core::ptr::NonNull;
@@ -93,12 +94,18 @@ impl<T> fmt::Debug for Cells<T> {
 }
 
 impl Region {
-    /// Memory of others, all of it written, that is only read: a mapped file. What is written to it is ignored.
+    /// Memory of others, all of it written, that is only read: a mapped file. What is written to it is ignored. The
+    /// region keeps its owner.
     ///
     /// # Safety
     /// `start` is a multiple of 4, and `len` bytes from there may be read, and are not written through this process,
-    /// until the region is dropped.
-    pub unsafe fn foreign(label: &str, start: NonNull<u8>, len: usize) -> Region {
+    /// until `owner` is dropped.
+    pub unsafe fn foreign(
+        label: &str,
+        start: NonNull<u8>,
+        len: usize,
+        owner: Box<dyn Any + Send + Sync>,
+    ) -> Region {
         let mut tail = [0; 4];
         for (at, byte) in tail.iter_mut().enumerate().take(len % 4) {
             // SAFETY: it lies before `len`.
@@ -110,7 +117,7 @@ impl Region {
             count: len / 4,
             allocated: None,
         };
-        Region::read_only(label, words, u32::from_le_bytes(tail), len as u64)
+        Region::read_only(label, words, u32::from_le_bytes(tail), len as u64, owner)
     }
 }
 
@@ -147,7 +154,8 @@ mod tests {
             let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
             let start = NonNull::from(words.as_slice()).cast();
             // SAFETY: a vector of words is aligned and outlives the region.
-            let region = unsafe { Region::foreign("weights", start, usize::from(len)) };
+            let region =
+                unsafe { Region::foreign("weights", start, usize::from(len), Box::new(())) };
             assert!(region.is_read_only() && region.is_written(0, u64::from(len)));
             region.write(0, &[9; 19]);
             region.fill(0, u64::from(len), 9);

@@ -1,5 +1,6 @@
 //! The memory of one allocation.
 
+use core::any::Any;
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 
@@ -23,6 +24,8 @@ pub struct Region {
     spare: AtomicU32,
     written: Written,
     touches: OnceLock<Option<Touches>>,
+    /// Whose memory it is, if it is of others.
+    _owner: Option<Box<dyn Any + Send + Sync>>,
 }
 
 /// Which word holds the byte at this offset.
@@ -43,10 +46,17 @@ impl Region {
             spare: AtomicU32::new(0),
             written: Written::nothing(len),
             touches: OnceLock::new(),
+            _owner: None,
         })
     }
 
-    pub(super) fn read_only(label: &str, words: Cells<AtomicU32>, tail: u32, len: u64) -> Region {
+    pub(super) fn read_only(
+        label: &str,
+        words: Cells<AtomicU32>,
+        tail: u32,
+        len: u64,
+        owner: Box<dyn Any + Send + Sync>,
+    ) -> Region {
         Region {
             label: label.into(),
             len,
@@ -56,6 +66,7 @@ impl Region {
             spare: AtomicU32::new(0),
             written: Written::everything(len),
             touches: OnceLock::new(),
+            _owner: Some(owner),
         }
     }
 
@@ -166,6 +177,11 @@ impl Region {
     #[inline]
     pub(crate) fn is_written(&self, at: u64, len: u64) -> bool {
         self.written.contains(at, len)
+    }
+
+    /// Takes these bytes for written, whoever may have left them as they are.
+    pub fn assume_written(&self, at: u64, len: u64) {
+        self.mark_written(at, len);
     }
 
     /// Whether somebody is known to have written everything.

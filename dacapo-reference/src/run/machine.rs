@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use super::flow::Workgroup;
 use super::frame::Frame;
 use super::order::sequence;
-use super::transfer::transfer;
+use super::transfer::{read_grids, transfer};
 use super::wave::{Wave, Work};
 use super::{Settings, Step, Stopped};
 use crate::memory::Touch;
@@ -80,6 +80,7 @@ impl Machine {
             stop: AtomicBool::new(false),
             stopped: Mutex::new(None),
         };
+        read_grids(&run);
         match (sequence, &mut self.workers[..]) {
             (Some(sequence), [worker, ..]) => sequence.for_each(|group| run.group(worker, group)),
             (None, workers) if run.shared => run.on_threads(&mut workers[..threads]),

@@ -94,6 +94,8 @@ pub struct Step {
     pub number: u64,
     /// What it does.
     pub action: Action,
+    /// Where its grid has been read from, if it was.
+    pub grid: Option<Binding>,
 }
 
 /// What a step does.

@@ -70,6 +70,7 @@ fn run(
             inline: inline.iter().flat_map(|word| word.to_le_bytes()).collect(),
             groups: [groups, 1, 1],
         },
+        grid: None,
     };
     machine.run(&[step]).unwrap();
     let words = regions.iter().map(|region| {

@@ -1,10 +1,10 @@
-//! Copies and fills.
+//! What no kernel does: copies, fills, and reads of grids.
 
 use super::access::words;
 use super::faults::{Other, describe_race};
 use super::machine::Run;
 use super::wave::{Bound, Task, Work};
-use crate::memory::{Now, Region, Touch};
+use crate::memory::{Manner, Now, Region, Touch};
 use crate::report::Access;
 
 /// Site of what no kernel does.
@@ -31,6 +31,18 @@ pub(super) fn transfer(run: &Run<'_>, task: &Task<'_>, group: u32) {
     }
 }
 
+/// Remembers which grids were read, before anything of the wave runs.
+pub(super) fn read_grids(run: &Run<'_>) {
+    for task in &run.wave.tasks {
+        if let Some(grid) = &task.grid
+            && run.settings.checks
+        {
+            let group = run.wave.first_group + task.first;
+            check_race(run, task, grid, Access::Read, group);
+        }
+    }
+}
+
 fn check_race(run: &Run<'_>, task: &Task<'_>, bound: &Bound<'_>, access: Access, group: u32) {
     let Some(touches) = bound.touches else { return };
     let now = Now {
@@ -41,13 +53,13 @@ fn check_race(run: &Run<'_>, task: &Task<'_>, bound: &Bound<'_>, access: Access,
         shared: run.shared,
     };
     let own = Touch::new(group, 0, NO_SITE);
+    let manner = match access {
+        Access::Read => Manner::Read,
+        _ => Manner::Write,
+    };
     for (word, bytes) in words(bound.start, bound.len) {
         let own = own.of(bytes);
-        let other = match access {
-            Access::Read => touches.read(word, own, &now),
-            _ => touches.write(word, own, &now),
-        };
-        if let Some(touch) = other {
+        if let Some(touch) = touches.access(manner, word, own, &now) {
             let other = Other { touch, access };
             describe_race(run, task, bound, word as u64 * 4, other);
             return;

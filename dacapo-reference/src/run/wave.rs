@@ -7,7 +7,7 @@ use crate::memory::{Region, Touch, Touches};
 use crate::program::Program;
 
 /// Most workgroups of a wave.
-const MAX_GROUPS: u64 = 1 << 26;
+const MAX_GROUPS: u64 = 1 << 25;
 
 pub(super) struct Wave<'w> {
     pub(super) tasks: Vec<Task<'w>>,
@@ -23,6 +23,8 @@ pub(super) struct Task<'w> {
     /// The number of its first workgroup, counted in the wave.
     pub(super) first: u32,
     pub(super) work: Work<'w>,
+    /// Where its grid was read, if it has workgroups.
+    pub(super) grid: Option<Bound<'w>>,
 }
 
 pub(super) enum Work<'w> {
@@ -135,6 +137,7 @@ impl<'w> Wave<'w> {
             tasks.push(Task {
                 step,
                 first: first as u32,
+                grid: step.grid.as_ref().filter(|_| count > 0).map(bind),
                 work,
             });
         }

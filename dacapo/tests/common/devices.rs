@@ -14,10 +14,21 @@ pub(crate) fn device(threads: usize) -> Device {
     .unwrap()
 }
 
-/// Runs a test on the processor, on the Vulkan device if there is one, and there also with host and device
-/// memory apart.
+/// The reference interpreter, on which a submission fails during which anything was reported.
+pub(crate) fn reference(threads: usize) -> Device {
+    Device::open(&DeviceOptions {
+        device: DeviceSelector::Backend(Backend::Reference),
+        threads: NonZeroUsize::new(threads),
+        ..DeviceOptions::default()
+    })
+    .unwrap()
+}
+
+/// Runs a test on the processor, on the reference interpreter, on the Vulkan device if there is one, and there also
+/// with host and device memory apart.
 pub(crate) fn on_devices(threads: usize, test: impl Fn(Device)) {
     test(device(threads));
+    test(reference(threads));
     on_vulkan(&test);
 }
 

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use dacapo::vulkan::{self, ash::vk};
 use dacapo::{
-    Access, Buffer, Bytes, CommandEncoder, Device, Grid, KernelFault, KernelSource, Result, Wgsl,
-    Workgroup,
+    Access, Backend, Buffer, Bytes, CommandEncoder, Device, Grid, KernelFault, KernelSource,
+    Result, Wgsl, Workgroup,
 };
 use std::sync::Mutex;
 
@@ -126,7 +126,9 @@ impl Gate {
         )?;
         let params = [self.number as u32, value];
         let device = encoder.device();
-        if device.gpu().is_some() {
+        if device.info().backend == Backend::Reference {
+            block(&device, self.number)?;
+        } else if device.gpu().is_some() {
             self.semaphores
                 .lock()
                 .unwrap()
@@ -141,6 +143,45 @@ impl Drop for Gate {
         self.open();
     }
 }
+
+/// Memory that is given back when a gate opens, not before.
+struct Late(usize);
+
+#[repr(align(4))]
+struct Word([u8; 4]);
+
+impl AsRef<[u8]> for Late {
+    fn as_ref(&self) -> &[u8] {
+        static WORD: Word = Word([0; 4]);
+        &WORD.0
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        ENTERED[self.0].store(true, Ordering::SeqCst);
+        while !OPEN[self.0].load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// Makes the interpreter's queue wait: for memory that nobody but its last submission has.
+fn block(device: &Device, gate: usize) -> Result<()> {
+    let source = KernelSource::new("block")
+        .binding::<u32>(0, Access::Read)
+        .wgsl(Wgsl::new(NOTHING));
+    let kernel = device.kernel(&source)?;
+    let memory = device.import("late", Late(gate))?;
+    let mut encoder = device.encoder("block")?;
+    encoder.dispatch(&kernel, (&memory,), Grid::groups([1, 1, 1]))?;
+    drop(memory);
+    encoder.commit().map(drop)
+}
+
+const NOTHING: &str = "
+@group(0) @binding(0) var<storage, read> data: array<u32>;
+@compute @workgroup_size(1) fn main() {}";
 
 fn hold(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     let [gate, value] = group.inline::<[u32; 2]>();

@@ -7,17 +7,22 @@ mod devices;
 mod gate;
 
 use dacapo::{
-    Access, Buffer, Device, Grid, Kernel, KernelFault, KernelSource, MemoryKind, Result, Wgsl,
-    Workgroup,
+    Access, Backend, Buffer, Device, Grid, Kernel, KernelFault, KernelSource, MemoryKind, Result,
+    Wgsl, Workgroup,
 };
 
-pub(crate) use devices::{device, on_devices, on_vulkan, say, vulkan};
+pub(crate) use devices::{device, on_devices, on_vulkan, reference, say, vulkan};
 pub(crate) use gate::Gate;
 
+/// Zeros, which the interpreter knows to be meant.
 pub(crate) fn buffer(device: &Device, elements: u64) -> Buffer {
-    device
+    let buffer = device
         .buffer(elements * 4, MemoryKind::DeviceLocal)
-        .unwrap()
+        .unwrap();
+    if device.info().backend == Backend::Reference {
+        buffer.write(&vec![0u32; elements as usize][..]).unwrap();
+    }
+    buffer
 }
 
 fn add(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {

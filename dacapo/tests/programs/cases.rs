@@ -6,11 +6,12 @@ use super::Op;
 use super::meaning::Memory;
 use super::play::Player;
 
-/// Processors with these numbers of threads, and a GPU where there is one. Tests have players of their own: others would
+/// Processors with these numbers of threads, the reference interpreter, and a GPU where there is one. Tests have players of their own: others would
 /// disturb the counters.
 pub(crate) fn players<const N: usize>(threads: [usize; N]) -> Vec<Player> {
     let cpus = threads.map(crate::common::device).into_iter();
-    cpus.chain(crate::common::vulkan(|_| ()))
+    cpus.chain([crate::common::reference(2)])
+        .chain(crate::common::vulkan(|_| ()))
         .map(Player::new)
         .collect()
 }

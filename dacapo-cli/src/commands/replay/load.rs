@@ -19,24 +19,24 @@ use crate::error::{Error, Result};
 
 /// How a file is run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct How {
-    pub(super) trust: bool,
+pub(crate) struct How {
+    pub(crate) trust: bool,
     /// The seed of what buffers begin with.
-    pub(super) fill: Option<u64>,
-    pub(super) passes: PassOptions,
+    pub(crate) fill: Option<u64>,
+    pub(crate) passes: PassOptions,
     /// Whether all values must be where the file has them.
-    pub(super) keep_all: bool,
+    pub(crate) keep_all: bool,
 }
 
-pub(super) struct Run {
-    pub(super) device: Device,
+pub(crate) struct Run {
+    pub(crate) device: Device,
     /// In the order of the file.
-    pub(super) buffers: Vec<BufferView>,
-    pub(super) plan: Plan,
+    pub(crate) buffers: Vec<BufferView>,
+    pub(crate) plan: Plan,
 }
 
 impl Run {
-    pub(super) fn new(file: &GraphFile<'_>, device: &Device, how: &How) -> Result<Run> {
+    pub(crate) fn new(file: &GraphFile<'_>, device: &Device, how: &How) -> Result<Run> {
         let fuses = how.trust && how.passes.fuse && !how.keep_all;
         let needs_natives = how.trust && device.gpu().is_none();
         let ops = match fuses || needs_natives {
@@ -57,7 +57,7 @@ impl Run {
     }
 
     /// Runs it so often; how long the device took each time.
-    pub(super) fn run(&self, times: usize) -> Result<Vec<Duration>> {
+    pub(crate) fn run(&self, times: usize) -> Result<Vec<Duration>> {
         let executable = self.plan.instantiate()?;
         let mut taken = Vec::new();
         for _ in 0..times {
@@ -69,7 +69,7 @@ impl Run {
     }
 
     /// The places of the buffers that it writes.
-    pub(super) fn written(&self) -> Vec<usize> {
+    pub(crate) fn written(&self) -> Vec<usize> {
         let nodes = self.plan.graph().nodes().iter();
         let args = nodes.flat_map(|node| node.args());
         let written = args.filter(|arg| arg.access.writes());

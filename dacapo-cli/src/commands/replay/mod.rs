@@ -2,7 +2,7 @@
 
 mod compare;
 mod fill;
-mod load;
+pub(crate) mod load;
 mod report;
 
 use std::path::PathBuf;

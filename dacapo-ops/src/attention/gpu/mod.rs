@@ -83,11 +83,16 @@ impl Gpu {
             kind: MemoryKind::DeviceLocal,
             label: "attention scratch",
         };
+        let scratch = device.buffer_with(&options)?;
+        for start in (0..options.len).step_by(REGION_BYTES as usize) {
+            let counters = scratch.slice(start..start + u64::from(COUNTERS) * 4)?;
+            counters.write(&[0u32; COUNTERS as usize])?;
+        }
         Ok(Gpu {
             kernels: Arc::default(),
             workgroup: rows::workgroup(device, 256),
             limits: *device.limits(),
-            scratch: device.buffer_with(&options)?,
+            scratch,
             next: Arc::default(),
         })
     }

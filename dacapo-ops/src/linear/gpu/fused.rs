@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use dacapo::{Arg, BufferOptions, BufferView, CommandEncoder, Grid, MemoryKind};
+use dacapo::{Arg, Buffer, BufferOptions, BufferView, CommandEncoder, Grid, MemoryKind};
 use smallvec::SmallVec;
 
 use super::variant::{Job, MATRICES, Put, Variant, Way};
@@ -134,14 +134,23 @@ impl GpuLinear {
         let mut found = self.found.lock();
         let buffer = match &*found {
             Some(buffer) => buffer,
-            None => found.insert(self.device.buffer_with(&BufferOptions {
-                len: REGIONS * REGION_BYTES,
-                kind: MemoryKind::DeviceLocal,
-                label: "what products find",
-            })?),
+            None => found.insert(self.regions()?),
         };
         let region = self.next_region.fetch_add(1, Ordering::Relaxed) % REGIONS;
         let start = region * REGION_BYTES;
         Ok(buffer.slice(start..start + REGION_BYTES)?)
+    }
+
+    /// All regions, with counters that are 0.
+    fn regions(&self) -> Result<Buffer> {
+        let buffer = self.device.buffer_with(&BufferOptions {
+            len: REGIONS * REGION_BYTES,
+            kind: MemoryKind::DeviceLocal,
+            label: "what products find",
+        })?;
+        for start in (0..buffer.len()).step_by(REGION_BYTES as usize) {
+            buffer.slice(start..start + 4)?.write(&[0u32])?;
+        }
+        Ok(buffer)
     }
 }

@@ -83,6 +83,29 @@ fn names_of_kinds_are_words_and_different() {
 
 #[cfg(feature = "serde")]
 #[test]
+fn json_is_as_documented() {
+    let page = include_str!("../../../../docs/checker.md");
+    let (_, rest) = page.split_once("```json\n").unwrap();
+    let (example, _) = rest.split_once("```").unwrap();
+    let example: serde_json::Value = serde_json::from_str(example).unwrap();
+    assert_eq!(example["reports"][0], serde_json::to_value(race()).unwrap());
+    let of_buffer = Report {
+        place: buffer(Some(1)),
+        other: None,
+        ..race()
+    };
+    let json = serde_json::to_value(of_buffer).unwrap();
+    let expected = serde_json::json!({ "buffer": {
+        "label": "scores",
+        "slot": 1,
+        "bound": { "start": 256, "end": 512 },
+        "bytes": { "start": 512, "end": 516 },
+    }});
+    assert_eq!((&json["place"], json["other"].is_null()), (&expected, true));
+}
+
+#[cfg(feature = "serde")]
+#[test]
 fn names_of_kinds_are_those_of_json() {
     for kind in Kind::ALL {
         assert_eq!(serde_json::to_string(&kind).unwrap(), format!("\"{kind}\""));

@@ -26,8 +26,9 @@ pub(super) const LIMITS: Limits = Limits {
     max_slot: Some(31),
     max_binding_bytes: u32::MAX as u64,
     max_inline_bytes: 256,
-    max_groups: [i32::MAX as u32, 65535, 65535],
-    max_total_groups: u32::MAX as u64,
+    max_groups: [1 << 26, 65535, 65535],
+    // As many as the interpreter can tell apart.
+    max_total_groups: 1 << 26,
     max_group_threads: 1024,
     max_shared_bytes: 64 << 10,
     min_binding_alignment: 16,

@@ -84,6 +84,10 @@ impl backend::Encoder for ReferenceEncoder {
             label: label.cloned().unwrap_or_default(),
             number: 0,
             action,
+            grid: match &dispatch.groups {
+                Groups::Direct { .. } => None,
+                Groups::Indirect(grid) => Some(binding(0, grid, Span::exact(grid))),
+            },
         });
     }
 

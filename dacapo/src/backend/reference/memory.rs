@@ -1,3 +1,8 @@
+#![allow(
+    unsafe_code,
+    reason = "lets kernels read the host's memory where it lies"
+)]
+
 use core::any::Any;
 use core::ops::Range;
 use core::ptr::NonNull;
@@ -31,8 +36,16 @@ impl ReferenceMemory {
     }
 
     /// The host's memory where it lies, if that is at whole words; otherwise gives it back.
-    pub(super) fn foreign(_label: &str, bytes: HostBytes) -> Result<ReferenceMemory, HostBytes> {
-        Err(bytes)
+    pub(super) fn foreign(label: &str, bytes: HostBytes) -> Result<ReferenceMemory, HostBytes> {
+        let (start, len) = (bytes.start(), bytes.get().len());
+        if !start.addr().get().is_multiple_of(WORD as usize) {
+            return Err(bytes);
+        }
+        // SAFETY: the bytes lie at whole words and stay as they are until their owner, the last argument, is dropped.
+        let region = unsafe { Region::foreign(label, start, len, Box::new(bytes)) };
+        Ok(ReferenceMemory {
+            region: Arc::new(region),
+        })
     }
 }
 
@@ -63,11 +76,13 @@ impl Span {
     }
 
     /// These bytes in whole words: WGSL reaches bytes and halves as parts of a `u32`, also the last ones of a view. No
-    /// other binding can start in that word.
+    /// other binding can start in that word. Memory of the host ends where it does.
     pub(super) fn whole_words(bound: &Bound<'_>) -> Span {
         let Span { region, range } = Span::exact(bound);
         let len = (range.end - range.start).next_multiple_of(WORD);
         let end = (range.start + len).min(region.len());
+        // What fills up the last word comes along with it, and means nothing.
+        region.assume_written(range.end, end - range.end);
         Span {
             region,
             range: range.start..end,

@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::graph::file::GraphFileError;
 use crate::graph::file::cursor::Cursor;
 
-const MAGIC: [u8; 8] = *b"DACAPOGR";
+pub(super) const MAGIC: [u8; 8] = *b"DACAPOGR";
 const VERSION: u32 = 1;
 
 /// The sections in their order; their kinds count from 1.

@@ -164,6 +164,9 @@ struct FileDiscard {
 const MAX_SCOPE_DEPTH: usize = 256;
 
 impl<'a> GraphFile<'a> {
+    /// What every capture file begins with.
+    pub const MAGIC: &'static [u8] = &frame::MAGIC;
+
     /// Reads a file of which `bytes` is the whole content, and checks it. No device is needed.
     ///
     /// # Errors
@@ -197,6 +200,11 @@ impl<'a> GraphFile<'a> {
         }
         path.reverse();
         path
+    }
+
+    /// Invocations of a subgroup of the GPU on which the graph was captured, on which its kernels may count.
+    pub fn subgroup_size(&self) -> Option<u32> {
+        self.subgroup_size
     }
 
     /// How conflicts between nodes are kept apart.
