@@ -186,6 +186,11 @@ pub(crate) fn columns() -> usize {
     named.or_else(seen).unwrap_or(120)
 }
 
+/// Whether the user has nothing against colours (no-color.org).
+pub(crate) fn allows_colour() -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 /// The environment variable `name` as a path, unless it is absent or empty.
 pub(crate) fn path_variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name)

@@ -331,6 +331,12 @@ fn what_cannot_be_checked_is_explained() {
     cannot(&check(&folder.join("none.wgsl"), &[]), &["none.wgsl"]);
     std::fs::write(folder.join("bytes.wgsl"), b"ab\xff").expect("a file");
     cannot(&check(&folder.join("bytes.wgsl"), &[]), &["offset 2"]);
+    cannot(&check(&typo, &["--fill", "1"]), &["--fill", "--buffer"]);
+    cannot(&check(&typo, &["--tokens", "1"]), &["--model"]);
+    cannot(
+        &run(["check", "--model", "m", "--groups", "1"]),
+        &["--groups"],
+    );
     cannot(&run(["check"]), &["FILE"]);
     for flags in [
         ["--subgroup", "12"],
@@ -346,6 +352,10 @@ fn what_cannot_be_checked_is_explained() {
     let (last, damaged) = (folder.join("last.dacapo"), b"DACAPOGR\x01\0\0\0");
     std::fs::write(&last, damaged).expect("a file");
     cannot(&check(&last, &[]), &["last.dacapo"]);
+    cannot(
+        &check(&last, &["--buffer", "0=4"]),
+        &["--buffer", "capture file"],
+    );
 }
 
 #[test]

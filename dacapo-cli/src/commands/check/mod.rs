@@ -44,7 +44,7 @@ with them, each fault with the line that it is about: accesses out of bounds, re
 of what nobody wrote, races, barriers that only some invocations reach, missing \
 barriers between dispatches, arithmetic traps, loops that do not end.
 
-FILE is WGSL, or a capture file, as `dacapo graph --save` writes it on a GPU. WGSL \
+FILE is WGSL, or a capture file, as `dacapo graph --save` writes it on a GPU or on the device reference. WGSL \
 runs as the flags say, and as a specification does: --spec, or the file beside it \
 with the same name and the ending .toml. Flags win. Buffers whose length the code \
 does not tell need one; they begin with zeros, or with nothing where they are only \
@@ -72,33 +72,33 @@ pub(crate) struct Check {
     #[arg(required_unless_present = "model", conflicts_with = "model")]
     file: Option<PathBuf>,
     /// Specification in TOML [default: the file beside FILE, ending in .toml]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "model")]
     spec: Option<PathBuf>,
     /// Entry point [default: main, or the only one]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "model")]
     entry: Option<String>,
     /// Workgroups along x, y and z [default: 1,1,1]
-    #[arg(long, value_name = "X,Y,Z", value_parser = groups)]
+    #[arg(long, value_name = "X,Y,Z", value_parser = groups, conflicts_with = "model")]
     groups: Option<[u32; 3]>,
     /// Length and contents of the buffer at a slot, SLOT=BYTES, SLOT=BYTES:FILL or SLOT=FILL
-    #[arg(long = "buffer", value_name = "SLOT=BYTES:FILL", value_parser = BufferSpec::parse)]
+    #[arg(long = "buffer", value_name = "SLOT=BYTES:FILL", value_parser = BufferSpec::parse, conflicts_with = "model")]
     buffers: Vec<BufferSpec>,
     /// Bytes of var<immediate>, in hexadecimal digits
-    #[arg(long, value_name = "HEX", value_parser = |text: &str| hex(text).map(|_| text.to_owned()))]
+    #[arg(long, value_name = "HEX", value_parser = |text: &str| hex(text).map(|_| text.to_owned()), conflicts_with = "model")]
     inline: Option<String>,
     /// Value of an override
-    #[arg(long = "constant", value_name = "NAME=VALUE", value_parser = constant)]
+    #[arg(long = "constant", value_name = "NAME=VALUE", value_parser = constant, conflicts_with = "model")]
     constants: Vec<(String, f64)>,
     /// Show what the buffer at a slot begins with at the end, as f32, f16, i32, u32 or hex
-    #[arg(long = "print", value_name = "SLOT:TYPE", value_parser = printed)]
+    #[arg(long = "print", value_name = "SLOT:TYPE", value_parser = printed, conflicts_with = "model")]
     printed: Vec<(u32, Option<Scalar>)>,
     /// Fill buffers of a capture file that it has no contents of with numbers made from this seed
-    #[arg(long, value_name = "SEED")]
+    #[arg(long, value_name = "SEED", conflicts_with = "model")]
     fill: Option<u64>,
     /// Write what was found as JSON; - is standard output, in place of the text
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// When to use colours
+    /// When to use colours; auto: on a terminal, unless NO_COLOR is set
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colour::Auto)]
     color: Colour,
     #[command(flatten)]
@@ -111,7 +111,6 @@ pub(crate) struct Check {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Colour {
-    /// On a terminal
     Auto,
     Always,
     Never,
@@ -162,6 +161,8 @@ impl Check {
         };
         let bytes = read(path)?;
         if Captured::is_one(&bytes) {
+            self.refuse(&self.per_dispatch(), "with a capture file")?;
+            self.refuse(&self.per_text(), "with a capture file")?;
             return Ok(Subject::Captured(Captured {
                 name: path.display().to_string(),
                 bytes,
@@ -169,21 +170,17 @@ impl Check {
                 passes: self.passes.options(),
             }));
         }
+        self.refuse(
+            &[("--fill", self.fill.is_some())],
+            "with WGSL, where --buffer does it",
+        )?;
         let module = Module::parse(path, bytes)?;
         let mut spec = spec::of(self.spec.as_ref(), path)?;
-        let whole = [
-            ("--entry", self.entry.is_some()),
-            ("--groups", self.groups.is_some()),
-            ("--inline", self.inline.is_some()),
-        ];
-        if let (Some((flag, _)), false) = (
-            whole.iter().find(|(_, given)| *given),
-            spec.dispatch.is_empty(),
-        ) {
-            return Err(Error::Usage {
-                command: "check",
-                message: format!("{flag} beside a specification that lists dispatches"),
-            });
+        if !spec.dispatch.is_empty() {
+            self.refuse(
+                &self.per_dispatch(),
+                "beside a specification that lists dispatches",
+            )?;
         }
         spec.entry = self.entry.clone().or(spec.entry);
         spec.groups = self.groups.or(spec.groups);
@@ -193,6 +190,35 @@ impl Check {
             spec.set(buffer.clone());
         }
         Ok(Subject::Job(Box::new(Job::new(module, &spec))))
+    }
+
+    /// Flags that say what one dispatch is, and whether they are given.
+    fn per_dispatch(&self) -> [(&'static str, bool); 3] {
+        [
+            ("--entry", self.entry.is_some()),
+            ("--groups", self.groups.is_some()),
+            ("--inline", self.inline.is_some()),
+        ]
+    }
+
+    /// The other flags that only mean something to WGSL.
+    fn per_text(&self) -> [(&'static str, bool); 3] {
+        [
+            ("--spec", self.spec.is_some()),
+            ("--buffer", !self.buffers.is_empty()),
+            ("--constant", !self.constants.is_empty()),
+        ]
+    }
+
+    /// Refuses flags that would count for nothing.
+    fn refuse(&self, flags: &[(&str, bool)], why: &str) -> Result<()> {
+        match flags.iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((flag, _)) => Err(Error::Usage {
+                command: "check",
+                message: format!("{flag} cannot be used {why}"),
+            }),
+        }
     }
 
     fn tell(&self, findings: &Findings) -> Result<()> {
@@ -206,7 +232,7 @@ impl Check {
             }
         }
         let colour = match self.color {
-            Colour::Auto => std::io::stdout().is_terminal(),
+            Colour::Auto => std::io::stdout().is_terminal() && options::allows_colour(),
             Colour::Always => true,
             Colour::Never => false,
         };

@@ -140,3 +140,86 @@ fn parse(name: &str, text: &str) -> Result<(Vec<String>, Vec<Variable>), String>
     variables.sort_by_key(|variable| variable.slot);
     Ok((entries, variables))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::Number;
+    use super::super::scalar::Scalar;
+    use super::*;
+
+    fn module(text: &str) -> Result<Module> {
+        Module::parse(Path::new("a.wgsl"), text.into())
+    }
+
+    #[test]
+    fn buffers_have_the_layout_of_wgsl() {
+        let module = module(
+            "enable f16;
+            struct Item { at: vec3<f32>, count: u32, halves: array<f16, 3> }
+            struct Rows { len: atomic<u32>, m: mat2x3<f32>, items: array<Item> }
+            @group(0) @binding(2) var<storage, read_write> rows: Rows;
+            @group(0) @binding(0) var<storage> list: array<vec3<i32>, 5>;
+            @group(0) @binding(1) var<storage> one: f32;",
+        )
+        .unwrap();
+        let [list, one, rows] = &module.variables[..] else {
+            panic!("three: {:?}", module.variables);
+        };
+        assert_eq!((list.slot, list.name.as_str()), (0, "list"));
+        assert_eq!(list.ty, "array<vec3<i32>, 5>");
+        // By the rules of WGSL: a vec3 is aligned to 16, and a mat2x3 has columns of 16.
+        assert_eq!((list.layout.stride, list.layout.bytes()), (16, Some(80)));
+        assert_eq!(one.layout.bytes(), Some(4));
+        let layout = &rows.layout;
+        assert_eq!((layout.bytes(), layout.bytes_of(2)), (None, 48 + 2 * 32));
+        let places = |numbers: &[Number]| -> Vec<_> {
+            numbers.iter().map(|it| (it.at, it.scalar)).collect()
+        };
+        let floats = [16, 20, 24, 32, 36, 40].map(|at| (at, Scalar::F32));
+        let head: Vec<_> = [(0, Scalar::U32)].into_iter().chain(floats).collect();
+        assert_eq!(places(&layout.head), head);
+        let item = [
+            (0, Scalar::F32),
+            (4, Scalar::F32),
+            (8, Scalar::F32),
+            (12, Scalar::U32),
+            (16, Scalar::F16),
+            (18, Scalar::F16),
+            (20, Scalar::F16),
+        ];
+        assert_eq!(places(&layout.element), item);
+    }
+
+    #[test]
+    fn the_entry_point_that_is_meant() {
+        let entries = |names: &[&str]| {
+            let functions = names.iter();
+            let functions =
+                functions.map(|name| format!("@compute @workgroup_size(1) fn {name}() {{}}"));
+            module(&functions.collect::<String>()).unwrap()
+        };
+        assert_eq!(entries(&["a"]).entry(None).unwrap(), "a");
+        assert_eq!(entries(&["a", "main"]).entry(None).unwrap(), "main");
+        assert_eq!(entries(&["a", "main"]).entry(Some("a")).unwrap(), "a");
+        for (names, wanted, word) in [
+            (&["a", "b"][..], None, "a, b"),
+            (&["a", "b"], Some("main"), "a, b"),
+            (&[], None, "no compute entry points"),
+        ] {
+            let message = entries(names).entry(wanted).unwrap_err().to_string();
+            assert!(
+                message.contains(word) && message.contains("a.wgsl"),
+                "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn deep_and_long_texts_do_no_harm() {
+        let deep = format!("const x = {}1{};", "(".repeat(50_000), ")".repeat(50_000));
+        // Whatever it says of it, it comes back.
+        drop(module(&deep));
+        let long = module(&" ".repeat(200_000)).unwrap_err().to_string();
+        assert!(long.contains("131072"), "{long}");
+    }
+}
