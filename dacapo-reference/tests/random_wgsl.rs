@@ -58,6 +58,7 @@ fn run(
     let step = Step {
         label: "test".into(),
         number: 0,
+        grid: None,
         action: Action::Kernel {
             program: kernel.clone(),
             bindings: (0..).zip(&regions).map(bind).collect(),

@@ -8,19 +8,19 @@ mod programs;
 use std::sync::LazyLock;
 
 use dacapo::{
-    Device, DeviceKind, DeviceOptions, EncoderOptions, GpuDebug, Graph, Grid, Hazards,
-    KernelSource, Launch, PlanOptions, ProfileLevel, Split, Wgsl,
+    Device, DeviceKind, DeviceOptions, EncoderOptions, Error, Fault, GpuDebug, Graph, Grid,
+    Hazards, KernelSource, Launch, PlanOptions, ProfileLevel, Split, Wgsl,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use programs::Op;
 use programs::cases::{cases, config, expected, players, without_splits};
 use programs::meaning::Memory;
 use programs::oracle::Oracle;
 use programs::play::{Player, Run};
 use programs::random::programs;
+use programs::{Kind, Op};
 
 /// For one test.
 type Players = LazyLock<Vec<Player>>;
@@ -222,6 +222,42 @@ fn without_barriers_a_gpu_gives_other_bytes() {
         "{chains} of 20 chains of larger dispatches differed without barriers"
     ));
     assert!(differed + chains > 0, "suppressed barriers change nothing");
+}
+
+/// The interpreter reports where a barrier is missing, and only there.
+#[test]
+fn without_barriers_the_interpreter_reports_races() {
+    let player = Player::new(common::reference(1));
+    let mut runner = TestRunner::deterministic();
+    let programs = programs();
+    let (total, mut raced, mut missed) = (cases(200), 0, 0);
+    for _ in 0..total {
+        let program = programs.new_tree(&mut runner).unwrap().current();
+        let mut program = without_splits(&program);
+        // Kernels that may touch anything touch nothing that others do.
+        program.retain(|op| !matches!(op, Op::Call(call) if call.kind == Kind::Wild));
+        let mut run = Run::new(&player);
+        run.oracle.leaves_races = true;
+        let mut encoder = with_hazards(&player, Hazards::Manual);
+        run.encode(&program, &mut encoder);
+        let submission = encoder.commit().unwrap();
+        let needed = (run.oracle.barriers.iter()).any(|(_, is_explicit)| !is_explicit);
+        match (needed, submission.wait()) {
+            (false, outcome) => outcome.unwrap(),
+            (true, Ok(())) => (raced, missed) = (raced + 1, missed + 1),
+            (true, Err(Error::Submission(failure))) => {
+                let is_report = matches!(failure.fault, Fault::Check { .. });
+                assert!(is_report, "{failure}");
+                raced += 1;
+            }
+            (true, Err(error)) => panic!("{error}"),
+        }
+    }
+    assert!(
+        raced > total / 4,
+        "{raced} of {total} programs had conflicts"
+    );
+    assert_eq!(missed, 0, "of {raced} programs with conflicts");
 }
 
 /// Whether a chain of dispatches over many elements, each reading what the one before wrote elsewhere, gives what

@@ -7,12 +7,13 @@ mod wgsl;
 use dacapo::{
     Backend, Bytes, Device, DeviceOptions, DeviceSelector, Grid, KernelSource, MemoryKind, Wgsl,
 };
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{TestCaseError, TestRunner};
 use wgsl::{Program, Tolerance};
 
 /// What all buffers hold afterwards, or what was reported.
-fn run(device: &Device, program: &Program) -> Result<Vec<Vec<u32>>, dacapo::Error> {
-    let kernel = KernelSource::new("random").wgsl(Wgsl::new(program.text()));
+fn run(device: &Device, program: &Program, text: String) -> dacapo::Result<Vec<Vec<u32>>> {
+    let kernel = KernelSource::new("random").wgsl(Wgsl::new(text));
     let kernel = device.kernel(&kernel)?;
     let mut buffers = Vec::new();
     for bytes in program.buffers() {
@@ -61,6 +62,21 @@ fn difference(ours: &[Vec<u32>], theirs: &[Vec<u32>]) -> Option<String> {
     })
 }
 
+/// Where a GPU differs from the reference device, when it is given a text that was changed on the way.
+fn compare(
+    reference: &Device,
+    gpu: &Device,
+    program: &Program,
+    change: impl Fn(String) -> String,
+) -> Result<Option<String>, TestCaseError> {
+    let run = |device, text| {
+        run(device, program, text).map_err(|error| TestCaseError::fail(error.to_string()))
+    };
+    let text = program.text();
+    let (ours, theirs) = (run(reference, text.clone())?, run(gpu, change(text))?);
+    Ok(difference(&ours, &theirs))
+}
+
 #[test]
 fn random_programs_give_the_same_on_a_gpu() {
     let Some(gpu) = common::vulkan(|_| ()) else {
@@ -69,10 +85,7 @@ fn random_programs_give_the_same_on_a_gpu() {
     let reference = reference();
     let mut runner = TestRunner::new(wgsl::config(100));
     let outcome = runner.run(&wgsl::programs(), |program| {
-        let run =
-            |device| run(device, &program).map_err(|error| TestCaseError::fail(error.to_string()));
-        let (ours, theirs) = (run(&reference)?, run(&gpu)?);
-        match difference(&ours, &theirs) {
+        match compare(&reference, &gpu, &program, |text| text)? {
             None => Ok(()),
             Some(text) => Err(TestCaseError::fail(text)),
         }
@@ -80,4 +93,22 @@ fn random_programs_give_the_same_on_a_gpu() {
     if let Err(error) = outcome {
         panic!("{error}");
     }
+}
+
+/// As if a device counted the wrong bits: the programs and the comparison above would see it.
+#[test]
+fn a_function_that_gives_something_else_is_seen() {
+    let Some(gpu) = common::vulkan(|_| ()) else {
+        return;
+    };
+    let reference = reference();
+    let mut runner = TestRunner::deterministic();
+    let seen = (0..60).any(|_| {
+        let program = wgsl::programs().new_tree(&mut runner).unwrap().current();
+        let change = |text: String| text.replace("countOneBits", "firstLeadingBit");
+        compare(&reference, &gpu, &program, change)
+            .unwrap()
+            .is_some()
+    });
+    assert!(seen);
 }

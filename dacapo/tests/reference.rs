@@ -7,8 +7,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use dacapo::{
-    Access, Backend, Device, DeviceKind, DeviceOptions, DeviceSelector, Error, GpuWithout, Grid,
-    KernelFault, KernelSource, MemoryKind, ReferenceOptions, Wgsl, WhenBusy, Workgroup, reference,
+    Access, Backend, Buffer, BufferOptions, Device, DeviceKind, DeviceOptions, DeviceSelector,
+    EncoderOptions, Error, Fault, GpuWithout, Grid, Hazards, KernelFault, KernelSource, MemoryKind,
+    ReferenceOptions, Submission, Wgsl, WhenBusy, Workgroup, reference,
 };
 
 fn options() -> DeviceOptions {
@@ -261,4 +262,215 @@ fn kernels_run() {
     encoder.commit().unwrap().wait().unwrap();
     let expected: Vec<u32> = numbers.iter().map(|n| n * 4).collect();
     assert_eq!(buffer.read::<u32>().unwrap(), expected);
+}
+
+fn open_with(reference: ReferenceOptions) -> Device {
+    Device::open(&DeviceOptions {
+        reference,
+        ..options()
+    })
+    .unwrap()
+}
+
+/// Commits what runs `double` so often on the buffer, with no barrier of anybody's.
+fn racing(device: &Device, buffer: &Buffer, label: &str) -> Submission {
+    let source = KernelSource::new("double").wgsl(Wgsl::new(DOUBLE));
+    let kernel = device.kernel(&source).unwrap();
+    let options = EncoderOptions {
+        label,
+        hazards: Some(Hazards::Manual),
+        ..EncoderOptions::default()
+    };
+    let mut encoder = device.encoder_with(options).unwrap();
+    let grid = Grid::threads([100, 1, 1]);
+    encoder.dispatch(&kernel, (buffer,), grid).unwrap();
+    let mut outer = encoder.scope("outer");
+    let mut inner = outer.scope("inner");
+    inner.dispatch(&kernel, (buffer,), grid).unwrap();
+    drop(inner);
+    drop(outer);
+    encoder.commit().unwrap()
+}
+
+fn zeros(device: &Device) -> Buffer {
+    let options = BufferOptions {
+        len: 400,
+        kind: MemoryKind::DeviceLocal,
+        label: "numbers",
+    };
+    let buffer = device.buffer_with(&options).unwrap();
+    buffer.write(&[0u32; 100]).unwrap();
+    buffer
+}
+
+#[test]
+fn a_report_fails_its_submission_each_time_it_happens() {
+    let device = open_with(ReferenceOptions {
+        order: reference::Order::Forward,
+        ..ReferenceOptions::default()
+    });
+    let buffer = zeros(&device);
+    for turn in 1..=2 {
+        let failure = match racing(&device, &buffer, "pass").wait() {
+            Err(Error::Submission(failure)) => failure,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(&*failure.kernel, "double");
+        match &failure.fault {
+            Fault::Check { first, count } => {
+                assert!(*count > 0 && first.contains("numbers"), "{first}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(buffer.read::<u32>(), Err(Error::Submission(_))));
+        // Its read and its write; the same faults are no further reports.
+        let reports = reference::reports(&device).unwrap();
+        assert_eq!(reports.len(), 2, "{turn}");
+        buffer.write(&[0u32; 100]).unwrap();
+    }
+}
+
+#[test]
+fn reports_name_the_dispatches_and_can_be_collected_only() {
+    let device = open_with(ReferenceOptions {
+        collect: true,
+        order: reference::Order::Forward,
+        ..ReferenceOptions::default()
+    });
+    let buffer = zeros(&device);
+    racing(&device, &buffer, "pass").wait().unwrap();
+    let reports = reference::reports(&device).unwrap().list();
+    assert!(!reports.is_empty());
+    for report in &reports {
+        assert_eq!(report.kind, reference::Kind::RaceBetweenDispatches);
+        let party = |party: &reference::Party| (party.label.to_string(), party.dispatch);
+        let other = report.other.as_ref().unwrap();
+        assert_eq!(
+            (party(&report.party), party(other)),
+            (("outer/inner".to_owned(), 1), ("pass".to_owned(), 0))
+        );
+    }
+}
+
+#[test]
+fn bytes_that_nobody_wrote_are_reported_and_checks_can_be_off() {
+    let outcome = |options| {
+        let device = open_with(options);
+        let source = KernelSource::new("double").wgsl(Wgsl::new(DOUBLE));
+        let kernel = device.kernel(&source).unwrap();
+        let buffer = device.buffer(400, MemoryKind::DeviceLocal).unwrap();
+        buffer.slice(..396).unwrap().write(&[1u32; 99]).unwrap();
+        let mut encoder = device.encoder("pass").unwrap();
+        let grid = Grid::threads([100, 1, 1]);
+        encoder.dispatch(&kernel, (&buffer,), grid).unwrap();
+        encoder.commit().unwrap().wait()
+    };
+    let unchecked = ReferenceOptions {
+        checks: false,
+        ..ReferenceOptions::default()
+    };
+    outcome(unchecked).unwrap();
+    match outcome(ReferenceOptions::default()) {
+        Err(Error::Submission(failure)) => match &failure.fault {
+            Fault::Check { first, .. } => assert!(first.contains("uninitialized"), "{first}"),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_kernel_that_runs_away_is_stopped() {
+    let text = "
+        @group(0) @binding(0) var<storage, read_write> data: array<u32>;
+        @compute @workgroup_size(1) fn main() { loop { data[0] += 1u; if data[0] == 0u { break; } } }";
+    let device = open_with(ReferenceOptions {
+        steps: 10_000,
+        ..ReferenceOptions::default()
+    });
+    let source = KernelSource::new("runaway").wgsl(Wgsl::new(text));
+    let kernel = device.kernel(&source).unwrap();
+    let buffer = zeros(&device);
+    let mut encoder = device.encoder("pass").unwrap();
+    let mut scope = encoder.scope("loop");
+    let grid = Grid::groups([1, 1, 1]);
+    scope.dispatch(&kernel, (&buffer,), grid).unwrap();
+    drop(scope);
+    match encoder.commit().unwrap().wait() {
+        Err(Error::Submission(failure)) => {
+            assert_eq!((&*failure.kernel, &*failure.scope), ("runaway", "loop"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn indirect_grids_are_read_when_the_wave_starts_and_checked() {
+    let device = open();
+    let source = KernelSource::new("double").wgsl(Wgsl::new(DOUBLE));
+    let kernel = device.kernel(&source).unwrap();
+    let grid = device.buffer(12, MemoryKind::DeviceLocal).unwrap();
+    let run = |groups: [u32; 3]| {
+        let buffer = zeros(&device);
+        buffer.write(&[1u32; 100]).unwrap();
+        grid.write(&groups[..]).unwrap();
+        let mut encoder = device.encoder("pass").unwrap();
+        encoder
+            .dispatch(&kernel, (&buffer,), Grid::indirect(&grid))
+            .unwrap();
+        encoder.commit().unwrap().wait()?;
+        let doubled = buffer.read::<u32>().unwrap();
+        Ok(doubled.iter().filter(|n| **n == 2).count())
+    };
+    assert_eq!(run([1, 1, 1]).unwrap(), 64);
+    assert_eq!(run([2, 1, 1]).unwrap(), 100);
+    assert_eq!(run([0, 1, 1]).unwrap(), 0);
+    let limits = device.limits();
+    for (groups, allowed) in [
+        ([1 << 14, 1 << 14, 1], limits.max_total_groups),
+        ([1, 1 << 16, 1], limits.max_groups[1].into()),
+    ] {
+        match run(groups) {
+            Err(Error::Submission(failure)) => match failure.fault {
+                Fault::IndirectGrid {
+                    groups: found,
+                    limit,
+                } => {
+                    assert_eq!((found, limit), (groups, allowed));
+                }
+                ref other => panic!("{other:?}"),
+            },
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_grid_that_is_written_in_the_same_wave_is_a_race() {
+    let device = open();
+    let source = KernelSource::new("double").wgsl(Wgsl::new(DOUBLE));
+    let kernel = device.kernel(&source).unwrap();
+    for hazards in [Hazards::Auto, Hazards::Manual] {
+        let (buffer, grid) = (
+            zeros(&device),
+            device.buffer(12, MemoryKind::Unified).unwrap(),
+        );
+        grid.write(&[1u32; 3]).unwrap();
+        let options = EncoderOptions {
+            hazards: Some(hazards),
+            ..EncoderOptions::default()
+        };
+        let mut encoder = device.encoder_with(options).unwrap();
+        let once = Grid::groups([1, 1, 1]);
+        encoder.dispatch(&kernel, (&grid,), once).unwrap();
+        let indirect = Grid::indirect(&grid);
+        encoder.dispatch(&kernel, (&buffer,), indirect).unwrap();
+        match (hazards, encoder.commit().unwrap().wait()) {
+            (Hazards::Auto, outcome) => outcome.unwrap(),
+            (_, Err(Error::Submission(failure))) => {
+                assert!(matches!(failure.fault, Fault::Check { .. }), "{failure}");
+            }
+            (_, other) => panic!("{other:?}"),
+        }
+    }
 }

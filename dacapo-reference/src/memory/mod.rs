@@ -10,4 +10,4 @@ mod written;
 
 pub use region::Region;
 pub(crate) use touch::{Now, Touch};
-pub(crate) use touches::Touches;
+pub(crate) use touches::{Manner, Touches};

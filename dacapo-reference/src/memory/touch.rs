@@ -2,13 +2,14 @@
 
 use core::fmt;
 
-// From the top: group, lane, tick, site, bytes, atomic. So later waves compare greater, and whoever has the same group
+// From the top: group, lane, tick, site, bytes, load, atomic. So later waves compare greater, and whoever has the same group
 // and lane agrees in all bits from `LANE` on.
-const GROUP: u32 = 37;
-const LANE: u32 = 27;
-const TICK: u32 = 15;
-const SITE: u32 = 5;
-const BYTES: u32 = 1;
+const GROUP: u32 = 38;
+const LANE: u32 = 28;
+const TICK: u32 = 16;
+const SITE: u32 = 6;
+const BYTES: u32 = 2;
+const LOAD: u64 = 2;
 const ATOMIC: u64 = 1;
 
 const MAX_LANE: u32 = (1 << (GROUP - LANE)) - 1;
@@ -56,6 +57,18 @@ impl Touch {
     #[inline]
     pub(super) fn atomic(self) -> Touch {
         Touch(self.0 | ATOMIC)
+    }
+
+    /// The same as an atomic operation that changes nothing.
+    #[inline]
+    pub(super) fn atomic_load(self) -> Touch {
+        Touch(self.0 | ATOMIC | LOAD)
+    }
+
+    /// Whether it was an atomic operation that may have changed something.
+    #[inline]
+    pub(super) fn is_change(self) -> bool {
+        self.0 & (ATOMIC | LOAD) == ATOMIC
     }
 
     /// The number of the workgroup.
@@ -115,7 +128,8 @@ impl Touch {
     #[inline]
     pub(super) fn joining(self, earlier: Touch) -> Touch {
         const BITS: u64 = (ALL_BYTES as u64) << BYTES;
-        let same = (self.0 ^ earlier.0) >> TICK == 0 && self.is_atomic() == earlier.is_atomic();
+        let differ = self.0 ^ earlier.0;
+        let same = differ >> TICK == 0 && differ & (ATOMIC | LOAD) == 0;
         if same {
             Touch(self.0 | earlier.0 & BITS)
         } else {

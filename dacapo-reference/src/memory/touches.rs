@@ -37,6 +37,17 @@ const BUSY: u64 = 1;
 /// Looks after which a thread lets others run.
 const PATIENCE: u32 = 64;
 
+/// How a word is touched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    Read,
+    Write,
+    /// An atomic operation that changes nothing.
+    AtomicLoad,
+    /// Any other atomic operation.
+    Atomic,
+}
+
 impl Touches {
     /// Of so many words that nobody has touched; `None` when the system has no memory for it, or none is asked for.
     pub(crate) fn new(words: usize) -> Option<Touches> {
@@ -68,9 +79,26 @@ impl Touches {
         }
     }
 
+    /// Remembers an access, and gives the earlier touch that conflicts with it.
+    #[inline(always)]
+    pub(crate) fn access(
+        &self,
+        manner: Manner,
+        word: usize,
+        touch: Touch,
+        now: &Now<'_>,
+    ) -> Option<Touch> {
+        match manner {
+            Manner::Read => self.read(word, touch, now),
+            Manner::Write => self.write(word, touch, now),
+            Manner::AtomicLoad => self.atomic_load(word, touch, now),
+            Manner::Atomic => self.atomic(word, touch, now),
+        }
+    }
+
     /// Remembers a read, and gives the earlier touch that conflicts with it.
     #[inline]
-    pub(crate) fn read(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
+    pub(super) fn read(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
         let (slot, readers) = self.slots(word)?;
         let writer = take(slot, now);
         let found = if now.meets(writer, touch) {
@@ -87,7 +115,7 @@ impl Touches {
 
     /// Remembers a write, and gives the earlier touch that conflicts with it.
     #[inline]
-    pub(crate) fn write(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
+    pub(super) fn write(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
         let (slot, readers) = self.slots(word)?;
         let writer = take(slot, now);
         let found = if now.meets(writer, touch) {
@@ -101,7 +129,7 @@ impl Touches {
 
     /// Remembers an atomic operation, and gives the earlier touch that conflicts with it.
     #[inline]
-    pub(crate) fn atomic(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
+    pub(super) fn atomic(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
         let touch = touch.atomic();
         let (slot, readers) = self.slots(word)?;
         let writer = take(slot, now);
@@ -115,6 +143,19 @@ impl Touches {
             put(slot, writer);
         }
         found
+    }
+
+    /// Remembers an atomic operation that changes nothing, and gives the earlier touch that conflicts with it.
+    #[inline]
+    pub(super) fn atomic_load(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
+        let touch = touch.atomic_load();
+        let (slot, readers) = self.slots(word)?;
+        let writer = take(slot, now);
+        readers.remember(touch, now);
+        if now.shared {
+            put(slot, writer);
+        }
+        now.meets(writer, touch).then_some(writer)
     }
 
     #[inline(always)]
@@ -183,11 +224,11 @@ impl Readers<'_> {
     #[inline(always)]
     fn met_by_read(self, touch: Touch, now: &Now<'_>) -> Option<Touch> {
         let (latest, another) = (self.latest(), self.another());
-        if !latest.is_atomic() & !another.is_atomic() {
+        if !latest.is_change() & !another.is_change() {
             None
-        } else if latest.is_atomic() && now.meets(latest, touch) {
+        } else if latest.is_change() && now.meets(latest, touch) {
             Some(latest)
-        } else if another.is_atomic() && now.meets(another, touch) {
+        } else if another.is_change() && now.meets(another, touch) {
             Some(another)
         } else {
             None

@@ -34,6 +34,6 @@ mod tests {
         let site = Site::of(text, at..text.len()).unwrap();
         assert_eq!(site.length, 5, "up to the end of the line");
         assert_eq!(Site::of(text, 0..99), None);
-        assert_eq!(Site::of(text, 6..8), None, "inside a character");
+        assert_eq!(Site::of(text, 7..8), None, "inside a character");
     }
 }

@@ -6,7 +6,7 @@ use super::flow::Workgroup;
 use super::private::{narrowed, widened};
 use super::wave::Bound;
 use crate::lanes::atomic::AtomicOperation;
-use crate::memory::{Region, Touch, Touches};
+use crate::memory::{Manner, Region, Touch, Touches};
 use crate::program::op::{Address, Element, List, OUTSIDE, Row, TouchId};
 use crate::report::Access;
 
@@ -224,10 +224,13 @@ impl Workgroup<'_> {
     }
 
     /// What an access is to races: atomic, if the variable is.
-    pub(super) fn racing(&self, access: Access, touch: TouchId) -> Access {
-        match self.program.access(touch) {
-            Some(Access::Atomic) => Access::Atomic,
-            _ => access,
+    pub(super) fn manner(&self, access: Access, touch: TouchId) -> Manner {
+        let is_atomic = self.program.access(touch) == Some(Access::Atomic);
+        match access {
+            Access::Read if is_atomic => Manner::AtomicLoad,
+            Access::Read => Manner::Read,
+            Access::Write if !is_atomic => Manner::Write,
+            Access::Write | Access::Atomic => Manner::Atomic,
         }
     }
 
@@ -262,7 +265,7 @@ impl Workgroup<'_> {
     ) {
         let now = self.now();
         let own = self.touch(touch);
-        let access = self.racing(access, touch);
+        let manner = self.manner(access, touch);
         let offsets = span.address.at.map(|at| self.whole(at));
         let mut met: Option<(usize, u64, Touch)> = None;
         self.active.each(|lane| {
@@ -273,15 +276,9 @@ impl Workgroup<'_> {
             let own = own.by(lane as u32);
             for (word, bytes) in words(begin, span.bytes()) {
                 let own = own.of(bytes);
-                let other = match access {
-                    Access::Read => touches.read(word, own, &now),
-                    Access::Write => touches.write(word, own, &now),
-                    Access::Atomic => touches.atomic(word, own, &now),
-                };
-                if let Some(other) = other
-                    && met.is_none()
-                {
-                    met = Some((lane, word as u64 * 4, other));
+                let other = touches.access(manner, word, own, &now);
+                if met.is_none() {
+                    met = other.map(|other| (lane, word as u64 * 4, other));
                 }
             }
         });
@@ -355,14 +352,10 @@ impl Workgroup<'_> {
         touch: TouchId,
     ) {
         let Some(touches) = bound.touches else { return };
-        let now = self.now();
+        let (now, manner) = (self.now(), self.manner(access, touch));
         for (word, mask) in words(begin, bytes) {
             let own = self.touch(touch).by(lane as u32).of(mask);
-            let other = match access {
-                Access::Read => touches.read(word, own, &now),
-                _ => touches.write(word, own, &now),
-            };
-            if let Some(other) = other {
+            if let Some(other) = touches.access(manner, word, own, &now) {
                 self.report_race(bound, lane, word as u64 * 4, access, touch, other);
             }
         }

@@ -540,9 +540,13 @@ impl Workgroup<'_> {
         touch: TouchId,
         other: Touch,
     ) {
-        let Some((met, met_key)) = toucher(self.run, other, access) else {
-            return;
-        };
+        let site = other.site();
+        let met = self.party(
+            other.lane() as usize,
+            site.and_then(|site| self.program.touch(site)),
+            site.and_then(|site| self.program.access(site)),
+        );
+        let met_key = (self.program.id, site.unwrap_or(u32::MAX));
         let key = Key {
             kind: Kind::RaceInWorkgroup,
             kernel: self.program.id,

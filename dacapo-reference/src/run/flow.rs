@@ -120,7 +120,7 @@ impl<'r> Workgroup<'r> {
     /// How touches of workgroup memory are.
     pub(super) fn now_in_workgroup(&self) -> Now<'_> {
         Now {
-            first_group: self.group,
+            first_group: self.frame.shared.workgroup,
             shared: false,
             ..self.ordered(self.workgroup_barrier)
         }
@@ -139,6 +139,11 @@ impl<'r> Workgroup<'r> {
     /// An access at this place, to be completed with who makes it.
     pub(super) fn touch(&self, site: u32) -> Touch {
         Touch::new(self.group, self.tick, site)
+    }
+
+    /// The same to workgroup memory.
+    pub(super) fn touch_in_workgroup(&self, site: u32) -> Touch {
+        Touch::new(self.frame.shared.workgroup, self.tick, site)
     }
 
     /// Those of `mask` for whom a row is not 0.

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use crate::mask::Mask;
-use crate::memory::Touches;
+use crate::memory::{Touch, Touches};
 use crate::program::{Builtin, Program};
 
 /// For one worker and one program; used again by each workgroup.
@@ -28,6 +28,9 @@ pub(super) struct Shared {
     pub(super) words: Vec<Cell<u32>>,
     written: Vec<Cell<u64>>,
     pub(super) touches: Option<Touches>,
+    /// The number of the workgroup, counted in this frame: workgroups need not come in the order of their own numbers, by
+    /// which touches are told to be earlier ones'.
+    pub(super) workgroup: u32,
 }
 
 impl Frame {
@@ -68,6 +71,7 @@ impl Frame {
                 words: vec![Cell::new(0); words],
                 written: vec![Cell::new(0); words.div_ceil(64)],
                 touches: if checks { Touches::new(words) } else { None },
+                workgroup: 0,
             },
         }
     }
@@ -96,10 +100,7 @@ impl Frame {
         }
         self.shared.words.fill(Cell::new(0));
         self.shared.written.fill(Cell::new(0));
-        // Workgroups need not come in the order of their numbers, by which touches are told to be earlier ones'.
-        if let Some(touches) = &self.shared.touches {
-            touches.forget();
-        }
+        self.shared.begin();
     }
 }
 
@@ -122,6 +123,17 @@ impl Rows {
 }
 
 impl Shared {
+    /// Another workgroup begins.
+    fn begin(&mut self) {
+        self.workgroup += 1;
+        if self.workgroup > Touch::MAX_GROUP {
+            self.workgroup = 0;
+            if let Some(touches) = &self.touches {
+                touches.forget();
+            }
+        }
+    }
+
     pub(super) fn is_written(&self, word: usize) -> bool {
         let bits = self.written.get(word / 64);
         bits.is_none_or(|bits| bits.get() >> (word % 64) & 1 == 1)

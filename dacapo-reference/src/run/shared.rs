@@ -5,7 +5,7 @@ use core::cell::Cell;
 use super::access::AtomicRows;
 use super::flow::Workgroup;
 use crate::lanes::atomic::AtomicOperation;
-use crate::memory::Touch;
+use crate::memory::{Manner, Touch};
 use crate::program::op::{Address, List, OUTSIDE, Row, TouchId};
 use crate::report::Access;
 
@@ -125,13 +125,13 @@ impl Workgroup<'_> {
                 }
             });
         }
-        let access = self.racing(access, touch);
+        let manner = self.manner(access, touch);
         let mut met: Option<(usize, usize, Touch)> = None;
-        let own = self.touch(touch);
+        let own = self.touch_in_workgroup(touch);
         self.each_word(first, address, |lane, word| {
             let Some(word) = word else { return };
             for word in word..word + count {
-                let other = self.race_shared(word, own.by(lane as u32), access);
+                let other = self.race_shared(word, own.by(lane as u32), manner);
                 if let (None, Some(other)) = (met, other) {
                     met = Some((lane, word, other));
                 }
@@ -143,14 +143,9 @@ impl Workgroup<'_> {
     }
 
     #[inline(always)]
-    fn race_shared(&self, word: usize, own: Touch, access: Access) -> Option<Touch> {
+    fn race_shared(&self, word: usize, own: Touch, manner: Manner) -> Option<Touch> {
         let touches = self.frame.shared.touches.as_ref()?;
-        let now = self.now_in_workgroup();
-        match access {
-            Access::Read => touches.read(word, own, &now),
-            Access::Write => touches.write(word, own, &now),
-            Access::Atomic => touches.atomic(word, own, &now),
-        }
+        touches.access(manner, word, own, &self.now_in_workgroup())
     }
 
     /// One word, for a lane that accesses it for its subgroup; 0 where it is outside.
@@ -159,8 +154,8 @@ impl Workgroup<'_> {
             if !self.run.settings.zeroed && !self.frame.shared.is_written(word) {
                 self.report_unwritten_shared(lane, word, Access::Read, touch);
             }
-            let own = self.touch(touch).by(lane as u32);
-            if let Some(other) = self.race_shared(word, own, Access::Read) {
+            let own = self.touch_in_workgroup(touch).by(lane as u32);
+            if let Some(other) = self.race_shared(word, own, Manner::Read) {
                 self.report_race_in_shared(lane, word, Access::Read, touch, other);
             }
         }
@@ -174,8 +169,8 @@ impl Workgroup<'_> {
         }
         if self.checks {
             self.frame.shared.mark_written(word);
-            let own = self.touch(touch).by(lane as u32);
-            if let Some(other) = self.race_shared(word, own, Access::Write) {
+            let own = self.touch_in_workgroup(touch).by(lane as u32);
+            if let Some(other) = self.race_shared(word, own, Manner::Write) {
                 self.report_race_in_shared(lane, word, Access::Write, touch, other);
             }
         }

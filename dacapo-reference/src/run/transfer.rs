@@ -4,7 +4,7 @@ use super::access::words;
 use super::faults::{Other, describe_race};
 use super::machine::Run;
 use super::wave::{Bound, Task, Work};
-use crate::memory::{Now, Region, Touch};
+use crate::memory::{Manner, Now, Region, Touch};
 use crate::report::Access;
 
 /// Site of what no kernel does.
@@ -53,13 +53,13 @@ fn check_race(run: &Run<'_>, task: &Task<'_>, bound: &Bound<'_>, access: Access,
         shared: run.shared,
     };
     let own = Touch::new(group, 0, NO_SITE);
+    let manner = match access {
+        Access::Read => Manner::Read,
+        _ => Manner::Write,
+    };
     for (word, bytes) in words(bound.start, bound.len) {
         let own = own.of(bytes);
-        let other = match access {
-            Access::Read => touches.read(word, own, &now),
-            _ => touches.write(word, own, &now),
-        };
-        if let Some(touch) = other {
+        if let Some(touch) = touches.access(manner, word, own, &now) {
             let other = Other { touch, access };
             describe_race(run, task, bound, word as u64 * 4, other);
             return;

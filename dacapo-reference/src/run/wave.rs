@@ -7,7 +7,7 @@ use crate::memory::{Region, Touch, Touches};
 use crate::program::Program;
 
 /// Most workgroups of a wave.
-const MAX_GROUPS: u64 = 1 << 26;
+const MAX_GROUPS: u64 = 1 << 25;
 
 pub(super) struct Wave<'w> {
     pub(super) tasks: Vec<Task<'w>>,

@@ -78,6 +78,7 @@ fn waves(
         }
         let label = "test".into();
         waves.last_mut().unwrap().push(Step {
+            grid: None,
             label,
             number,
             action,
