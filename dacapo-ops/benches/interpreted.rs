@@ -164,7 +164,7 @@ fn product(device: &Device, dtype: DType, tokens: usize) -> Any<Encode> {
     const ROWS: usize = 256;
     const COLS: usize = 576;
     let op = Linear::new(device)?;
-    let bytes: Vec<u8> = (0..dtype.matrix_bytes(ROWS, COLS)?)
+    let bytes: Vec<u8> = (0..dtype.matrix_bytes(ROWS, COLS).ok_or("too large")?)
         .map(|at| (at * 37 % 120) as u8)
         .collect();
     let matrix = WeightMatrix::new(dtype, ROWS, COLS, &bytes)?;
