@@ -3,6 +3,7 @@
 use naga::valid::FunctionInfo;
 use naga::{Expression, Handle, Span, Statement, SwitchValue, Type, TypeInner};
 
+use super::Parts;
 use super::lower::Lower;
 use super::op::{Address, Block, Case, List, Node, Op, Row};
 use super::shape::{Pointee, scalars, unsupported};
@@ -104,7 +105,8 @@ impl<'l, 'a> Body<'l, 'a> {
             Some(init) => self.rows(init)?,
             None => {
                 let name = local.name.clone().unwrap_or_default();
-                let scalars = self.lower.track(name, count);
+                let parts = Parts::of(self.lower.module, local.ty);
+                let scalars = self.lower.track(name, parts, count);
                 self.emit(Op::Unmark {
                     first: scalars,
                     count,

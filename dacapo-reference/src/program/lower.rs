@@ -9,12 +9,12 @@ use super::body::{Body, Place, Pointer, Value};
 use super::constants::constant;
 use super::op::{Function, List, Node, Op, Row, SiteId, TouchId};
 use super::shape::{Pointee, scalars, unsupported};
-use super::{Builtin, Program, Shared, Source, Tracked};
+use super::{Builtin, Parts, Program, Shared, Source, Tracked};
 use crate::mask::MAX_LANES;
 use crate::report::Access;
 
-/// Rows of all frames together: 64 KiB of them are 16 MiB for 64 invocations.
-const MAX_ROWS: u32 = 1 << 19;
+/// Numbers of all rows together: 256 MiB of them.
+const MAX_NUMBERS: u32 = 1 << 26;
 
 /// Statements of all functions together.
 const MAX_NODES: usize = 1 << 20;
@@ -27,6 +27,8 @@ pub(super) struct Lower<'a> {
     pub(super) info: &'a ModuleInfo,
     pub(super) subgroup_size: u32,
     pub(super) finite: bool,
+    /// Invocations of a workgroup.
+    lanes: u32,
     pub(super) rows: u32,
     pub(super) nodes: usize,
     pub(super) depth: usize,
@@ -67,6 +69,7 @@ pub(super) fn lower(source: &Source<'_>, id: u64) -> Result<Program, String> {
         info,
         subgroup_size: size,
         finite: source.finite,
+        lanes: lanes as u32,
         rows: 0,
         nodes: 0,
         depth: 0,
@@ -105,7 +108,8 @@ pub(super) fn lower(source: &Source<'_>, id: u64) -> Result<Program, String> {
                     .checked_add(scalars(module, global.ty)?)
                     .filter(|words| *words <= 1 << 22)
                     .ok_or("more than 16 MiB of workgroup memory")?;
-                shared.push(Shared { name, first });
+                let parts = Parts::of(module, global.ty);
+                shared.push(Shared { name, parts, first });
                 Place::Workgroup(first)
             }
             AddressSpace::Private => {
@@ -113,7 +117,7 @@ pub(super) fn lower(source: &Source<'_>, id: u64) -> Result<Program, String> {
                 let first = lower.new_rows(count)?;
                 let tracked = match global.init {
                     Some(_) => None,
-                    None => Some(lower.track(name, count)),
+                    None => Some(lower.track(name, Parts::of(module, global.ty), count)),
                 };
                 privates.push((first, count, tracked, global.init));
                 Place::Private { first, tracked }
@@ -173,8 +177,12 @@ impl Lower<'_> {
     pub(super) fn new_rows(&mut self, count: u32) -> Result<Row, String> {
         let first = self.rows;
         let end = first.checked_add(count);
-        self.rows = end.filter(|end| *end <= MAX_ROWS).ok_or_else(|| {
-            format!("its variables and expressions take more than {MAX_ROWS} numbers")
+        let limit = MAX_NUMBERS / self.lanes;
+        self.rows = end.filter(|end| *end <= limit).ok_or_else(|| {
+            format!(
+                "its variables and expressions take more than {limit} numbers for each of {} invocations",
+                self.lanes
+            )
         })?;
         Ok(first)
     }
@@ -213,10 +221,10 @@ impl Lower<'_> {
     }
 
     /// Tracks who writes `count` scalars, from the one that is returned.
-    pub(super) fn track(&mut self, name: String, count: u32) -> u32 {
+    pub(super) fn track(&mut self, name: String, parts: Parts, count: u32) -> u32 {
         let first = self.tracked_scalars;
         self.tracked_scalars += count;
-        self.tracked.push(Tracked { name, first });
+        self.tracked.push(Tracked { name, parts, first });
         first
     }
 

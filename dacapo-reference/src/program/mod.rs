@@ -8,6 +8,7 @@ mod lower;
 mod math;
 mod memory;
 pub(crate) mod op;
+mod path;
 mod product;
 mod shape;
 mod site;
@@ -20,6 +21,7 @@ use naga::Span;
 
 use crate::report::{Access, Site};
 use op::{Function, Row, SiteId, TouchId};
+pub(crate) use path::Parts;
 
 /// What a program is made from.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +77,7 @@ pub struct Program {
 #[derive(Clone, Debug)]
 pub(crate) struct Shared {
     pub(crate) name: String,
+    pub(crate) parts: Parts,
     pub(crate) first: u32,
 }
 
@@ -82,6 +85,7 @@ pub(crate) struct Shared {
 #[derive(Clone, Debug)]
 pub(crate) struct Tracked {
     pub(crate) name: String,
+    pub(crate) parts: Parts,
     pub(crate) first: u32,
 }
 
@@ -126,21 +130,21 @@ impl Program {
         next.map_or(self.workgroup_words, |variable| variable.first)
     }
 
-    /// The variable that has this word of workgroup memory, and which of its scalars it is.
-    pub(crate) fn shared_name(&self, word: u32) -> (&str, u32) {
+    /// What is at this word of workgroup memory.
+    pub(crate) fn shared_name(&self, word: u32) -> String {
         let at = self.shared.partition_point(|it| it.first <= word);
         match at.checked_sub(1).and_then(|at| self.shared.get(at)) {
-            Some(variable) => (&variable.name, word - variable.first),
-            None => ("", word),
+            Some(it) => format!("{}{}", it.name, it.parts.path(word - it.first)),
+            None => String::new(),
         }
     }
 
-    /// The variable that has this tracked scalar, and which of its scalars it is.
-    pub(crate) fn tracked_name(&self, scalar: u32) -> (&str, u32) {
+    /// What this tracked scalar is.
+    pub(crate) fn tracked_name(&self, scalar: u32) -> String {
         let at = self.tracked.partition_point(|it| it.first <= scalar);
         match at.checked_sub(1).and_then(|at| self.tracked.get(at)) {
-            Some(variable) => (&variable.name, scalar - variable.first),
-            None => ("", scalar),
+            Some(it) => format!("{}{}", it.name, it.parts.path(scalar - it.first)),
+            None => String::new(),
         }
     }
 

@@ -59,7 +59,7 @@ pub(super) fn element(scalar: Scalar) -> Result<Element, String> {
 }
 
 /// Elements of an array, unless that depends on what is bound. A length that is an override has got a value.
-fn length(module: &Module, size: ArraySize) -> Result<Option<u32>, String> {
+pub(super) fn length(module: &Module, size: ArraySize) -> Result<Option<u32>, String> {
     match size.resolve(module.to_ctx()) {
         Ok(IndexableLength::Known(length)) => Ok(Some(length)),
         Ok(IndexableLength::Dynamic) => Ok(None),

@@ -476,11 +476,7 @@ impl Workgroup<'_> {
 
     pub(super) fn report_unwritten_variable(&self, missing: Mask, scalar: u32, site: SiteId) {
         let lane = missing.lowest().unwrap_or(0);
-        let (name, index) = self.program.tracked_name(scalar);
-        let variable = match index {
-            0 => name.to_owned(),
-            index => format!("{name}, number {index}"),
-        };
+        let variable = self.program.tracked_name(scalar);
         let message = || "the kernel reads a variable that it has not set".to_owned();
         let words = Words {
             kind: Kind::Uninitialized,
@@ -493,9 +489,8 @@ impl Workgroup<'_> {
     }
 
     pub(super) fn report_stray_shared(&self, lane: usize, first: u32, offset: u64, touch: TouchId) {
-        let (name, _) = self.program.shared_name(first);
         let message =
-            || format!("number {offset} of workgroup variable {name:?} is beyond its end");
+            || format!("the matrix reaches number {offset} of a variable, beyond its end");
         let words = Words {
             kind: Kind::OutOfBounds,
             message: &message,
@@ -507,11 +502,7 @@ impl Workgroup<'_> {
     }
 
     fn place_in_shared(&self, word: usize) -> Place {
-        let (name, index) = self.program.shared_name(word as u32);
-        let variable = match index {
-            0 => name.to_owned(),
-            index => format!("{name}, number {index}"),
-        };
+        let variable = self.program.shared_name(word as u32);
         Place::Workgroup { variable }
     }
 
