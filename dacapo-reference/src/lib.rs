@@ -13,4 +13,4 @@ mod run;
 
 pub use memory::Region;
 pub use program::{Program, Source};
-pub use run::{Action, Binding, Machine, Order, Settings, Step, Stopped};
+pub use run::{Action, Binding, MAX_GROUPS, Machine, Order, Settings, Step, Stopped};

@@ -332,7 +332,7 @@ fn what_cannot_be_checked_is_explained() {
     std::fs::write(folder.join("bytes.wgsl"), b"ab\xff").expect("a file");
     cannot(&check(&folder.join("bytes.wgsl"), &[]), &["offset 2"]);
     cannot(&check(&typo, &["--fill", "1"]), &["--fill", "--buffer"]);
-    cannot(&check(&typo, &["--tokens", "1"]), &["--model"]);
+    cannot(&check(&typo, &["--tokens", "1"]), &["--tokens"]);
     cannot(
         &run(["check", "--model", "m", "--groups", "1"]),
         &["--groups"],

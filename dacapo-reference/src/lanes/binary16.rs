@@ -110,7 +110,7 @@ mod tests {
 
     fn check(bits: u32) {
         let half = f16::from_f32(f32::from_bits(bits));
-        assert_eq!(from_f32(bits), half.to_bits().into(), "{bits:#x}");
+        assert_eq!(from_f32(bits), u32::from(half.to_bits()), "{bits:#x}");
         assert_eq!(round(bits), half.to_f32().to_bits(), "{bits:#x}");
     }
 

@@ -91,7 +91,7 @@ mod tests {
             let (fraction, exponent) = fraction_and_exponent(x);
             if x.is_finite() && x != 0.0 {
                 assert!((0.5..1.0).contains(&fraction.abs()), "{x:?}");
-                assert_eq!(f64::from(fraction) * 2f64.powi(exponent), x.into());
+                assert_eq!(f64::from(fraction) * 2f64.powi(exponent), f64::from(x));
                 assert_eq!(scale(fraction, exponent), x);
             }
         }

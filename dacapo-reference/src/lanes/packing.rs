@@ -95,7 +95,7 @@ mod tests {
             );
             assert_eq!(
                 to_unsigned(from_unsigned(x.cast_unsigned(), u16::MAX), u16::MAX),
-                x.cast_unsigned().into()
+                u32::from(x.cast_unsigned())
             );
         }
         assert_eq!(from_signed(-128, 127), -1.0);

@@ -10,8 +10,9 @@
 //!   without a barrier of the workgroup since, else the latest ones of two invocations. A later write that conflicts
 //!   with any read conflicts with one of these.
 //!
-//! With accesses to parts of words a touch may displace one of other bytes, and a conflict may go unseen. What is
-//! reported is always a conflict.
+//! With accesses to parts of words the last write may be of other bytes than the one before, which is then kept with the
+//! reads. There are not enough slots for every order of such accesses, and a conflict may go unseen. What is reported is
+//! always a conflict.
 //!
 //! Of threads that touch a word at the same time one waits for the other, some nanoseconds, so that all of this holds
 //! for them too, in the order that comes about.
@@ -123,7 +124,12 @@ impl Touches {
         } else {
             readers.met_by_write(touch, now)
         };
-        put(slot, touch.joining(writer));
+        let joined = touch.joining(writer);
+        if writer.bytes() & !joined.bytes() != 0 && now.has(writer) {
+            // An atomic operation meets the same reads and writes.
+            readers.remember(writer.atomic(), now);
+        }
+        put(slot, joined);
         found
     }
 

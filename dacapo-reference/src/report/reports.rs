@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Key, Report};
@@ -8,6 +9,7 @@ use super::{Key, Report};
 pub struct Reports {
     max: usize,
     noted: Mutex<Noted>,
+    operations: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -24,7 +26,17 @@ impl Reports {
         Reports {
             max,
             noted: Mutex::default(),
+            operations: AtomicU64::new(0),
         }
+    }
+
+    /// How many operations have been looked at, of one invocation each, on a number or what is loaded or stored at once.
+    pub fn operations(&self) -> u64 {
+        self.operations.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_operations(&self, count: u64) {
+        self.operations.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Whether nothing was found.

@@ -9,6 +9,7 @@ pub(super) struct Active {
     pub(super) first: usize,
     /// Past the last one.
     pub(super) end: usize,
+    pub(super) count: usize,
     /// Whether all between take part, from `first` on.
     dense: bool,
 }
@@ -18,11 +19,13 @@ impl Active {
         let Some((lowest, highest)) = mask.lowest().zip(mask.highest()) else {
             return Active::default();
         };
+        let count = mask.count();
         Active {
             mask,
             first: lowest / 8 * 8,
             end: highest + 1,
-            dense: lowest % 8 == 0 && mask.count() == highest + 1 - lowest,
+            count,
+            dense: lowest % 8 == 0 && count == highest + 1 - lowest,
         }
     }
 

@@ -32,6 +32,8 @@ pub(super) struct Workgroup<'r> {
     continued: Mask,
     returned: Mask,
     steps: u64,
+    /// The same for each invocation that took part.
+    operations: u64,
     /// Set when it is to end at once.
     ended: Option<String>,
     /// Barriers that it has passed.
@@ -77,6 +79,7 @@ impl<'r> Workgroup<'r> {
             continued: Mask::default(),
             returned: Mask::default(),
             steps: 0,
+            operations: 0,
             ended: None,
             tick: 0,
             storage_barrier: 0,
@@ -90,6 +93,7 @@ impl<'r> Workgroup<'r> {
         let program = self.program;
         let body = &program.functions[program.entry as usize].body;
         self.block(body, self.all);
+        self.run.reports.count_operations(self.operations);
         match self.ended {
             None => Ok(()),
             Some(reason) => Err(reason),
@@ -167,6 +171,7 @@ impl<'r> Workgroup<'r> {
         }
         self.active = Active::new(mask);
         self.steps += nodes.len() as u64;
+        self.operations += nodes.len() as u64 * self.active.count as u64;
         for node in nodes {
             match node {
                 Node::Op(op) => {

@@ -24,6 +24,7 @@ use crate::memory::Region;
 use crate::program::Program;
 
 pub use machine::Machine;
+pub use wave::MAX_GROUPS;
 
 /// How kernels are run, and what is looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]

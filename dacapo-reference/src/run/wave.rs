@@ -6,8 +6,8 @@ use super::{Action, Binding, Step, Stopped};
 use crate::memory::{Region, Touch, Touches};
 use crate::program::Program;
 
-/// Most workgroups of a wave.
-const MAX_GROUPS: u64 = 1 << 25;
+/// Most workgroups between two barriers: as many as can be told apart.
+pub const MAX_GROUPS: u32 = 1 << 25;
 
 pub(super) struct Wave<'w> {
     pub(super) tasks: Vec<Task<'w>>,
@@ -129,7 +129,7 @@ impl<'w> Wave<'w> {
             };
             let first = total;
             total = total.saturating_add(count);
-            if total > MAX_GROUPS {
+            if total > u64::from(MAX_GROUPS) {
                 return Err(stop(format!(
                     "{total} workgroups between two barriers; at most {MAX_GROUPS} can be told apart"
                 )));

@@ -21,21 +21,21 @@ pub(super) struct ModelFlags {
     #[arg(long, value_name = "PATH")]
     pub(super) model: Option<PathBuf>,
     /// Tokens to generate
-    #[arg(long, value_name = "N", default_value_t = 2, requires = "model", value_parser = count())]
+    #[arg(long, value_name = "N", default_value_t = 2, conflicts_with = "file", value_parser = count())]
     tokens: usize,
     /// What to put into the context first, as it is
     #[arg(
         long,
         value_name = "TEXT",
-        requires = "model",
+        conflicts_with = "file",
         conflicts_with = "prompt_tokens"
     )]
     prompt: Option<String>,
     /// Tokens of a prompt that is made up
-    #[arg(long, value_name = "N", default_value_t = 4, requires = "model", value_parser = count())]
+    #[arg(long, value_name = "N", default_value_t = 4, conflicts_with = "file", value_parser = count())]
     prompt_tokens: usize,
     /// Tokens that the context may have [default: as many as are needed]
-    #[arg(long, value_name = "N", requires = "model", value_parser = count())]
+    #[arg(long, value_name = "N", conflicts_with = "file", value_parser = count())]
     context: Option<usize>,
 }
 

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use dacapo_reference::report::Reports;
-use dacapo_reference::{Machine, Settings};
+use dacapo_reference::{MAX_GROUPS, Machine, Settings};
 
 use crate::backend::cpu::system_memory;
 use crate::backend::reference::encoder::ReferenceEncoder;
@@ -26,9 +26,8 @@ pub(super) const LIMITS: Limits = Limits {
     max_slot: Some(31),
     max_binding_bytes: u32::MAX as u64,
     max_inline_bytes: 256,
-    max_groups: [1 << 26, 65535, 65535],
-    // As many as the interpreter can tell apart.
-    max_total_groups: 1 << 26,
+    max_groups: [MAX_GROUPS, 65535, 65535],
+    max_total_groups: MAX_GROUPS as u64,
     max_group_threads: 1024,
     max_shared_bytes: 64 << 10,
     min_binding_alignment: 16,
