@@ -3,7 +3,8 @@
 mod common;
 
 use common::{
-    Reference, argmax, cosine, cpu, data, default_model, devices, load, log_probability, session,
+    Reference, argmax, cosine, cpu, data, default_model, fast_devices, load, log_probability,
+    session,
 };
 use dacapo_llm::{Sampling, Session, SessionOptions};
 use half::f16;
@@ -81,7 +82,7 @@ fn logits_agree_in_prefill_and_in_decode() {
             );
         }
     };
-    for device in devices() {
+    for device in fast_devices() {
         let model = load(&device, &path);
         let mut session = session(&model, 96, 64);
         let mut seen = 0;
@@ -107,7 +108,7 @@ fn a_chat_prompt_gets_the_reference_s_answer() {
         chat.margin.iter().all(|margin| *margin > 0.05),
         "the answer must not hang on rounding"
     );
-    for device in devices() {
+    for device in fast_devices() {
         let model = load(&device, &path);
         let mut session = session(&model, 64, 32);
         session.push(&chat.prompt, &mut |_| {}).unwrap();

@@ -12,6 +12,7 @@ mod cache;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use dacapo::reference::ReferenceOptions;
 use dacapo::{Backend, Device, DeviceOptions, DeviceSelector};
 use dacapo_llm::{Model, ModelFiles, Session, SessionOptions};
 use serde::Deserialize;
@@ -34,9 +35,28 @@ pub fn cpu(threads: usize) -> Device {
     .unwrap()
 }
 
+/// The reference interpreter, which reports what is wrong with kernels and commands.
+pub fn reference(options: ReferenceOptions) -> Device {
+    Device::open(&DeviceOptions {
+        device: DeviceSelector::Backend(Backend::Reference),
+        reference: options,
+        ..DeviceOptions::default().with_env().unwrap()
+    })
+    .unwrap()
+}
+
+/// Those of [`fast_devices`], and the reference interpreter, with which whatever it reports fails the test.
+pub fn devices() -> Vec<Device> {
+    let mut devices = fast_devices();
+    devices.push(reference(
+        DeviceOptions::default().with_env().unwrap().reference,
+    ));
+    devices
+}
+
 /// The processor with two threads, and the Vulkan device if there is one. `DACAPO_TEST_VULKAN` says whether there must
 /// be one (`require`), or none is to be used (`off`).
-pub fn devices() -> Vec<Device> {
+pub fn fast_devices() -> Vec<Device> {
     let mut devices = vec![cpu(2)];
     let wish = std::env::var("DACAPO_TEST_VULKAN").unwrap_or_default();
     if wish != "off" {

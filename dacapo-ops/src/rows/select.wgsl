@@ -205,14 +205,15 @@ fn find_index(thread: Thread, row: u32, only: u32, target_bar: vec2<u32>, shares
         }
         workgroupBarrier();
         let at = found_at;
-        let before_at = found_before;
+        if !fine && at != NONE {
+            below = found_before;
+        }
         workgroupBarrier();
         if fine || at == NONE {
             return at;
         }
         start = at;
         stop = min(at + length, stop);
-        below = before_at;
     }
     return NONE;
 }

@@ -17,6 +17,7 @@ use core::fmt;
 
 use smallvec::SmallVec;
 
+use crate::access::Access;
 use crate::device::Device;
 use crate::encoder::{Barrier, BarrierCause, CommandEncoder, EncoderOptions, Waves};
 use crate::error::{Error, Result};
@@ -126,6 +127,18 @@ impl Graph {
     /// The nodes in program order.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
+    }
+
+    /// This graph with a node that declares another access to what it binds at `slot`, rightly or not. For tests of
+    /// whatever looks for wrong declarations.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_access(&self, node: usize, slot: u32, access: Access) -> Graph {
+        let mut graph = self.clone();
+        if let Some(node) = graph.nodes.get_mut(node) {
+            node.declare(slot, access);
+        }
+        graph
     }
 
     /// The labels of the scopes around a node, outermost first.

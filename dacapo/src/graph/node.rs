@@ -168,6 +168,14 @@ impl Node {
         self.accesses = accesses.collect();
     }
 
+    /// Says anew what the kernel does with what is bound at `slot`.
+    pub(super) fn declare(&mut self, slot: u32, access: Access) {
+        for arg in self.args.iter_mut().filter(|arg| arg.slot == slot) {
+            arg.access = access;
+        }
+        self.note_accesses();
+    }
+
     pub(crate) fn step(&self) -> Step<'_> {
         Step {
             accesses: &self.accesses,
