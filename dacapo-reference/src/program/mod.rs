@@ -3,15 +3,18 @@
 mod body;
 mod calls;
 mod constants;
+mod convert;
 mod expression;
 mod lower;
 mod math;
 mod memory;
 pub(crate) mod op;
+mod operator;
 mod path;
 mod product;
 mod shape;
 mod site;
+mod statement;
 mod subgroup;
 
 use std::sync::Arc;

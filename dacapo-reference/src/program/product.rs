@@ -3,8 +3,8 @@
 use naga::{Expression, Handle, MathFunction as F, Span, VectorSize};
 
 use super::body::Body;
-use super::expression::Kind;
 use super::op::Row;
+use super::operator::Kind;
 use super::shape::unsupported;
 use crate::lanes::{Binary, Ternary, Unary};
 

@@ -6,8 +6,8 @@ use naga::{
 };
 
 use super::body::Body;
-use super::expression::Kind;
 use super::op::{Matrix, Op, Row};
+use super::operator::Kind;
 use super::shape::{element, unsupported};
 use crate::lanes::collective::{Gather, Reduction, Scan};
 use crate::lanes::matrix;
