@@ -50,17 +50,27 @@ impl Workgroup<'_> {
         if !self.checks {
             return;
         }
-        let beyond = at + bytes - bound.len;
         let what = match bound.start + at + bytes > bound.region.len() {
             true => "the allocation",
             false => "what is bound",
         };
         let begin = bound.start + at;
         let message = || {
-            format!(
-                "the kernel {} {bytes} bytes, {beyond} of them beyond the end of {what}",
-                verb(access)
-            )
+            let does = verb(access);
+            match at.checked_sub(bound.len) {
+                None => {
+                    let beyond = at + bytes - bound.len;
+                    format!(
+                        "the kernel {does} {bytes} bytes, {beyond} of them beyond the end of {what}"
+                    )
+                }
+                Some(0) => format!("the kernel {does} {bytes} bytes at the end of {what}"),
+                Some(after) => {
+                    format!(
+                        "the kernel {does} {bytes} bytes, {after} bytes beyond the end of {what}"
+                    )
+                }
+            }
         };
         let words = Words {
             kind: Kind::OutOfBounds,
