@@ -83,7 +83,7 @@ pub(crate) struct Check {
     /// Length and contents of the buffer at a slot, SLOT=BYTES, SLOT=BYTES:FILL or SLOT=FILL
     #[arg(long = "buffer", value_name = "SLOT=BYTES:FILL", value_parser = BufferSpec::parse, conflicts_with = "model")]
     buffers: Vec<BufferSpec>,
-    /// Bytes of var<immediate>, in hexadecimal digits
+    /// Bytes of the inline constants, in hexadecimal digits
     #[arg(long, value_name = "HEX", value_parser = |text: &str| hex(text).map(|_| text.to_owned()), conflicts_with = "model")]
     inline: Option<String>,
     /// Value of an override
