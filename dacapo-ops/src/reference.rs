@@ -1,6 +1,6 @@
 //! Inputs and comparisons that the tests of several operations share.
 
-use dacapo::{CommandEncoder, Device, MemoryKind};
+use dacapo::{Backend, CommandEncoder, Device, MemoryKind};
 
 use crate::dtype::DType;
 use crate::tensor::Tensor;
@@ -47,6 +47,11 @@ pub(crate) fn on_devices(test: impl Fn(&Bench)) {
 }
 
 impl Bench {
+    /// Whether this is the reference interpreter, on which tests with many large cases run some of them.
+    pub(crate) fn is_interpreted(&self) -> bool {
+        self.device.info().backend == Backend::Reference
+    }
+
     pub(crate) fn zeros(&self, dtype: DType, shape: &[usize]) -> Tensor {
         let size = dtype.alignment() as u64;
         let bytes = dtype.matrix_bytes(1, shape.iter().product()).unwrap() as u64;

@@ -167,7 +167,7 @@ fn same_bytes(
 }
 
 proptest! {
-    #![proptest_config(config(1500))]
+    #![proptest_config(config(500))]
 
     #[test]
     fn patched_executables_give_the_bytes_of_the_interpreter(

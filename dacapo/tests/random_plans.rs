@@ -72,7 +72,7 @@ fn same_bytes(program: &[Op]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(config(250))]
+    #![proptest_config(config(150))]
 
     #[test]
     fn plans_of_any_program_give_the_bytes_of_the_interpreter(program in programs()) {

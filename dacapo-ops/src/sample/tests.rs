@@ -337,7 +337,13 @@ fn every_device_draws_the_same_from_the_filtered_distribution() {
         let op = Sample::new(&bench.device).unwrap();
         let (mut draws_made, mut others) = (0, 0);
         for logits in [&coarse, &fine] {
-            for top_k in [0, 1, 40, 1024, 1025, 1499, 9000] {
+            let few = bench.is_interpreted();
+            let limits = if few {
+                &[0, 40, 1025][..]
+            } else {
+                &[0, 1, 40, 1024, 1025, 1499, 9000]
+            };
+            for &top_k in limits {
                 for (temperature, top_p, min_p) in [
                     (1.0, 1.0, 0.0),
                     (0.6, 0.7, 0.0),
