@@ -61,7 +61,7 @@ impl fmt::Display for DeviceKind {
             DeviceKind::IntegratedGpu => "integrated GPU",
             DeviceKind::SoftwareGpu => "software GPU",
             DeviceKind::Cpu => "CPU",
-            DeviceKind::Reference => "reference interpreter",
+            DeviceKind::Reference => "interpreter",
         })
     }
 }

@@ -20,7 +20,7 @@ fn devices_are_listed_with_the_cpu_among_them() {
     }
     let last = devices.last().expect("there is one");
     assert_eq!(last["backend"], "reference");
-    assert_eq!(last["kind"], "reference interpreter");
+    assert_eq!(last["kind"], "interpreter");
 
     let table = output(["devices"]);
     let row = table.lines().nth(1).expect("a row");
