@@ -34,20 +34,10 @@ pub(crate) fn dacapo() -> Command {
 }
 
 pub(crate) fn ended(command: &mut Command) -> Ended {
-    let mut run = || {
-        let command = command.stdin(Stdio::null());
-        command.output().expect("the program starts")
-    };
-    let mut output = run();
-    // With Debian 12's validation layer about one process in eighty dies of a signal at its very end, when all has been
-    // said. Who dies twice has a fault of their own.
-    if output.status.code().is_none() {
-        #[allow(clippy::print_stderr, reason = "says loudly what happened")]
-        {
-            eprintln!("died, and is run again: {}", output.status);
-        }
-        output = run();
-    }
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts");
     Ended {
         code: output.status.code(),
         stdout: String::from_utf8(output.stdout).expect("output is UTF-8"),
