@@ -50,6 +50,18 @@ struct Ahead {
     sampling: Option<Sampling>,
 }
 
+impl Drop for Ahead {
+    /// Waits for what is in flight. Otherwise its end could close the device, and unload its driver, on a thread of the
+    /// device, while the process ends on another.
+    fn drop(&mut self) {
+        if let Some(last) = self.steps.back()
+            && let Err(error) = last.wait()
+        {
+            tracing::debug!(%error, "a decode step that nobody asked for");
+        }
+    }
+}
+
 /// What the logits and the step's token stand for.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
