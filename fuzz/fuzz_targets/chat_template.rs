@@ -5,12 +5,8 @@ use dacapo_llm::chat::{ChatTemplate, Clock, MAX_OUTPUT_BYTES, Message, RenderOpt
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let Ok(source) = std::str::from_utf8(data) else {
-        return;
-    };
-    let Ok(template) = ChatTemplate::parse(source) else {
-        return;
-    };
+    let Ok(source) = std::str::from_utf8(data) else { return };
+    let Ok(template) = ChatTemplate::parse(source) else { return };
     let messages = [
         Message::new("system", "Be brief."),
         Message::new("user", " <é> \n"),
@@ -20,14 +16,7 @@ fuzz_target!(|data: &[u8]| {
         add_generation_prompt: true,
         bos_token: "<s>".to_owned(),
         eos_token: "</s>".to_owned(),
-        now: Some(Clock {
-            year: 2026,
-            month: 1,
-            day: 31,
-            hour: 0,
-            minute: 0,
-            second: 59,
-        }),
+        now: Some(Clock { year: 2026, month: 1, day: 31, hour: 0, minute: 0, second: 59 }),
         ..RenderOptions::default()
     };
     if let Ok(prompt) = template.render(&messages, &options) {
