@@ -4,7 +4,6 @@ mod measure;
 
 use dacapo::{Backend, Device, DeviceInfo, DeviceOptions, DeviceSelector};
 use dacapo_profile::Peaks;
-use indicatif::BinaryBytes;
 use serde::Serialize;
 
 use crate::cache;
@@ -115,6 +114,18 @@ fn entry(mut info: DeviceInfo, options: &DeviceOptions, measured: &Measured) -> 
     }
 }
 
+/// Bytes in two digits, which is what fits beside long names.
+fn memory(bytes: u64) -> String {
+    const MIB: f64 = (1 << 20) as f64;
+    const GIB: f64 = (1 << 30) as f64;
+    let bytes = bytes as f64;
+    match bytes / GIB {
+        gib if gib >= 10.0 => format!("{gib:.0} GiB"),
+        gib if gib >= 1.0 => format!("{gib:.1} GiB"),
+        _ => format!("{:.0} MiB", bytes / MIB),
+    }
+}
+
 fn table(listing: &Listing) -> String {
     let mut table = Table::new([
         ("index", Align::Right),
@@ -130,7 +141,7 @@ fn table(listing: &Listing) -> String {
             device.name.clone(),
             device.backend.clone(),
             device.kind.clone(),
-            BinaryBytes(device.memory_bytes).to_string(),
+            memory(device.memory_bytes),
             device.compute_units.to_string(),
         ]);
     }
