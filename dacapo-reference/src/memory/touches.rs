@@ -100,18 +100,7 @@ impl Touches {
     /// Remembers a read, and gives the earlier touch that conflicts with it.
     #[inline]
     pub(super) fn read(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
-        let (slot, readers) = self.slots(word)?;
-        let writer = take(slot, now);
-        let found = if now.meets(writer, touch) {
-            Some(writer)
-        } else {
-            readers.met_by_read(touch, now)
-        };
-        readers.remember(touch, now);
-        if now.shared {
-            put(slot, writer);
-        }
-        found
+        self.look(word, touch, now, |readers| readers.met_by_read(touch, now))
     }
 
     /// Remembers a write, and gives the earlier touch that conflicts with it.
@@ -137,31 +126,36 @@ impl Touches {
     #[inline]
     pub(super) fn atomic(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
         let touch = touch.atomic();
+        self.look(word, touch, now, |readers| readers.met_by_write(touch, now))
+    }
+
+    /// Remembers an atomic operation that changes nothing, and gives the earlier touch that conflicts with it: a write.
+    #[inline]
+    pub(super) fn atomic_load(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
+        self.look(word, touch.atomic_load(), now, |_| None)
+    }
+
+    /// Remembers what is no plain write; gives the writer if it conflicts, or else whom of the readers it meets.
+    #[inline(always)]
+    fn look(
+        &self,
+        word: usize,
+        touch: Touch,
+        now: &Now<'_>,
+        met: impl FnOnce(Readers<'_>) -> Option<Touch>,
+    ) -> Option<Touch> {
         let (slot, readers) = self.slots(word)?;
         let writer = take(slot, now);
         let found = if now.meets(writer, touch) {
             Some(writer)
         } else {
-            readers.met_by_write(touch, now)
+            met(readers)
         };
         readers.remember(touch, now);
         if now.shared {
             put(slot, writer);
         }
         found
-    }
-
-    /// Remembers an atomic operation that changes nothing, and gives the earlier touch that conflicts with it.
-    #[inline]
-    pub(super) fn atomic_load(&self, word: usize, touch: Touch, now: &Now<'_>) -> Option<Touch> {
-        let touch = touch.atomic_load();
-        let (slot, readers) = self.slots(word)?;
-        let writer = take(slot, now);
-        readers.remember(touch, now);
-        if now.shared {
-            put(slot, writer);
-        }
-        now.meets(writer, touch).then_some(writer)
     }
 
     #[inline(always)]

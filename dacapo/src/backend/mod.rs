@@ -3,6 +3,7 @@
 
 pub(crate) mod cpu;
 pub(crate) mod jobs;
+mod launched;
 pub(crate) mod reference;
 mod refused;
 pub(crate) mod vulkan;

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::backend::cpu::CpuEntry;
-use crate::backend::cpu::launch::{Launch, Part};
+use crate::backend::cpu::launch::Launch;
 use crate::backend::cpu::pipeline::CpuPipeline;
 use crate::backend::cpu::times::Times;
 use crate::backend::cpu::workgroup::Span;
+use crate::backend::launched;
 use crate::backend::{self, Bound, Dispatch, Groups, Refused};
 use crate::kernel::Kernel;
 use crate::sync::Mutex;
@@ -155,7 +156,7 @@ impl backend::Encoder for CpuEncoder {
     }
 
     fn prepare(self: Box<Self>) -> Result<Arc<dyn backend::Prepared>, Refused> {
-        Ok(Arc::new(Part(Mutex::new(*self))))
+        Ok(Arc::new(launched::Part(Mutex::new(*self))))
     }
 
     fn launch(&mut self, launch: &backend::Launch<'_>) {

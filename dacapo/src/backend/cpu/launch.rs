@@ -1,84 +1,33 @@
-//! Prepared commands, and what a launch does around them.
+//! Memory as launches reach it.
 #![allow(unsafe_code, reason = "copies between launches and device memory")]
 
-use std::sync::Arc;
-use std::time::Instant;
-
+use crate::backend::Bound;
 use crate::backend::cpu::encoder::{CpuEncoder, span};
 use crate::backend::cpu::workgroup::Span;
-use crate::backend::{self, Bound};
-use crate::sync::{Mutex, lock};
+use crate::backend::launched::{self, Reach};
 
-/// Commands that are launched any number of times. Locked while they run: one submission runs at a time.
-pub(super) struct Part(pub(super) Mutex<CpuEncoder>);
+pub(super) type Part = launched::Part<CpuEncoder>;
+pub(super) type Launch = launched::Launch<Span>;
 
-impl backend::Prepared for Part {
-    fn timings(&self, times: &mut Vec<[Instant; 2]>) {
-        backend::Encoder::timings(&*lock(&self.0), times);
-    }
-}
-
-/// Updates, parts and a fetch, in memory that is used again.
-#[derive(Default)]
-pub(super) struct Launch {
-    updates: Vec<Span>,
-    bytes: Vec<u8>,
-    parts: Vec<Arc<dyn backend::Prepared>>,
-    fetch: Option<Span>,
-    fetched: Vec<u8>,
-}
-
-impl Launch {
-    pub(super) fn set(&mut self, launch: &backend::Launch<'_>) {
-        self.parts.extend_from_slice(launch.parts);
-        for (target, bytes) in launch.updates {
-            self.updates.push(span(target));
-            self.bytes.extend_from_slice(bytes);
-        }
-        self.fetch = launch.fetch.as_ref().map(|source: &Bound<'_>| span(source));
+impl Reach for Span {
+    fn of(bound: &Bound<'_>) -> Span {
+        span(bound)
     }
 
-    pub(super) fn parts(&self) -> &[Arc<dyn backend::Prepared>] {
-        &self.parts
+    fn len(&self) -> usize {
+        self.len
     }
 
-    /// Does what comes before the parts.
-    pub(super) fn update(&self) {
-        let mut bytes = &self.bytes[..];
-        for target in &self.updates {
-            let (own, rest) = bytes.split_at(target.len);
-            // SAFETY: the launch keeps the memory, submissions run one after the other, and hosts are kept away from
-            // what the launch writes.
-            unsafe {
-                target
-                    .start
-                    .copy_from_nonoverlapping(own.as_ptr(), own.len())
-            };
-            bytes = rest;
-        }
+    fn write(&self, bytes: &[u8]) {
+        let len = self.len.min(bytes.len());
+        // SAFETY: the launch keeps the memory, submissions run one after the other, and hosts are kept away from what
+        // the launch writes.
+        unsafe { self.start.copy_from_nonoverlapping(bytes.as_ptr(), len) };
     }
 
-    /// Does what comes behind the parts.
-    pub(super) fn fetch(&mut self) {
-        if let Some(source) = self.fetch {
-            self.fetched.resize(source.len, 0);
-            // SAFETY: as above; nothing writes what the launch reads.
-            unsafe {
-                let target = self.fetched.as_mut_ptr();
-                source.start.copy_to_nonoverlapping(target, source.len);
-            }
-        }
-    }
-
-    pub(super) fn fetched(&self) -> &[u8] {
-        &self.fetched
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.updates.clear();
-        self.bytes.clear();
-        self.parts.clear();
-        self.fetch = None;
-        self.fetched.clear();
+    fn read(&self, bytes: &mut [u8]) {
+        let len = self.len.min(bytes.len());
+        // SAFETY: as above; nothing writes what the launch reads.
+        unsafe { self.start.copy_to_nonoverlapping(bytes.as_mut_ptr(), len) };
     }
 }

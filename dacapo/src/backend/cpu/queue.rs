@@ -58,7 +58,7 @@ fn run_all(
     for part in commands.launch.parts() {
         let part: &dyn Any = &**part;
         match part.downcast_ref::<Part>() {
-            Some(Part(part)) => run(&mut lock(part), crew, scratch, limits)?,
+            Some(part) => run(&mut lock(&part.0), crew, scratch, limits)?,
             None => unreachable!("the part was prepared by this device"),
         }
     }

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use dacapo_reference::{Action, Binding, Step};
 
-use crate::backend::reference::launch::{Launch, Part};
+use crate::backend::launched;
+use crate::backend::reference::launch::Launch;
 use crate::backend::reference::memory::Span;
 use crate::backend::reference::pipeline::ReferencePipeline;
 use crate::backend::{self, Bound, Dispatch, Groups, Refused};
@@ -117,7 +118,7 @@ impl backend::Encoder for ReferenceEncoder {
     }
 
     fn prepare(self: Box<Self>) -> Result<Arc<dyn backend::Prepared>, Refused> {
-        Ok(Arc::new(Part(Mutex::new(*self))))
+        Ok(Arc::new(launched::Part(Mutex::new(*self))))
     }
 
     fn launch(&mut self, launch: &backend::Launch<'_>) {

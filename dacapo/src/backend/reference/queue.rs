@@ -93,7 +93,7 @@ impl<M: Fn() -> Machine> Runner<M> {
         for part in commands.launch.parts() {
             let part: &dyn Any = &**part;
             match part.downcast_ref::<Part>() {
-                Some(Part(part)) => self.run(&mut lock(part), label)?,
+                Some(part) => self.run(&mut lock(&part.0), label)?,
                 None => unreachable!("the part was prepared by this device"),
             }
         }
