@@ -40,8 +40,6 @@ pub struct Settings {
     pub zeroed: bool,
     /// Most operations that one workgroup may take, each for all of its invocations.
     pub steps: u64,
-    /// Most reports that are kept; more are counted.
-    pub max_reports: usize,
 }
 
 impl Default for Settings {
@@ -52,7 +50,6 @@ impl Default for Settings {
             checks: true,
             zeroed: false,
             steps: 1 << 28,
-            max_reports: 100,
         }
     }
 }

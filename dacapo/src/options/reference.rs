@@ -42,7 +42,7 @@ impl Default for ReferenceOptions {
             zeroed: settings.zeroed,
             finite: false,
             steps: settings.steps,
-            max_reports: settings.max_reports,
+            max_reports: 100,
             collect: false,
         }
     }

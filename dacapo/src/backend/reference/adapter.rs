@@ -71,7 +71,6 @@ impl ReferenceDevice {
         settings.checks = asked.checks;
         settings.zeroed = asked.zeroed;
         settings.steps = asked.steps;
-        settings.max_reports = asked.max_reports;
         let machine = {
             let reports = reports.clone();
             move || Machine::new(settings.clone(), reports.clone())

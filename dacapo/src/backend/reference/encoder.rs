@@ -16,8 +16,8 @@ use crate::sync::Mutex;
 #[derive(Default)]
 pub(super) struct ReferenceEncoder {
     pub(super) steps: Vec<Step>,
-    /// What is only known when the steps run, one for each.
-    pub(super) open: Vec<Open>,
+    /// Whether each of them is in a scope; otherwise it bears the submission's label.
+    pub(super) in_scope: Vec<bool>,
     /// Ends of all waves but the last, as indices into `steps`.
     wave_ends: Vec<usize>,
     /// The paths of the scopes that are open.
@@ -26,14 +26,6 @@ pub(super) struct ReferenceEncoder {
     pub(super) times: Option<Vec<[Instant; 2]>>,
     /// Prepared steps that run before these.
     pub(super) launch: Launch,
-}
-
-/// What a step lacks until it runs.
-pub(super) struct Open {
-    /// Whether it is in a scope; otherwise it bears the submission's label.
-    pub(super) in_scope: bool,
-    /// Where the grid is read from when the wave starts.
-    pub(super) grid: Option<Span>,
 }
 
 impl ReferenceEncoder {
@@ -58,7 +50,8 @@ impl backend::Encoder for ReferenceEncoder {
         };
         let (groups, grid) = match dispatch.groups {
             Groups::Direct { groups, .. } => (groups, None),
-            Groups::Indirect(buffer) => ([0; 3], Some(Span::exact(&buffer))),
+            // Read when the wave starts.
+            Groups::Indirect(buffer) => ([0; 3], Some(binding(0, &buffer, Span::exact(&buffer)))),
         };
         let action = match pipeline {
             ReferencePipeline::Kernel(program) => Action::Kernel {
@@ -77,18 +70,12 @@ impl backend::Encoder for ReferenceEncoder {
             },
         };
         let label = self.scopes.last();
-        self.open.push(Open {
-            in_scope: label.is_some(),
-            grid,
-        });
+        self.in_scope.push(label.is_some());
         self.steps.push(Step {
             label: label.cloned().unwrap_or_default(),
             number: 0,
             action,
-            grid: match &dispatch.groups {
-                Groups::Direct { .. } => None,
-                Groups::Indirect(grid) => Some(binding(0, grid, Span::exact(grid))),
-            },
+            grid,
         });
     }
 
@@ -110,7 +97,7 @@ impl backend::Encoder for ReferenceEncoder {
 
     fn reset(&mut self) {
         self.steps.clear();
-        self.open.clear();
+        self.in_scope.clear();
         self.wave_ends.clear();
         self.scopes.clear();
         self.times = None;

@@ -26,10 +26,8 @@ impl ReferenceMemory {
     pub(super) fn zeroed(label: &str, size: u64) -> Option<ReferenceMemory> {
         let whole = size.checked_next_multiple_of(WORD)?;
         let region = Region::zeroed(label, whole)?;
-        if whole > size {
-            // What is behind the end belongs to nobody, and is read with the last word.
-            region.write(size, &[0; WORD as usize][..(whole - size) as usize]);
-        }
+        // What is behind the end belongs to nobody, and is read with the last word.
+        region.assume_written(size, whole - size);
         Some(ReferenceMemory {
             region: Arc::new(region),
         })

@@ -107,10 +107,10 @@ impl<M: Fn() -> Machine> Runner<M> {
         commands: &mut ReferenceEncoder,
         label: &Arc<str>,
     ) -> Result<(), Box<Outcome>> {
-        for (step, open) in commands.steps.iter_mut().zip(&commands.open) {
+        for (step, in_scope) in commands.steps.iter_mut().zip(&commands.in_scope) {
             step.number = self.number;
             self.number += 1;
-            if !open.in_scope {
+            if !in_scope {
                 step.label = label.clone();
             }
         }
@@ -155,9 +155,8 @@ fn outcome(step: &Step, fault: Fault) -> Box<Outcome> {
 
 /// Gives the steps of a wave their indirect grids; or the step whose grid passes a limit.
 fn read_grids(commands: &mut ReferenceEncoder, wave: Range<usize>) -> Result<(), (usize, Fault)> {
-    let steps = commands.steps[wave.clone()].iter_mut();
-    for (at, (step, open)) in steps.zip(&commands.open[wave]).enumerate() {
-        if let (Some(grid), Action::Kernel { groups, .. }) = (&open.grid, &mut step.action) {
+    for (at, step) in commands.steps[wave].iter_mut().enumerate() {
+        if let (Some(grid), Action::Kernel { groups, .. }) = (&step.grid, &mut step.action) {
             let mut bytes = [0; INDIRECT_BYTES as usize];
             grid.region.read(grid.range.start, &mut bytes);
             *groups = bytemuck::pod_read_unaligned(&bytes);
