@@ -1,0 +1,3 @@
+//! A test double of Metal for Linux.
+
+pub mod msl;
