@@ -310,6 +310,7 @@ fn as_metal(messages: &str) -> String {
         ("msl_bools<3>", "bool3"),
         ("msl_bools<4>", "bool4"),
         ("'make_", "'"),
+        ("msl_word_", ""),
     ];
     names
         .iter()

@@ -11,21 +11,23 @@ pub const OPTIONS: CompileOptions = CompileOptions {
     fast_math: false,
 };
 
-/// MSL as dacapo's backend has it written: buffers by binding, immediates at 30, lengths at 29.
+/// MSL as a backend would have it written: buffers by binding, immediates at 30, lengths at 29.
 pub fn msl(wgsl: &str) -> String {
+    try_msl(wgsl).unwrap_or_else(|e| panic!("{e}"))
+}
+
+pub fn try_msl(wgsl: &str) -> Result<String, String> {
     let mut front = naga::front::wgsl::Frontend::new();
-    let module = front
-        .parse(wgsl)
-        .unwrap_or_else(|e| panic!("{}", e.emit_to_string(wgsl)));
+    let module = front.parse(wgsl).map_err(|e| e.emit_to_string(wgsl))?;
     let mut validator = naga::valid::Validator::new(
-        naga::valid::ValidationFlags::all(),
+        naga::valid::ValidationFlags::all() - naga::valid::ValidationFlags::CONTROL_FLOW_UNIFORMITY,
         naga::valid::Capabilities::all(),
     );
     let info = validator
         .subgroup_stages(naga::valid::ShaderStages::all())
         .subgroup_operations(naga::valid::SubgroupOperationSet::all())
         .validate(&module)
-        .unwrap_or_else(|e| panic!("{}", e.emit_to_string(wgsl)));
+        .map_err(|e| e.emit_to_string(wgsl))?;
     let mut resources = naga::back::msl::EntryPointResources {
         immediates_buffer: Some(30),
         sizes_buffer: Some(29),
@@ -53,8 +55,8 @@ pub fn msl(wgsl: &str) -> String {
         ..Default::default()
     };
     let (text, _) = naga::back::msl::write_string(&module, &info, &options, &Default::default())
-        .unwrap_or_else(|e| panic!("{e}"));
-    text
+        .map_err(|e| e.to_string())?;
+    Ok(text)
 }
 
 pub fn library(text: &str) -> Arc<Library> {

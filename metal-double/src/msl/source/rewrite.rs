@@ -39,6 +39,28 @@ const HEADERS: [&str; 16] = [
     "simd.h",
 ];
 
+/// Words that are free in MSL and taken in the language that clang is told to read.
+const TAKEN_BY_OPENCL: [&str; 8] = [
+    "local",
+    "global",
+    "generic",
+    "pipe",
+    "read_only",
+    "write_only",
+    "read_write",
+    "event_t",
+];
+const TAKEN_BY_CPP: [&str; 8] = [
+    "concept",
+    "requires",
+    "constinit",
+    "consteval",
+    "char8_t",
+    "co_await",
+    "co_return",
+    "co_yield",
+];
+
 struct Edits<'a> {
     source: &'a Source,
     mode: Mode<'a>,
@@ -321,9 +343,19 @@ impl Edits<'_> {
                     self.replace(at..at + 4, format!("({defined})"));
                     at += 3;
                 }
+                Some(Kind::Identifier) if self.taken(token) => {
+                    self.replace(at..at + 1, format!("msl_word_{token}"));
+                }
                 _ => {}
             }
             at += 1;
+        }
+    }
+
+    fn taken(&self, word: &str) -> bool {
+        match self.mode {
+            Mode::Check => TAKEN_BY_OPENCL.contains(&word),
+            Mode::Run { .. } => TAKEN_BY_CPP.contains(&word),
         }
     }
 }
