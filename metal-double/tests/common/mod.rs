@@ -4,7 +4,7 @@
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
@@ -76,7 +76,6 @@ static ALONE: Mutex<()> = Mutex::new(());
 pub struct Gpu {
     pub device: Device,
     pub queue: Queue,
-    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 pub fn ns(text: &str) -> Retained<NSString> {
@@ -92,14 +91,10 @@ pub fn size(width: usize, height: usize, depth: usize) -> MTLSize {
 }
 
 impl Gpu {
-    fn new(alone: Option<MutexGuard<'static, ()>>) -> Self {
+    fn new() -> Self {
         let device = MTLCreateSystemDefaultDevice().expect("a device");
         let queue = device.newCommandQueue().expect("a queue");
-        Self {
-            device,
-            queue,
-            _alone: alone,
-        }
+        Self { device, queue }
     }
 
     pub fn buffer(&self, length: usize) -> Buffer {
@@ -195,7 +190,7 @@ pub fn words(buffer: &Buffer) -> &mut [u32] {
 
 /// Runs a test alone, in a pool, with failures collected, and returns them.
 pub fn failures(test: impl FnOnce(&Gpu)) -> Vec<String> {
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     metal_double::control::collect(true);
     drop(metal_double::control::take_failures());
     metal_double::control::clear_faults();
@@ -205,7 +200,7 @@ pub fn failures(test: impl FnOnce(&Gpu)) -> Vec<String> {
     }
     metal_double::control::set_execute(true);
     metal_double::control::set_hazards(true);
-    let gpu = std::panic::AssertUnwindSafe(|| autoreleasepool(|_| test(&Gpu::new(Some(guard)))));
+    let gpu = std::panic::AssertUnwindSafe(|| autoreleasepool(|_| test(&Gpu::new())));
     let result = std::panic::catch_unwind(gpu);
     let failures = metal_double::control::take_failures();
     if let Err(panic) = result {
