@@ -120,6 +120,14 @@ impl Call {
         self
     }
 
+    /// Address and length of every buffer, in the order they were given.
+    pub fn places(&self) -> Vec<(usize, usize)> {
+        self.buffers
+            .iter()
+            .map(|(_, bytes)| (bytes.as_ptr() as usize, bytes.len()))
+            .collect()
+    }
+
     pub fn run(self, groups: u32, threads: u32) -> Result<Done, String> {
         self.run_grid(
             &Grid {
