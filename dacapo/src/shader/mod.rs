@@ -88,6 +88,7 @@ pub(crate) fn compile_with(
 /// The text says what is wrong with the kernel, or what it needs that the target lacks.
 fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
     let work = |analysed: &Analysed<'_>| {
+        dump(kernel, analysed, true); dump(kernel, analysed, false);
         let spirv = spirv::write(analysed.module, analysed.info, wgsl, target)?;
         Ok(Shader {
             uses_subgroups: spirv::uses_subgroups(&spirv),
@@ -121,6 +122,7 @@ pub(crate) fn interpret(
     finite: bool,
 ) -> Result<Interpreted, Box<str>> {
     let work = |analysed: &Analysed<'_>| {
+        dump(kernel, analysed, true); dump(kernel, analysed, false);
         let program = Program::new(&reference::Source {
             name: kernel,
             text: &wgsl.text,
@@ -216,5 +218,28 @@ fn analyse<T>(
 pub(crate) fn fuzz_stored(bytes: &[u8]) {
     if let Some(shader) = stored::decode(bytes) {
         assert_eq!(stored::encode(&shader), bytes);
+    }
+}
+
+fn dump(kernel: &str, a: &Analysed<'_>, trusted: bool) {
+    use naga::back::msl;
+    let mut r = msl::EntryPointResources { immediates_buffer: Some(30), sizes_buffer: Some(29), ..Default::default() };
+    for (_, v) in a.module.global_variables.iter() {
+        if let Some(b) = v.binding {
+            r.resources.insert(b, msl::BindTarget { buffer: Some(b.binding as u8), mutable: true, ..Default::default() });
+        }
+    }
+    let p = if trusted { naga::proc::BoundsCheckPolicy::Unchecked } else { naga::proc::BoundsCheckPolicy::ReadZeroSkipWrite };
+    let o = msl::Options { lang_version: (3, 1), per_entry_point_map: a.module.entry_points.iter().map(|e| (e.name.clone(), r.clone())).collect(),
+        zero_initialize_workgroup_memory: !trusted, force_loop_bounding: !trusted, emit_int_div_checks: !trusted,
+        bounds_check_policies: naga::proc::BoundsCheckPolicies { index: p, buffer: p, image_load: p, binding_array: p }, ..Default::default() };
+    let name: String = kernel.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
+    match msl::write_string(a.module, a.info, &o, &Default::default()) {
+        Ok((t, _)) => {
+            use std::hash::{Hash, Hasher};
+            let mut h = std::hash::DefaultHasher::new(); t.hash(&mut h);
+            std::fs::write(format!("/tmp/opsmsl/{name}-{:016x}.metal", h.finish()), t).unwrap();
+        }
+        Err(e) => eprintln!("MSLDUMP {kernel}: {e}"),
     }
 }
