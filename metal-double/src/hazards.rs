@@ -293,7 +293,11 @@ impl Watcher<'_, '_> {
             // SAFETY: the lock of the hazards is held, and the word is let go before the next one.
             let known = unsafe { storage.shadow.word(word) };
             let before = *known;
-            let touched = if write { &mut known.writers } else { &mut known.readers };
+            let touched = if write {
+                &mut known.writers
+            } else {
+                &mut known.readers
+            };
             touched.update(new);
             let does = if write { "writes" } else { "reads" };
             for old in before.writers.0 {

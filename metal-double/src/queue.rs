@@ -184,7 +184,7 @@ impl Queue {
             sets: Mutex::default(),
             _live: Live::new(Class::Queue),
         };
-        make!(Queue, ivars)
+        make::<Queue>(ivars)
     }
 
     pub(crate) fn device_object(&self) -> &Retained<Device> {

@@ -31,7 +31,9 @@ fn dependent(gpu: &Gpu, kind: MTLDispatchType, between: Between) -> u32 {
     a.setLabel(Some(&ns("a")));
     b.setLabel(Some(&ns("b")));
     let command_buffer = gpu.command_buffer();
-    let encoder = command_buffer.computeCommandEncoderWithDispatchType(kind).unwrap();
+    let encoder = command_buffer
+        .computeCommandEncoderWithDispatchType(kind)
+        .unwrap();
     add(&encoder, &gpu.pipeline("add"), &a, 9, 16);
     match between {
         Between::Nothing => {}
@@ -39,9 +41,16 @@ fn dependent(gpu: &Gpu, kind: MTLDispatchType, between: Between) -> u32 {
         Between::BarrierForTextures => encoder.memoryBarrierWithScope(MTLBarrierScope::Textures),
         Between::BarrierFor(indices) => {
             let all = [&a, &b];
-            let chosen: Vec<NonNull<ProtocolObject<dyn MTLResource>>> =
-                indices.iter().map(|i| NonNull::from(ProtocolObject::<dyn MTLResource>::from_ref(&**all[*i]))).collect();
-            unsafe { encoder.memoryBarrierWithResources_count(NonNull::new(chosen.as_ptr().cast_mut()).unwrap(), chosen.len()) };
+            let chosen: Vec<NonNull<ProtocolObject<dyn MTLResource>>> = indices
+                .iter()
+                .map(|i| NonNull::from(ProtocolObject::<dyn MTLResource>::from_ref(&**all[*i])))
+                .collect();
+            unsafe {
+                encoder.memoryBarrierWithResources_count(
+                    NonNull::new(chosen.as_ptr().cast_mut()).unwrap(),
+                    chosen.len(),
+                )
+            };
         }
     }
     copy(&encoder, &gpu.pipeline("copy"), &a, &b);
@@ -54,15 +63,32 @@ fn dependent(gpu: &Gpu, kind: MTLDispatchType, between: Between) -> u32 {
 fn a_missing_barrier() {
     for order in ["program", "reverse"] {
         control::set_order(metal_double::settings::order_named(order).unwrap());
-        refused(&["buffer \"a\" at byte offset ", "\"add\"", "\"copy\"", "no memoryBarrier between them"], |gpu| {
-            dependent(gpu, MTLDispatchType::Concurrent, Between::Nothing);
-        });
+        refused(
+            &[
+                "buffer \"a\" at byte offset ",
+                "\"add\"",
+                "\"copy\"",
+                "no memoryBarrier between them",
+            ],
+            |gpu| {
+                dependent(gpu, MTLDispatchType::Concurrent, Between::Nothing);
+            },
+        );
     }
     control::set_order(metal_double::settings::Order::Shuffle);
     refused(&["no memoryBarrier between them"], |gpu| {
-        dependent(gpu, MTLDispatchType::Concurrent, Between::BarrierForTextures);
+        dependent(
+            gpu,
+            MTLDispatchType::Concurrent,
+            Between::BarrierForTextures,
+        );
     });
-    clean(|gpu| assert_eq!(dependent(gpu, MTLDispatchType::Concurrent, Between::Barrier), 9));
+    clean(|gpu| {
+        assert_eq!(
+            dependent(gpu, MTLDispatchType::Concurrent, Between::Barrier),
+            9
+        )
+    });
     clean(|gpu| assert_eq!(dependent(gpu, MTLDispatchType::Serial, Between::Nothing), 9));
 }
 
@@ -71,7 +97,12 @@ fn a_barrier_for_other_resources() {
     refused(&["buffer \"a\"", "no memoryBarrier between them"], |gpu| {
         dependent(gpu, MTLDispatchType::Concurrent, Between::BarrierFor(&[1]));
     });
-    clean(|gpu| assert_eq!(dependent(gpu, MTLDispatchType::Concurrent, Between::BarrierFor(&[0])), 9));
+    clean(|gpu| {
+        assert_eq!(
+            dependent(gpu, MTLDispatchType::Concurrent, Between::BarrierFor(&[0])),
+            9
+        )
+    });
 }
 
 #[test]
@@ -148,7 +179,9 @@ fn store_bytes(gpu: &Gpu, starts: &[u32]) {
 #[test]
 fn bytes_of_one_word() {
     clean(|gpu| store_bytes(gpu, &[4, 6]));
-    refused(&["Hazard", "at byte offset 5"], |gpu| store_bytes(gpu, &[4, 5]));
+    refused(&["Hazard", "at byte offset 5"], |gpu| {
+        store_bytes(gpu, &[4, 5])
+    });
 }
 
 #[test]
@@ -170,7 +203,9 @@ fn atomics_of_two_dispatches() {
         assert_eq!(words(&a)[0], 32);
     };
     clean(|gpu| count(gpu, true));
-    refused(&["Hazard", "\"count_up\"", "\"add\""], |gpu| count(gpu, false));
+    refused(&["Hazard", "\"count_up\"", "\"add\""], |gpu| {
+        count(gpu, false)
+    });
 }
 
 #[test]
@@ -188,7 +223,13 @@ fn accesses_outside_what_is_bound() {
         finish(&command_buffer);
     };
     clean(|gpu| at(gpu, 15));
-    refused(&["Invalid device store executing kernel function \"beyond\"", "\"short\", offset 64 of 64"], |gpu| at(gpu, 16));
+    refused(
+        &[
+            "Invalid device store executing kernel function \"beyond\"",
+            "\"short\", offset 64 of 64",
+        ],
+        |gpu| at(gpu, 16),
+    );
 }
 
 #[test]
@@ -217,13 +258,25 @@ enum Order {
 /// Two encoders that add to one buffer, in one command buffer or in two, of one queue or of two.
 fn two_passes(gpu: &Gpu, buffer: &Buffer, order: Order, command_buffers: usize, queues: usize) {
     let pipeline = gpu.pipeline("add");
-    let (fence, other_fence, event) = (gpu.device.newFence().unwrap(), gpu.device.newFence().unwrap(), gpu.device.newEvent().unwrap());
-    let second_queue = if queues == 2 { gpu.device.newCommandQueue().unwrap() } else { gpu.queue.clone() };
+    let (fence, other_fence, event) = (
+        gpu.device.newFence().unwrap(),
+        gpu.device.newFence().unwrap(),
+        gpu.device.newEvent().unwrap(),
+    );
+    let second_queue = if queues == 2 {
+        gpu.device.newCommandQueue().unwrap()
+    } else {
+        gpu.queue.clone()
+    };
     control::hold(order != Order::Host);
     let first = gpu.command_buffer();
     let encoder = concurrent(&first);
     add(&encoder, &pipeline, buffer, 1, 16);
-    encoder.updateFence(if order == Order::FenceOfAnother { &other_fence } else { &fence });
+    encoder.updateFence(if order == Order::FenceOfAnother {
+        &other_fence
+    } else {
+        &fence
+    });
     encoder.endEncoding();
     if order == Order::Event {
         first.encodeSignalEvent_value(&event, 1);
@@ -254,10 +307,24 @@ fn two_passes(gpu: &Gpu, buffer: &Buffer, order: Order, command_buffers: usize, 
 
 #[test]
 fn untracked_buffers_between_encoders() {
-    let text = &["Hazard", "no fence, event or wait between their encoders", "MTLResourceHazardTrackingModeUntracked"];
+    let text = &[
+        "Hazard",
+        "no fence, event or wait between their encoders",
+        "MTLResourceHazardTrackingModeUntracked",
+    ];
     for command_buffers in [1, 2] {
-        refused(text, |gpu| two_passes(gpu, &gpu.untracked(64), Order::Nothing, command_buffers, 1));
-        refused(text, |gpu| two_passes(gpu, &gpu.untracked(64), Order::FenceOfAnother, command_buffers, 1));
+        refused(text, |gpu| {
+            two_passes(gpu, &gpu.untracked(64), Order::Nothing, command_buffers, 1)
+        });
+        refused(text, |gpu| {
+            two_passes(
+                gpu,
+                &gpu.untracked(64),
+                Order::FenceOfAnother,
+                command_buffers,
+                1,
+            )
+        });
         clean(|gpu| two_passes(gpu, &gpu.untracked(64), Order::Fence, command_buffers, 1));
         clean(|gpu| two_passes(gpu, &gpu.untracked(64), Order::Event, command_buffers, 1));
         clean(|gpu| two_passes(gpu, &gpu.buffer(64), Order::Nothing, command_buffers, 1));
@@ -268,7 +335,9 @@ fn untracked_buffers_between_encoders() {
 #[test]
 fn buffers_between_queues() {
     let text = &["Hazard", "their command queues differ"];
-    refused(text, |gpu| two_passes(gpu, &gpu.buffer(64), Order::Nothing, 2, 2));
+    refused(text, |gpu| {
+        two_passes(gpu, &gpu.buffer(64), Order::Nothing, 2, 2)
+    });
     clean(|gpu| two_passes(gpu, &gpu.buffer(64), Order::Event, 2, 2));
     clean(|gpu| two_passes(gpu, &gpu.buffer(64), Order::Host, 2, 2));
 }
@@ -292,7 +361,9 @@ fn untracked_buffers_between_a_blit_and_a_kernel() {
         encoder.endEncoding();
         finish(&command_buffer);
     };
-    refused(&["Hazard", "\"fill\"", "\"add\""], |gpu| fill_then_add(gpu, &gpu.untracked(64), false));
+    refused(&["Hazard", "\"fill\"", "\"add\""], |gpu| {
+        fill_then_add(gpu, &gpu.untracked(64), false)
+    });
     clean(|gpu| fill_then_add(gpu, &gpu.untracked(64), true));
     clean(|gpu| fill_then_add(gpu, &gpu.buffer(64), false));
 }

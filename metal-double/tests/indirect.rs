@@ -11,7 +11,10 @@ use objc2_metal::*;
 
 type Indirect = Retained<ProtocolObject<dyn MTLIndirectCommandBuffer>>;
 
-fn described(types: MTLIndirectCommandType, buffers: usize) -> Retained<MTLIndirectCommandBufferDescriptor> {
+fn described(
+    types: MTLIndirectCommandType,
+    buffers: usize,
+) -> Retained<MTLIndirectCommandBufferDescriptor> {
     let descriptor = MTLIndirectCommandBufferDescriptor::new();
     descriptor.setCommandTypes(types);
     descriptor.setInheritBuffers(false);
@@ -20,14 +23,32 @@ fn described(types: MTLIndirectCommandType, buffers: usize) -> Retained<MTLIndir
     descriptor
 }
 
-fn make(gpu: &Gpu, descriptor: &MTLIndirectCommandBufferDescriptor, count: usize) -> Option<Indirect> {
+fn make(
+    gpu: &Gpu,
+    descriptor: &MTLIndirectCommandBufferDescriptor,
+    count: usize,
+) -> Option<Indirect> {
     unsafe {
-        gpu.device.newIndirectCommandBufferWithDescriptor_maxCommandCount_options(descriptor, count, MTLResourceOptions::StorageModeShared)
+        gpu.device
+            .newIndirectCommandBufferWithDescriptor_maxCommandCount_options(
+                descriptor,
+                count,
+                MTLResourceOptions::StorageModeShared,
+            )
     }
 }
 
 fn indirect(gpu: &Gpu, count: usize) -> Indirect {
-    make(gpu, &described(MTLIndirectCommandType::ConcurrentDispatch | MTLIndirectCommandType::ConcurrentDispatchThreads, 4), count).unwrap()
+    make(
+        gpu,
+        &described(
+            MTLIndirectCommandType::ConcurrentDispatch
+                | MTLIndirectCommandType::ConcurrentDispatchThreads,
+            4,
+        ),
+        count,
+    )
+    .unwrap()
 }
 
 fn command(of: &Indirect, index: usize) -> Retained<ProtocolObject<dyn MTLIndirectComputeCommand>> {
@@ -50,7 +71,10 @@ fn use_resource(encoder: &ComputeEncoder, buffer: &Buffer, usage: MTLResourceUsa
 }
 
 fn set_of(gpu: &Gpu, buffers: &[&Buffer], commit: bool) -> ResidencySet {
-    let set = gpu.device.newResidencySetWithDescriptor_error(&MTLResidencySetDescriptor::new()).unwrap();
+    let set = gpu
+        .device
+        .newResidencySetWithDescriptor_error(&MTLResidencySetDescriptor::new())
+        .unwrap();
     for buffer in buffers {
         set.addAllocation(ProtocolObject::from_ref(&***buffer));
     }
@@ -80,7 +104,11 @@ fn chain(gpu: &Gpu, barrier: bool) {
     }
     execute(gpu, &commands, NSRange::new(0, 2), |encoder| {
         for buffer in [&a, &b, &c] {
-            use_resource(encoder, buffer, MTLResourceUsage::Read | MTLResourceUsage::Write);
+            use_resource(
+                encoder,
+                buffer,
+                MTLResourceUsage::Read | MTLResourceUsage::Write,
+            );
         }
     });
     if barrier {
@@ -91,7 +119,9 @@ fn chain(gpu: &Gpu, barrier: bool) {
 #[test]
 fn commands_run_and_a_barrier_orders_them() {
     clean(|gpu| chain(gpu, true));
-    refused(&["Hazard", "no setBarrier between them"], |gpu| chain(gpu, false));
+    refused(&["Hazard", "no setBarrier between them"], |gpu| {
+        chain(gpu, false)
+    });
     refused(&["Hazard", "no setBarrier between them"], |gpu| {
         let (a, b, c) = (gpu.buffer(64), gpu.buffer(64), gpu.buffer(64));
         let commands = indirect(gpu, 2);
@@ -101,7 +131,11 @@ fn commands_run_and_a_barrier_orders_them() {
         command(&commands, 1).clearBarrier();
         execute(gpu, &commands, NSRange::new(0, 2), |encoder| {
             for buffer in [&a, &b, &c] {
-                use_resource(encoder, buffer, MTLResourceUsage::Read | MTLResourceUsage::Write);
+                use_resource(
+                    encoder,
+                    buffer,
+                    MTLResourceUsage::Read | MTLResourceUsage::Write,
+                );
             }
         });
     });
@@ -127,18 +161,29 @@ fn an_execution_and_the_dispatch_after_it() {
         finish(&command_buffer);
     };
     clean(|gpu| then_add(gpu, true));
-    refused(&["Hazard", "no memoryBarrier between them"], |gpu| then_add(gpu, false));
+    refused(&["Hazard", "no memoryBarrier between them"], |gpu| {
+        then_add(gpu, false)
+    });
 }
 
 #[test]
 fn ranges() {
     let over = |gpu: &Gpu, range: NSRange| execute(gpu, &indirect(gpu, 2), range, |_| {});
     clean(|gpu| over(gpu, NSRange::new(0, 2)));
-    refused(&["executionRange.location(1) + executionRange.length(2) must be <= the indirect command buffer's size (2)"], |gpu| {
-        over(gpu, NSRange::new(1, 2));
+    refused(
+        &[
+            "executionRange.location(1) + executionRange.length(2) must be <= the indirect command buffer's size (2)",
+        ],
+        |gpu| {
+            over(gpu, NSRange::new(1, 2));
+        },
+    );
+    refused(&["resetWithRange:"], |gpu| unsafe {
+        indirect(gpu, 2).resetWithRange(NSRange::new(2, 1))
     });
-    refused(&["resetWithRange:"], |gpu| unsafe { indirect(gpu, 2).resetWithRange(NSRange::new(2, 1)) });
-    refused(&["commandIndex (2) must be <"], |gpu| drop(command(&indirect(gpu, 2), 2)));
+    refused(&["commandIndex (2) must be <"], |gpu| {
+        drop(command(&indirect(gpu, 2), 2))
+    });
 }
 
 #[test]
@@ -158,51 +203,95 @@ fn a_reset_command_does_nothing() {
 
 #[test]
 fn pipelines_that_do_not_support_indirect_command_buffers() {
-    refused(&["setComputePipelineState:", "supportIndirectCommandBuffers"], |gpu| {
-        command(&indirect(gpu, 1), 0).setComputePipelineState(&gpu.pipeline("add"));
+    refused(
+        &["setComputePipelineState:", "supportIndirectCommandBuffers"],
+        |gpu| {
+            command(&indirect(gpu, 1), 0).setComputePipelineState(&gpu.pipeline("add"));
+        },
+    );
+    clean(|gpu| {
+        command(&indirect(gpu, 1), 0).setComputePipelineState(&gpu.indirect_pipeline("add"))
     });
-    clean(|gpu| command(&indirect(gpu, 1), 0).setComputePipelineState(&gpu.indirect_pipeline("add")));
 }
 
 #[test]
 fn what_a_command_may_set() {
-    refused(&["setKernelBuffer:offset:atIndex:", "index (4) must be < maxKernelBufferBindCount (4)"], |gpu| unsafe {
-        command(&indirect(gpu, 1), 0).setKernelBuffer_offset_atIndex(&gpu.buffer(64), 0, 4);
-    });
-    refused(&["setKernelBuffer:offset:atIndex:", "offset (64) must be <"], |gpu| unsafe {
-        command(&indirect(gpu, 1), 0).setKernelBuffer_offset_atIndex(&gpu.buffer(64), 64, 0);
-    });
-    refused(&["setThreadgroupMemoryLength:atIndex:", "multiple of 16"], |gpu| unsafe {
-        command(&indirect(gpu, 1), 0).setThreadgroupMemoryLength_atIndex(8, 0);
-    });
+    refused(
+        &[
+            "setKernelBuffer:offset:atIndex:",
+            "index (4) must be < maxKernelBufferBindCount (4)",
+        ],
+        |gpu| unsafe {
+            command(&indirect(gpu, 1), 0).setKernelBuffer_offset_atIndex(&gpu.buffer(64), 0, 4);
+        },
+    );
+    refused(
+        &["setKernelBuffer:offset:atIndex:", "offset (64) must be <"],
+        |gpu| unsafe {
+            command(&indirect(gpu, 1), 0).setKernelBuffer_offset_atIndex(&gpu.buffer(64), 64, 0);
+        },
+    );
+    refused(
+        &["setThreadgroupMemoryLength:atIndex:", "multiple of 16"],
+        |gpu| unsafe {
+            command(&indirect(gpu, 1), 0).setThreadgroupMemoryLength_atIndex(8, 0);
+        },
+    );
     refused(&["a compute pipeline state must be set"], |gpu| {
-        command(&indirect(gpu, 1), 0).concurrentDispatchThreadgroups_threadsPerThreadgroup(size(1, 1, 1), size(1, 1, 1));
+        command(&indirect(gpu, 1), 0)
+            .concurrentDispatchThreadgroups_threadsPerThreadgroup(size(1, 1, 1), size(1, 1, 1));
     });
-    refused(&["Compute Function(copy): missing Buffer binding at index 0"], |gpu| {
-        let command = command(&indirect(gpu, 1), 0);
-        command.setComputePipelineState(&gpu.indirect_pipeline("copy"));
-        command.concurrentDispatchThreadgroups_threadsPerThreadgroup(size(1, 1, 1), size(1, 1, 1));
-    });
-    refused(&["must be <= 1024. (device threadgroup size limit)"], |gpu| {
-        let command = command(&indirect(gpu, 1), 0);
-        command.setComputePipelineState(&gpu.indirect_pipeline("copy"));
-        command.concurrentDispatchThreadgroups_threadsPerThreadgroup(size(1, 1, 1), size(2048, 1, 1));
-    });
-    refused(&["threadgroupsPerGrid(width: 1, height: 0, depth: 1)"], |gpu| {
-        command(&indirect(gpu, 1), 0).concurrentDispatchThreadgroups_threadsPerThreadgroup(size(1, 0, 1), size(1, 1, 1));
-    });
+    refused(
+        &["Compute Function(copy): missing Buffer binding at index 0"],
+        |gpu| {
+            let command = command(&indirect(gpu, 1), 0);
+            command.setComputePipelineState(&gpu.indirect_pipeline("copy"));
+            command
+                .concurrentDispatchThreadgroups_threadsPerThreadgroup(size(1, 1, 1), size(1, 1, 1));
+        },
+    );
+    refused(
+        &["must be <= 1024. (device threadgroup size limit)"],
+        |gpu| {
+            let command = command(&indirect(gpu, 1), 0);
+            command.setComputePipelineState(&gpu.indirect_pipeline("copy"));
+            command.concurrentDispatchThreadgroups_threadsPerThreadgroup(
+                size(1, 1, 1),
+                size(2048, 1, 1),
+            );
+        },
+    );
+    refused(
+        &["threadgroupsPerGrid(width: 1, height: 0, depth: 1)"],
+        |gpu| {
+            command(&indirect(gpu, 1), 0)
+                .concurrentDispatchThreadgroups_threadsPerThreadgroup(size(1, 0, 1), size(1, 1, 1));
+        },
+    );
     refused(&["not created for this type of command"], |gpu| {
-        let commands = make(gpu, &described(MTLIndirectCommandType::ConcurrentDispatch, 4), 1).unwrap();
-        command(&commands, 0).concurrentDispatchThreads_threadsPerThreadgroup(size(1, 1, 1), size(1, 1, 1));
+        let commands = make(
+            gpu,
+            &described(MTLIndirectCommandType::ConcurrentDispatch, 4),
+            1,
+        )
+        .unwrap();
+        command(&commands, 0)
+            .concurrentDispatchThreads_threadsPerThreadgroup(size(1, 1, 1), size(1, 1, 1));
     });
 }
 
 #[test]
 fn what_an_indirect_command_buffer_may_be() {
     let every = MTLIndirectCommandType::ConcurrentDispatch;
-    refused(&["maxCommandCount (0)"], |gpu| drop(make(gpu, &described(every, 4), 0)));
-    refused(&["commandTypes must not be empty"], |gpu| drop(make(gpu, &described(MTLIndirectCommandType::empty(), 4), 1)));
-    refused(&["maxKernelBufferBindCount (32) must be <= 31"], |gpu| drop(make(gpu, &described(every, 32), 1)));
+    refused(&["maxCommandCount (0)"], |gpu| {
+        drop(make(gpu, &described(every, 4), 0))
+    });
+    refused(&["commandTypes must not be empty"], |gpu| {
+        drop(make(gpu, &described(MTLIndirectCommandType::empty(), 4), 1))
+    });
+    refused(&["maxKernelBufferBindCount (32) must be <= 31"], |gpu| {
+        drop(make(gpu, &described(every, 32), 1))
+    });
     refused(&["not supported on this device"], |gpu| {
         control::set_feature("icb", false);
         drop(make(gpu, &described(every, 4), 1));
@@ -221,7 +310,8 @@ fn commands_that_inherit() {
     clean(|gpu| {
         let a = gpu.buffer(64);
         let commands = inheriting(gpu);
-        command(&commands, 0).concurrentDispatchThreads_threadsPerThreadgroup(size(16, 1, 1), size(16, 1, 1));
+        command(&commands, 0)
+            .concurrentDispatchThreads_threadsPerThreadgroup(size(16, 1, 1), size(16, 1, 1));
         execute(gpu, &commands, NSRange::new(0, 1), |encoder| {
             encoder.setComputePipelineState(&gpu.indirect_pipeline("add"));
             bind(encoder, &a, 0);
@@ -229,9 +319,15 @@ fn commands_that_inherit() {
         });
         assert_eq!(words(&a)[15], 4);
     });
-    refused(&["inheritPipelineState"], |gpu| command(&inheriting(gpu), 0).setComputePipelineState(&gpu.indirect_pipeline("add")));
-    refused(&["inheritBuffers"], |gpu| unsafe { command(&inheriting(gpu), 0).setKernelBuffer_offset_atIndex(&gpu.buffer(4), 0, 0) });
-    refused(&["the encoder has none"], |gpu| execute(gpu, &inheriting(gpu), NSRange::new(0, 1), |_| {}));
+    refused(&["inheritPipelineState"], |gpu| {
+        command(&inheriting(gpu), 0).setComputePipelineState(&gpu.indirect_pipeline("add"))
+    });
+    refused(&["inheritBuffers"], |gpu| unsafe {
+        command(&inheriting(gpu), 0).setKernelBuffer_offset_atIndex(&gpu.buffer(4), 0, 0)
+    });
+    refused(&["the encoder has none"], |gpu| {
+        execute(gpu, &inheriting(gpu), NSRange::new(0, 1), |_| {})
+    });
 }
 
 fn copy_with(gpu: &Gpu, before: impl FnOnce(&ComputeEncoder, &Buffer, &Buffer)) {
@@ -240,20 +336,30 @@ fn copy_with(gpu: &Gpu, before: impl FnOnce(&ComputeEncoder, &Buffer, &Buffer)) 
     b.setLabel(Some(&ns("b")));
     let commands = indirect(gpu, 1);
     record_copy(gpu, &commands, 0, &a, &b);
-    execute(gpu, &commands, NSRange::new(0, 1), |encoder| before(encoder, &a, &b));
+    execute(gpu, &commands, NSRange::new(0, 1), |encoder| {
+        before(encoder, &a, &b)
+    });
 }
 
 #[test]
 fn resources_that_are_not_resident() {
-    refused(&["buffer b at index 1 of kernel copy is not resident"], |gpu| {
-        copy_with(gpu, |encoder, a, _| use_resource(encoder, a, MTLResourceUsage::Read));
-    });
-    refused(&["kernel copy writes buffer b", "MTLResourceUsageRead alone"], |gpu| {
-        copy_with(gpu, |encoder, a, b| {
-            use_resource(encoder, a, MTLResourceUsage::Read);
-            use_resource(encoder, b, MTLResourceUsage::Read);
-        });
-    });
+    refused(
+        &["buffer b at index 1 of kernel copy is not resident"],
+        |gpu| {
+            copy_with(gpu, |encoder, a, _| {
+                use_resource(encoder, a, MTLResourceUsage::Read)
+            });
+        },
+    );
+    refused(
+        &["kernel copy writes buffer b", "MTLResourceUsageRead alone"],
+        |gpu| {
+            copy_with(gpu, |encoder, a, b| {
+                use_resource(encoder, a, MTLResourceUsage::Read);
+                use_resource(encoder, b, MTLResourceUsage::Read);
+            });
+        },
+    );
     clean(|gpu| {
         copy_with(gpu, |encoder, a, b| {
             use_resource(encoder, a, MTLResourceUsage::Read);
@@ -273,7 +379,10 @@ fn residency_sets_make_resident_what_was_committed() {
         });
     };
     clean(|gpu| with_set(gpu, true, true));
-    refused(&["buffer a at index 0 of kernel copy is not resident"], |gpu| with_set(gpu, false, true));
+    refused(
+        &["buffer a at index 0 of kernel copy is not resident"],
+        |gpu| with_set(gpu, false, true),
+    );
     refused(&["is not resident"], |gpu| with_set(gpu, true, false));
     refused(&["is not resident"], |gpu| {
         copy_with(gpu, |_, a, b| {
@@ -328,16 +437,22 @@ fn residency_sets_order_nothing() {
         finish(&command_buffer);
     };
     clean(|gpu| twice(gpu, true));
-    refused(&["Hazard", "did not call useResource:usage: for it"], |gpu| twice(gpu, false));
+    refused(
+        &["Hazard", "did not call useResource:usage: for it"],
+        |gpu| twice(gpu, false),
+    );
 }
 
 #[test]
 fn a_queue_takes_32_residency_sets() {
-    refused(&["a command queue takes at most 32 residency sets"], |gpu| {
-        for _ in 0..33 {
-            gpu.queue.addResidencySet(&set_of(gpu, &[], true));
-        }
-    });
+    refused(
+        &["a command queue takes at most 32 residency sets"],
+        |gpu| {
+            for _ in 0..33 {
+                gpu.queue.addResidencySet(&set_of(gpu, &[], true));
+            }
+        },
+    );
 }
 
 #[test]
@@ -362,23 +477,36 @@ fn changing_commands_in_flight() {
         control::hold(false);
         command_buffer.waitUntilCompleted();
     };
-    refused(&["is changed while a committed command buffer that executes it has not completed"], |gpu| change(gpu, false));
+    refused(
+        &["is changed while a committed command buffer that executes it has not completed"],
+        |gpu| change(gpu, false),
+    );
     clean(|gpu| change(gpu, true));
 }
 
 #[test]
 fn buffers_and_pipelines_that_recorded_commands_lost() {
-    refused(&["buffer", "was deallocated while the indirect command buffer refers to it"], |gpu| {
-        let a = gpu.buffer(64);
-        let commands = indirect(gpu, 1);
-        autoreleasepool(|_| record_copy(gpu, &commands, 0, &a, &gpu.buffer(64)));
-        execute(gpu, &commands, NSRange::new(0, 1), |encoder| use_resource(encoder, &a, MTLResourceUsage::Read));
-    });
+    refused(
+        &[
+            "buffer",
+            "was deallocated while the indirect command buffer refers to it",
+        ],
+        |gpu| {
+            let a = gpu.buffer(64);
+            let commands = indirect(gpu, 1);
+            autoreleasepool(|_| record_copy(gpu, &commands, 0, &a, &gpu.buffer(64)));
+            execute(gpu, &commands, NSRange::new(0, 1), |encoder| {
+                use_resource(encoder, &a, MTLResourceUsage::Read)
+            });
+        },
+    );
     refused(&["pipeline copy was deallocated"], |gpu| {
         let (a, b) = (gpu.buffer(64), gpu.buffer(64));
         let commands = indirect(gpu, 1);
         record_copy(gpu, &commands, 0, &a, &b);
-        autoreleasepool(|_| command(&commands, 0).setComputePipelineState(&gpu.indirect_pipeline("copy")));
+        autoreleasepool(|_| {
+            command(&commands, 0).setComputePipelineState(&gpu.indirect_pipeline("copy"))
+        });
         execute(gpu, &commands, NSRange::new(0, 1), |encoder| {
             use_resource(encoder, &a, MTLResourceUsage::Read);
             use_resource(encoder, &b, MTLResourceUsage::Write);

@@ -21,7 +21,11 @@ fn let_go_early(gpu: &Gpu, retained: bool, keep_buffer: bool, keep_pipeline: boo
     let mut kept = Vec::new();
     let mut kept_pipelines = Vec::new();
     let command_buffer = autoreleasepool(|_| {
-        let command_buffer = if retained { gpu.queue.commandBuffer() } else { gpu.queue.commandBufferWithUnretainedReferences() };
+        let command_buffer = if retained {
+            gpu.queue.commandBuffer()
+        } else {
+            gpu.queue.commandBufferWithUnretainedReferences()
+        };
         let command_buffer = command_buffer.unwrap();
         let buffer = gpu.buffer(64);
         buffer.setLabel(Some(&ns("early")));
@@ -44,12 +48,18 @@ fn let_go_early(gpu: &Gpu, retained: bool, keep_buffer: bool, keep_pipeline: boo
 
 #[test]
 fn unretained_references() {
-    refused(&["buffer early was deallocated before the command buffer with unretained references"], |gpu| {
-        let_go_early(gpu, false, false, true);
-    });
-    refused(&["pipeline add was deallocated before the command buffer with unretained references"], |gpu| {
-        let_go_early(gpu, false, true, false);
-    });
+    refused(
+        &["buffer early was deallocated before the command buffer with unretained references"],
+        |gpu| {
+            let_go_early(gpu, false, false, true);
+        },
+    );
+    refused(
+        &["pipeline add was deallocated before the command buffer with unretained references"],
+        |gpu| {
+            let_go_early(gpu, false, true, false);
+        },
+    );
     clean(|gpu| let_go_early(gpu, false, true, true));
     clean(|gpu| let_go_early(gpu, true, false, false));
 }
@@ -109,7 +119,11 @@ fn retained_buffers_live_until_the_end() {
             command_buffer
         });
         assert_eq!(live("MTLBuffer"), before.0, "the object itself is gone");
-        assert_eq!(gpu.device.currentAllocatedSize(), before.1 + 16384, "its memory is not");
+        assert_eq!(
+            gpu.device.currentAllocatedSize(),
+            before.1 + 16384,
+            "its memory is not"
+        );
         control::hold(false);
         command_buffer.waitUntilCompleted();
         assert_eq!(gpu.device.currentAllocatedSize(), before.1);
@@ -119,7 +133,15 @@ fn retained_buffers_live_until_the_end() {
 #[test]
 fn live_objects_are_counted() {
     clean(|gpu| {
-        let classes = ["MTLBuffer", "MTLCommandBuffer", "MTLComputeCommandEncoder", "MTLComputePipelineState", "MTLLibrary", "MTLFunction", "MTLCommandQueue"];
+        let classes = [
+            "MTLBuffer",
+            "MTLCommandBuffer",
+            "MTLComputeCommandEncoder",
+            "MTLComputePipelineState",
+            "MTLLibrary",
+            "MTLFunction",
+            "MTLCommandQueue",
+        ];
         let before = classes.map(live);
         autoreleasepool(|_| {
             let queue = gpu.device.newCommandQueue().unwrap();
@@ -144,12 +166,19 @@ fn live_objects_are_counted() {
 
 #[test]
 fn a_release_too_many() {
-    refused(&["-[FakeMTLBuffer release]", "message sent to deallocated instance"], |gpu| {
-        let buffer = gpu.buffer(64);
-        let again = unsafe { Retained::from_raw(Retained::as_ptr(&buffer).cast_mut()) }.unwrap();
-        drop(again);
-        drop(buffer);
-    });
+    refused(
+        &[
+            "-[FakeMTLBuffer release]",
+            "message sent to deallocated instance",
+        ],
+        |gpu| {
+            let buffer = gpu.buffer(64);
+            let again =
+                unsafe { Retained::from_raw(Retained::as_ptr(&buffer).cast_mut()) }.unwrap();
+            drop(again);
+            drop(buffer);
+        },
+    );
     clean(|gpu| {
         let buffer = gpu.buffer(64);
         let again = buffer.clone();
@@ -160,24 +189,41 @@ fn a_release_too_many() {
 
 #[test]
 fn a_retain_of_what_is_gone() {
-    refused(&["-[FakeMTLFence retain]", "message sent to deallocated instance"], |gpu| {
-        let fence = gpu.device.newFence().unwrap();
-        let pointer = Retained::as_ptr(&fence);
-        drop(fence);
-        let again = unsafe { Retained::retain(pointer.cast_mut()) };
-        std::mem::forget(again);
-    });
+    refused(
+        &[
+            "-[FakeMTLFence retain]",
+            "message sent to deallocated instance",
+        ],
+        |gpu| {
+            let fence = gpu.device.newFence().unwrap();
+            let pointer = Retained::as_ptr(&fence);
+            drop(fence);
+            let again = unsafe { Retained::retain(pointer.cast_mut()) };
+            std::mem::forget(again);
+        },
+    );
 }
 
 #[test]
 fn objects_without_a_pool() {
-    refused(&["MISSING POOLS", "FakeMTLCommandBuffer", "autoreleased with no pool in place"], |gpu| {
-        let queue = gpu.queue.clone();
-        std::thread::spawn(move || drop(queue.commandBuffer())).join().unwrap();
-    });
+    refused(
+        &[
+            "MISSING POOLS",
+            "FakeMTLCommandBuffer",
+            "autoreleased with no pool in place",
+        ],
+        |gpu| {
+            let queue = gpu.queue.clone();
+            std::thread::spawn(move || drop(queue.commandBuffer()))
+                .join()
+                .unwrap();
+        },
+    );
     clean(|gpu| {
         let queue = gpu.queue.clone();
-        std::thread::spawn(move || autoreleasepool(|_| drop(queue.commandBuffer()))).join().unwrap();
+        std::thread::spawn(move || autoreleasepool(|_| drop(queue.commandBuffer())))
+            .join()
+            .unwrap();
     });
 }
 
@@ -185,7 +231,10 @@ fn objects_without_a_pool() {
 fn residency_sets_keep_their_members() {
     clean(|gpu| {
         let before = live("MTLBuffer");
-        let set = gpu.device.newResidencySetWithDescriptor_error(&MTLResidencySetDescriptor::new()).unwrap();
+        let set = gpu
+            .device
+            .newResidencySetWithDescriptor_error(&MTLResidencySetDescriptor::new())
+            .unwrap();
         autoreleasepool(|_| {
             let buffer = gpu.buffer(64);
             let member: &ProtocolObject<dyn MTLAllocation> = ProtocolObject::from_ref(&*buffer);
@@ -196,7 +245,11 @@ fn residency_sets_keep_their_members() {
         });
         assert_eq!(live("MTLBuffer"), before + 1);
         set.removeAllAllocations();
-        assert_eq!(live("MTLBuffer"), before + 1, "the removal counts once it is committed");
+        assert_eq!(
+            live("MTLBuffer"),
+            before + 1,
+            "the removal counts once it is committed"
+        );
         set.commit();
         assert_eq!(live("MTLBuffer"), before);
     });
@@ -215,7 +268,12 @@ fn misuse_in_a_process_of_its_own() {
 #[test]
 fn misuse_aborts_unless_it_is_collected() {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--ignored", "--exact", "misuse_in_a_process_of_its_own", "--nocapture"])
+        .args([
+            "--ignored",
+            "--exact",
+            "misuse_in_a_process_of_its_own",
+            "--nocapture",
+        ])
         .output()
         .unwrap();
     assert!(!output.status.success());

@@ -96,7 +96,11 @@ impl Gpu {
     fn new() -> Self {
         let device = MTLCreateSystemDefaultDevice().expect("a device");
         let queue = device.newCommandQueue().expect("a queue");
-        Self { device, queue, kept: std::cell::RefCell::default() }
+        Self {
+            device,
+            queue,
+            kept: std::cell::RefCell::default(),
+        }
     }
 
     pub fn buffer(&self, length: usize) -> Buffer {
@@ -141,7 +145,11 @@ impl Gpu {
         descriptor.setComputeFunction(Some(&self.function(name)));
         descriptor.setSupportIndirectCommandBuffers(true);
         self.device
-            .newComputePipelineStateWithDescriptor_options_reflection_error(&descriptor, MTLPipelineOption::None, None)
+            .newComputePipelineStateWithDescriptor_options_reflection_error(
+                &descriptor,
+                MTLPipelineOption::None,
+                None,
+            )
             .expect("a pipeline")
     }
 
