@@ -111,7 +111,8 @@ pub use kernel::{
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
 pub use options::{
-    DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache, ReferenceOptions,
+    DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache, MetalOptions,
+    ReferenceOptions,
 };
 pub use pool::{BufferPool, PoolOptions};
 pub use profile::{
