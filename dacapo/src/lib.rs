@@ -84,6 +84,8 @@ mod shader;
 mod submission;
 mod sync;
 mod timeline;
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+pub mod metal;
 pub mod vulkan;
 
 pub use access::Access;

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
 use objc2_foundation::NSProcessInfo;
-use objc2_metal::{MTLCopyAllDevices, MTLCreateSystemDefaultDevice, MTLDevice};
+use objc2_metal::{
+    MTLBuffer, MTLCommandBuffer, MTLCopyAllDevices, MTLCreateSystemDefaultDevice, MTLDevice, MTLFence,
+};
 
 use crate::backend::metal::encoder::{ListEncoder, MetalEncoder};
 use crate::backend::metal::features::{self, Features};
 use crate::backend::metal::gpu::Gpu;
 use crate::backend::metal::memory::MetalMemory;
+use crate::backend::metal::object::Shared;
 use crate::backend::metal::pipeline;
 use crate::backend::metal::queue::Queue;
 use crate::backend::{self, Compiled, Refused};
@@ -21,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::info::{Backend, DeviceInfo, DeviceKind, GpuFeatures, Limits};
 use crate::kernel::KernelSource;
 use crate::memory::{HostBytes, MemoryKind};
+use crate::metal::Handles;
 use crate::options::DeviceOptions;
 use crate::range::ByteRange;
 
@@ -124,8 +128,34 @@ impl MetalDevice {
         })
     }
 
-    pub(crate) fn gpu(&self) -> &Arc<Gpu> {
-        &self.gpu
+    /// What others need to share the device.
+    pub(crate) fn handles(&self) -> Handles {
+        Handles {
+            device: self.gpu.device.clone(),
+            queue: self.gpu.queue.clone(),
+            fence: self.gpu.fence.clone(),
+        }
+    }
+
+    /// Memory that somebody else has allocated.
+    pub(crate) fn wrap(
+        &self,
+        buffer: Retained<ProtocolObject<dyn MTLBuffer>>,
+    ) -> impl backend::Memory + use<> {
+        // SAFETY: as of all buffers; whoever wraps it vouches for it.
+        MetalMemory::foreign(&self.gpu, unsafe { Shared::new(buffer) })
+    }
+
+    /// Encodes passes of somebody else's into an encoder of this backend.
+    pub(crate) fn record(
+        encoder: &mut dyn backend::Encoder,
+        commands: impl FnOnce(&ProtocolObject<dyn MTLCommandBuffer>, &ProtocolObject<dyn MTLFence>),
+    ) {
+        let encoder: &mut dyn Any = encoder;
+        match encoder.downcast_mut::<MetalEncoder>() {
+            Some(encoder) => encoder.native(commands),
+            None => unreachable!("the encoder was made by this device"),
+        }
     }
 
     /// Bytes that this process may allocate on the device.

@@ -12,7 +12,7 @@ use crate::backend::metal::gpu::Gpu;
 use crate::backend::metal::launch::{Fetched, Part};
 use crate::backend::metal::list::{Label, List, Step, label};
 use crate::backend::metal::object::{Buffer, Commands};
-use crate::backend::metal::pass::{Call, Kind, Pass};
+use crate::backend::metal::pass::{self, Call, Kind, Pass};
 use crate::backend::metal::pipeline::ComputePipeline;
 use crate::backend::metal::stopwatch::Stopwatch;
 use crate::backend::{self, Dispatch, Launch, Refused};
@@ -164,7 +164,8 @@ impl MetalEncoder {
         Ok(())
     }
 
-    /// Gives the command buffer to somebody who may encode passes of their own, between the fence's two ends.
+    /// Gives the command buffer to somebody who may encode passes of their own. They are timed from an empty pass in
+    /// front to an empty pass behind.
     pub(super) fn native(
         &mut self,
         record: impl FnOnce(&ProtocolObject<dyn MTLCommandBuffer>, &ProtocolObject<dyn MTLFence>),
@@ -172,11 +173,27 @@ impl MetalEncoder {
         self.attempt(|encoder| {
             encoder.begin()?;
             encoder.pass = None;
+            let mut ends = None;
+            if encoder.stopwatch.is_running() {
+                let whole = encoder.stopwatch.pass(&encoder.gpu, encoder.order)?;
+                ends = Some(pass::ends(&whole));
+            }
+            let (front, behind) = ends.unzip();
+            encoder.mark(front)?;
             if let Some(commands) = &encoder.commands {
                 record(commands, &encoder.gpu.fence);
             }
-            Ok(())
+            encoder.mark(behind)
         });
+    }
+
+    /// Encodes an empty pass that takes the time.
+    fn mark(&mut self, timed: Option<Kind>) -> Result<(), Refused> {
+        if let Some(kind) = timed {
+            self.open(&kind)?;
+            self.pass = None;
+        }
+        Ok(())
     }
 
     pub(super) fn open_barrier(&mut self) {

@@ -7,7 +7,7 @@ use objc2_metal::{MTLCommandBuffer, MTLCommandBufferError};
 use crate::backend::Refused;
 
 /// Metal's own words: the description, and what they rest on.
-pub(super) fn text(error: &NSError) -> String {
+pub(crate) fn text(error: &NSError) -> String {
     let mut text = error.localizedDescription().to_string();
     if let Some(reason) = error.localizedFailureReason() {
         text.push_str(": ");

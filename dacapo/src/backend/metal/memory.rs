@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use objc2::rc::autoreleasepool;
+use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
 use objc2_metal::{MTLBuffer, MTLDevice};
 
@@ -105,13 +105,13 @@ pub(super) fn place<'b>(bound: &Bound<'b>) -> (&'b Buffer, usize) {
     }
 }
 
-/// The buffer that holds a view, of a device of this backend, and where the view begins in it.
+/// The buffer behind memory of this backend, and where the memory begins in it.
 pub(crate) fn buffer_of(
     memory: &dyn backend::Memory,
-) -> Option<(&ProtocolObject<dyn MTLBuffer>, usize)> {
+) -> Option<(Retained<ProtocolObject<dyn MTLBuffer>>, usize)> {
     let memory: &dyn Any = memory;
     let memory = memory.downcast_ref::<MetalMemory>()?;
-    Some((&memory.buffer, memory.base))
+    Some((memory.buffer.retained(), memory.base))
 }
 
 fn page_size() -> usize {

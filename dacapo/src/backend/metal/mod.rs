@@ -26,3 +26,5 @@ mod stopwatch;
 mod transfer;
 
 pub(crate) use adapter::{Candidate, MetalDevice, enumerate};
+pub(crate) use fault::text;
+pub(crate) use memory::buffer_of;

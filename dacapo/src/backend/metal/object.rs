@@ -21,6 +21,14 @@ impl<T: ?Sized> Shared<T> {
     pub(super) unsafe fn new(object: Retained<T>) -> Shared<T> {
         Shared(object)
     }
+
+    /// The object itself, for one more who keeps it.
+    pub(super) fn retained(&self) -> Retained<T>
+    where
+        Retained<T>: Clone,
+    {
+        self.0.clone()
+    }
 }
 
 // SAFETY: whoever made it has promised so. Reference counts of objects are atomic.

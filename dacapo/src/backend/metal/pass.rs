@@ -8,7 +8,7 @@ use objc2::runtime::ProtocolObject;
 use objc2_foundation::NSString;
 use objc2_metal::{
     MTLBarrierScope, MTLBuffer, MTLCommandBuffer, MTLCommandEncoder, MTLComputeCommandEncoder,
-    MTLComputePassDescriptor, MTLDispatchType, MTLFence, MTLSize,
+    MTLComputePassDescriptor, MTLCounterDontSample, MTLDispatchType, MTLFence, MTLSize,
 };
 
 use crate::backend::Refused;
@@ -104,14 +104,6 @@ impl Pass {
         self.barrier |= self.has_run && self.is_concurrent;
     }
 
-    /// The encoder, for commands other than dispatches, which may bind anything.
-    pub(super) fn native(&mut self) -> &ProtocolObject<dyn MTLComputeCommandEncoder> {
-        self.order();
-        self.pipeline = ptr::null();
-        self.bound = [(NOTHING, 0); BUFFERS];
-        &self.encoder
-    }
-
     pub(super) fn push_scope(&self, label: &NSString) {
         self.encoder.pushDebugGroup(label);
     }
@@ -202,6 +194,31 @@ impl Drop for Pass {
 pub(super) enum Kind {
     Plain(MTLDispatchType),
     Timed(Retained<MTLComputePassDescriptor>),
+}
+
+/// One pass that takes the time at its beginning, and one that does so at its end, where `whole` does both.
+pub(super) fn ends(whole: &MTLComputePassDescriptor) -> (Kind, Kind) {
+    // SAFETY: an attachment 0 is there, also where it is empty.
+    let times = unsafe { whole.sampleBufferAttachments().objectAtIndexedSubscript(0) };
+    let end = |sets_start: bool| {
+        let pass = MTLComputePassDescriptor::computePassDescriptor();
+        pass.setDispatchType(whole.dispatchType());
+        // SAFETY: as above; the samples are those of `whole`, and the other end takes none.
+        unsafe {
+            let own = pass.sampleBufferAttachments().objectAtIndexedSubscript(0);
+            own.setSampleBuffer(times.sampleBuffer().as_deref());
+            own.setStartOfEncoderSampleIndex(match sets_start {
+                true => times.startOfEncoderSampleIndex(),
+                false => MTLCounterDontSample,
+            });
+            own.setEndOfEncoderSampleIndex(match sets_start {
+                true => MTLCounterDontSample,
+                false => times.endOfEncoderSampleIndex(),
+            });
+        }
+        Kind::Timed(pass)
+    };
+    (end(true), end(false))
 }
 
 /// A pointer to no buffer, for comparisons.

@@ -28,7 +28,6 @@ pub(super) struct Queue {
     gpu: Arc<Gpu>,
     jobs: Arc<Jobs<Job>>,
     watcher: Option<JoinHandle<()>>,
-    landed: Arc<Landed>,
     /// One for all command buffers.
     handler: Handler,
 }
@@ -87,13 +86,11 @@ impl Queue {
         let watcher = std::thread::Builder::new()
             .name("dacapo-metal".to_owned())
             .spawn(move || watch(&watched, &finished, &noted))?;
-        let told = landed.clone();
         Ok(Queue {
             gpu: gpu.clone(),
             jobs,
             watcher: Some(watcher),
-            landed,
-            handler: RcBlock::new(move |commands: NonNull<_>| told.note(commands.addr().get())),
+            handler: RcBlock::new(move |commands: NonNull<_>| landed.note(commands.addr().get())),
         })
     }
 
