@@ -73,6 +73,8 @@ pub mod hazard;
 mod info;
 mod kernel;
 mod memory;
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+pub mod metal;
 mod options;
 mod panics;
 mod pool;
@@ -84,8 +86,6 @@ mod shader;
 mod submission;
 mod sync;
 mod timeline;
-#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
-pub mod metal;
 pub mod vulkan;
 
 pub use access::Access;

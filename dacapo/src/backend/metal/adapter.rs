@@ -8,7 +8,8 @@ use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
 use objc2_foundation::NSProcessInfo;
 use objc2_metal::{
-    MTLBuffer, MTLCommandBuffer, MTLCopyAllDevices, MTLCreateSystemDefaultDevice, MTLDevice, MTLFence,
+    MTLBuffer, MTLCommandBuffer, MTLCopyAllDevices, MTLCreateSystemDefaultDevice, MTLDevice,
+    MTLFence,
 };
 
 use crate::backend::metal::encoder::{ListEncoder, MetalEncoder};
@@ -123,7 +124,8 @@ impl MetalDevice {
             let gpu = Gpu::open(device, features.with(options), options)
                 .map_err(|reason| system("opening a Metal device", reason))?;
             let gpu = Arc::new(gpu);
-            let queue = Queue::new(&gpu).map_err(|error| system("starting a thread", error.to_string()))?;
+            let queue =
+                Queue::new(&gpu).map_err(|error| system("starting a thread", error.to_string()))?;
             Ok(MetalDevice { gpu, queue })
         })
     }
@@ -199,7 +201,12 @@ impl backend::Device for MetalDevice {
         Ok(Box::new(MetalMemory::import(&self.gpu, bytes, label)?))
     }
 
-    fn write(&self, memory: &dyn backend::Memory, offset: u64, bytes: &[u8]) -> Result<(), Refused> {
+    fn write(
+        &self,
+        memory: &dyn backend::Memory,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<(), Refused> {
         self.gpu.alive()?;
         let start = self.memory(memory).start();
         // SAFETY: the range was checked to lie inside the allocation, which nothing uses meanwhile.

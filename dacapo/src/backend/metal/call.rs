@@ -97,7 +97,9 @@ impl<'a> Resolved<'a> {
 
     fn fill(gpu: &'a Gpu, target: &Bound<'a>, value: u8) -> Result<Resolved<'a>, Refused> {
         let target_place = place(target);
-        let step = gpu.transfers()?.fill(target_place.1, target.range.len(), value);
+        let step = gpu
+            .transfers()?
+            .fill(target_place.1, target.range.len(), value);
         Ok(Resolved::transfer(step, &[target_place]))
     }
 

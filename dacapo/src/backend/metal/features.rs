@@ -3,9 +3,7 @@
 
 use objc2::available;
 use objc2::runtime::ProtocolObject;
-use objc2_metal::{
-    MTLCounterSamplingPoint, MTLDevice, MTLGPUFamily, MTLLanguageVersion,
-};
+use objc2_metal::{MTLCounterSamplingPoint, MTLDevice, MTLGPUFamily, MTLLanguageVersion};
 
 use crate::info::{GpuFeatures, Limits};
 use crate::options::DeviceOptions;
@@ -59,9 +57,13 @@ const FAMILIES: [(MTLGPUFamily, &str); 7] = [
 /// What `device` can do.
 pub(super) fn query(device: &ProtocolObject<dyn MTLDevice>) -> Result<Features, String> {
     let name = device.name().to_string();
-    let family = FAMILIES.iter().find(|(family, _)| device.supportsFamily(*family));
+    let family = FAMILIES
+        .iter()
+        .find(|(family, _)| device.supportsFamily(*family));
     let Some(&(_, family)) = family else {
-        return Err(format!("{name} is of no family that runs compute kernels well: Apple4 or Mac2 is needed"));
+        return Err(format!(
+            "{name} is of no family that runs compute kernels well: Apple4 or Mac2 is needed"
+        ));
     };
     // SIMD-group matrices came with the A14 and the M1.
     let matrices = device.supportsFamily(MTLGPUFamily::Apple7);
@@ -77,7 +79,8 @@ pub(super) fn query(device: &ProtocolObject<dyn MTLDevice>) -> Result<Features, 
             max_groups: [65_535; 3],
             max_total_groups: u64::MAX,
             max_group_threads: u32::try_from(threads.width).unwrap_or(u32::MAX),
-            max_shared_bytes: u32::try_from(device.maxThreadgroupMemoryLength()).unwrap_or(u32::MAX),
+            max_shared_bytes: u32::try_from(device.maxThreadgroupMemoryLength())
+                .unwrap_or(u32::MAX),
             min_binding_alignment: 4,
         },
         gpu: GpuFeatures {

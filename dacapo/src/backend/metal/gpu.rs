@@ -106,7 +106,8 @@ impl Gpu {
             true => self.queue.commandBuffer(),
             false => self.queue.commandBufferWithUnretainedReferences(),
         };
-        let commands = commands.ok_or_else(|| Refused::Other("Metal makes no command buffer".into()))?;
+        let commands =
+            commands.ok_or_else(|| Refused::Other("Metal makes no command buffer".into()))?;
         // SAFETY: an encoder alone changes it.
         Ok(unsafe { Shared::new(commands) })
     }

@@ -1,5 +1,8 @@
 //! Metal objects that several threads use.
-#![allow(unsafe_code, reason = "vouches for objects that Metal's headers do not mark")]
+#![allow(
+    unsafe_code,
+    reason = "vouches for objects that Metal's headers do not mark"
+)]
 
 use core::ops::Deref;
 

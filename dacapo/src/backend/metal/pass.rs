@@ -68,7 +68,8 @@ impl Pass {
             Kind::Plain(order) => commands.computeCommandEncoderWithDispatchType(*order),
             Kind::Timed(descriptor) => commands.computeCommandEncoderWithDescriptor(descriptor),
         };
-        let encoder = encoder.ok_or_else(|| Refused::Other("Metal makes no compute encoder".into()))?;
+        let encoder =
+            encoder.ok_or_else(|| Refused::Other("Metal makes no compute encoder".into()))?;
         encoder.waitForFence(fence);
         Ok(Pass {
             fence: fence.clone(),

@@ -112,7 +112,9 @@ impl Queue {
     fn commit(&self, recording: &mut Recording) -> Result<Submitted, Refused> {
         self.gpu.alive()?;
         let label = core::mem::take(&mut recording.label);
-        let finished = encoder(recording).finish(&label).map(|commands| commands.cloned());
+        let finished = encoder(recording)
+            .finish(&label)
+            .map(|commands| commands.cloned());
         recording.label = label;
         let Some(commands) = finished? else {
             return Ok(Submitted::Empty);
