@@ -25,6 +25,7 @@ use crate::device::Device;
 use crate::encoder::CommandEncoder;
 use crate::error::{Error, Result};
 use crate::memory::{Buffer, BufferView};
+use crate::options::DeviceOptions;
 
 pub use objc2;
 pub use objc2_metal;
@@ -39,6 +40,20 @@ pub struct Handles {
     /// What orders passes on the queue: dacapo's buffers are not tracked by Metal. A pass that touches one waits for
     /// the fence at its beginning and updates it at its end.
     pub fence: Retained<ProtocolObject<dyn MTLFence>>,
+}
+
+/// Opens dacapo on a device and a queue that the caller has made and uses too.
+///
+/// # Errors
+/// [`Error::System`] when the device lacks what dacapo needs, or refuses an object.
+pub fn adopt(
+    device: Retained<ProtocolObject<dyn MTLDevice>>,
+    queue: Retained<ProtocolObject<dyn MTLCommandQueue>>,
+    options: &DeviceOptions,
+) -> Result<Device> {
+    let (backend, info) = MetalDevice::adopt(device, queue, options)?;
+    let free = backend.memory_budget();
+    Ok(Device::with_backend(Box::new(backend), info, free, options))
 }
 
 /// The objects behind a device, for code that shares it.

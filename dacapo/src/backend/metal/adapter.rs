@@ -8,8 +8,8 @@ use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
 use objc2_foundation::NSProcessInfo;
 use objc2_metal::{
-    MTLBuffer, MTLCommandBuffer, MTLCopyAllDevices, MTLCreateSystemDefaultDevice, MTLDevice,
-    MTLFence,
+    MTLBuffer, MTLCommandBuffer, MTLCommandQueue, MTLCopyAllDevices, MTLCreateSystemDefaultDevice,
+    MTLDevice, MTLFence,
 };
 
 use crate::backend::metal::encoder::{ListEncoder, MetalEncoder};
@@ -110,6 +110,34 @@ pub(crate) struct MetalDevice {
 impl MetalDevice {
     /// Opens the device of `candidate`.
     pub(crate) fn open(candidate: Candidate, options: &DeviceOptions) -> Result<MetalDevice> {
+        MetalDevice::with(candidate, options, None)
+    }
+
+    /// Takes over a device and a queue that somebody else has made.
+    pub(crate) fn adopt(
+        device: Retained<ProtocolObject<dyn MTLDevice>>,
+        queue: Retained<ProtocolObject<dyn MTLCommandQueue>>,
+        options: &DeviceOptions,
+    ) -> Result<(MetalDevice, DeviceInfo)> {
+        let features = features::query(&device).map_err(|reason| Error::System {
+            device: "an adopted Metal device".into(),
+            what: "looking at it",
+            reason: reason.into(),
+        })?;
+        let info = info(&features);
+        let candidate = Candidate {
+            info: info.clone(),
+            device,
+            features,
+        };
+        Ok((MetalDevice::with(candidate, options, Some(queue))?, info))
+    }
+
+    fn with(
+        candidate: Candidate,
+        options: &DeviceOptions,
+        queue: Option<Retained<ProtocolObject<dyn MTLCommandQueue>>>,
+    ) -> Result<MetalDevice> {
         let Candidate {
             info,
             device,
@@ -121,7 +149,7 @@ impl MetalDevice {
             reason: reason.into(),
         };
         autoreleasepool(|_| {
-            let gpu = Gpu::open(device, features.with(options), options)
+            let gpu = Gpu::open(device, queue, features.with(options), options)
                 .map_err(|reason| system("opening a Metal device", reason))?;
             let gpu = Arc::new(gpu);
             let queue =

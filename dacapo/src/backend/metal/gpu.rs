@@ -39,13 +39,11 @@ pub(super) struct Gpu {
 impl Gpu {
     pub(super) fn open(
         device: Retained<ProtocolObject<dyn MTLDevice>>,
+        queue: Option<Retained<ProtocolObject<dyn MTLCommandQueue>>>,
         features: Features,
         options: &DeviceOptions,
     ) -> Result<Gpu, String> {
-        let queue = device
-            .newCommandQueueWithMaxCommandBufferCount(MAX_COMMAND_BUFFERS)
-            .ok_or("Metal makes no command queue")?;
-        queue.setLabel(Some(&NSString::from_str("dacapo")));
+        let queue = queue.map_or_else(|| own_queue(&device), Ok)?;
         let fence = device.newFence().ok_or("Metal makes no fence")?;
         let residency = match features.residency_sets {
             true => Residency::new(&device, &queue),
@@ -117,6 +115,16 @@ impl Gpu {
         let transfers = self.transfers.get_or_init(|| Transfers::new(self));
         transfers.as_ref().map_err(Refused::clone)
     }
+}
+
+fn own_queue(
+    device: &ProtocolObject<dyn MTLDevice>,
+) -> Result<Retained<ProtocolObject<dyn MTLCommandQueue>>, String> {
+    let queue = device
+        .newCommandQueueWithMaxCommandBufferCount(MAX_COMMAND_BUFFERS)
+        .ok_or("Metal makes no command queue")?;
+    queue.setLabel(Some(&NSString::from_str("dacapo")));
+    Ok(queue)
 }
 
 /// Every buffer is shared with the host. Metal does not watch who uses it: this crate does.
