@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use bytemuck::Pod;
-use dacapo::{Backend, Device, DeviceOptions, DeviceSelector, MemoryKind};
+use dacapo::{Backend, CooperativeMatrix, Device, DeviceOptions, DeviceSelector, MemoryKind};
 use half::{bf16, f16};
 
 use crate::dtype::DType;
@@ -176,6 +176,19 @@ pub(crate) fn reference() -> Device {
     let options = DeviceOptions::default().with_env().unwrap();
     let device = DeviceSelector::Backend(Backend::Reference);
     Device::open(&DeviceOptions { device, ..options }).unwrap()
+}
+
+/// The reference interpreter as a device whose subgroups multiply such matrices, or none.
+pub(crate) fn reference_with(matrix: Option<CooperativeMatrix>) -> Device {
+    let mut options = DeviceOptions {
+        device: DeviceSelector::Backend(Backend::Reference),
+        ..DeviceOptions::default()
+    };
+    options.gpu_without.cooperative_matrix = matrix.is_none();
+    if let Some(matrix) = matrix {
+        options.reference.cooperative_matrix = matrix;
+    }
+    Device::open(&options).unwrap()
 }
 
 /// The Vulkan device that tests use.

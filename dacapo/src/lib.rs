@@ -106,7 +106,8 @@ pub use graph::{
 };
 pub use grid::Grid;
 pub use info::{
-    AbsentBackend, Backend, DeviceInfo, DeviceKind, Devices, GpuFeatures, Limits, MemoryBudget,
+    AbsentBackend, Backend, CooperativeMatrix, DeviceInfo, DeviceKind, Devices, GpuFeatures,
+    Limits, MemoryBudget,
 };
 pub use kernel::{
     Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Wgsl, Workgroup,

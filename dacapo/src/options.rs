@@ -164,7 +164,7 @@ impl FromStr for GpuWithout {
 /// | `gpu_without` | `DACAPO_GPU_WITHOUT` | a list of `push_descriptors`, `synchronization2`, `mapped_device_memory`, `f16`, `cooperative_matrix`, `push_constants`, `counter_sampling`, `residency_sets` |
 /// | `kernel_cache` | `DACAPO_KERNEL_CACHE` | `off`, or the path of a folder |
 /// | `metal` | `DACAPO_METAL` | a list of `indirect`, `retained` |
-/// | `reference` | `DACAPO_REFERENCE` | a list of `subgroup=N`, `order=parallel`, `forward`, `reverse` or `shuffled:SEED`, `checks=off`, `zeroed`, `finite`, `steps=N`, `reports=N`, `collect` |
+/// | `reference` | `DACAPO_REFERENCE` | a list of `subgroup=N`, `matrix=8` or `16`, `order=parallel`, `forward`, `reverse` or `shuffled:SEED`, `checks=off`, `zeroed`, `finite`, `steps=N`, `reports=N`, `collect` |
 ///
 /// The environment only counts where [`DeviceOptions::with_env`] is called, except that it says where the user's
 /// caches are.

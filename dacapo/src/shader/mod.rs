@@ -7,6 +7,7 @@ mod access_chains;
 mod diagnostic;
 mod front;
 mod immediates;
+mod matrices;
 mod reflect;
 mod specialize;
 mod spirv;
@@ -19,6 +20,7 @@ use naga::Module;
 use naga::valid::ModuleInfo;
 
 use crate::disk_cache::DiskCache;
+use crate::info::CooperativeMatrix;
 use crate::kernel::{Interface, Wgsl};
 use crate::panics;
 use reflect::Reflection;
@@ -40,8 +42,9 @@ pub(crate) struct Target {
     pub(crate) subgroup_size: u32,
     /// Arithmetic in half precision, and half-precision elements in storage buffers.
     pub(crate) f16: bool,
-    /// Cooperative matrices, with the Vulkan memory model.
-    pub(crate) cooperative_matrix: bool,
+    /// Cooperative matrices, with the Vulkan memory model. Code for a device has none of another size; the interpreter
+    /// takes all.
+    pub(crate) cooperative_matrix: Option<CooperativeMatrix>,
     /// Subgroup operations of all classes except clustered ones, in compute shaders.
     pub(crate) subgroups: bool,
     /// Bytes of push constants. A larger `var<immediate>` becomes a read-only storage buffer.
@@ -88,7 +91,14 @@ pub(crate) fn compile_with(
 /// The text says what is wrong with the kernel, or what it needs that the target lacks.
 fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
     let work = |analysed: &Analysed<'_>| {
-        let spirv = spirv::write(analysed.module, analysed.info, wgsl, target)?;
+        let Analysed { module, info, .. } = *analysed;
+        let source = diagnostic::Source {
+            kernel,
+            text: &wgsl.text,
+        };
+        let size = target.cooperative_matrix;
+        matrices::check(&source, module, info, analysed.entry, size)?;
+        let spirv = spirv::write(module, info, wgsl, target)?;
         Ok(Shader {
             uses_subgroups: spirv::uses_subgroups(&spirv),
             spirv,

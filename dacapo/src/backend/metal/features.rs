@@ -5,7 +5,7 @@ use objc2::available;
 use objc2::runtime::ProtocolObject;
 use objc2_metal::{MTLCounterSamplingPoint, MTLDevice, MTLGPUFamily, MTLLanguageVersion};
 
-use crate::info::{GpuFeatures, Limits};
+use crate::info::{CooperativeMatrix, GpuFeatures, Limits};
 use crate::options::DeviceOptions;
 
 /// Buffers of one kernel: Metal has 31, of which inline bytes and the sizes of the others take one each.
@@ -86,7 +86,7 @@ pub(super) fn query(device: &ProtocolObject<dyn MTLDevice>) -> Result<Features, 
         gpu: GpuFeatures {
             subgroup_size: SIMD_WIDTH,
             f16: true,
-            cooperative_matrix: matrices,
+            cooperative_matrix: matrices.then_some(CooperativeMatrix::Size8),
         },
         language: language(),
         unified: device.hasUnifiedMemory(),
@@ -105,7 +105,9 @@ impl Features {
     pub(super) fn with(mut self, options: &DeviceOptions) -> Features {
         let without = &options.gpu_without;
         self.gpu.f16 &= !without.f16;
-        self.gpu.cooperative_matrix &= !without.cooperative_matrix;
+        if without.cooperative_matrix {
+            self.gpu.cooperative_matrix = None;
+        }
         self.counters &= !without.counter_sampling;
         self.residency_sets &= !without.residency_sets;
         self
