@@ -1,13 +1,16 @@
 //! What only the Metal backend has, and what it costs in calls of Metal.
 #![cfg(any(target_vendor = "apple", dacapo_metal_double))]
-#![allow(unsafe_code, reason = "objects are shared with the test's own Metal code")]
+#![allow(
+    unsafe_code,
+    reason = "objects are shared with the test's own Metal code"
+)]
 
 mod common;
 
 use common::metal;
 use dacapo::metal::objc2::runtime::ProtocolObject;
 use dacapo::metal::objc2_metal::{
-    MTLBlitCommandEncoder, MTLCommandBuffer, MTLCommandEncoder, MTLDevice, MTLFence,
+    MTLBlitCommandEncoder, MTLCommandBuffer, MTLCommandEncoder, MTLFence,
 };
 use dacapo::metal::{self as native};
 use dacapo::{

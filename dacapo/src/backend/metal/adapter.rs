@@ -83,7 +83,10 @@ fn info(features: &Features) -> DeviceInfo {
     let mut known = vec![features.family];
     let extras = [
         (features.gpu.f16, "f16"),
-        (features.gpu.cooperative_matrix.is_some(), "simdgroup matrices"),
+        (
+            features.gpu.cooperative_matrix.is_some(),
+            "simdgroup matrices",
+        ),
         (features.residency_sets, "residency sets"),
         (features.counters, "counters at passes"),
     ];
