@@ -107,7 +107,8 @@ pub use info::{
     AbsentBackend, Backend, DeviceInfo, DeviceKind, Devices, GpuFeatures, Limits, MemoryBudget,
 };
 pub use kernel::{
-    Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Wgsl, Workgroup,
+    Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, Msl, MslConstant, MslValue,
+    SharedMemory, Wgsl, Workgroup,
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
 pub use options::{

@@ -1,4 +1,4 @@
-//! From WGSL to SPIR-V and the interface of the kernel, through naga.
+//! From WGSL to SPIR-V or the Metal Shading Language, and the interface of the kernel, through naga.
 //!
 //! Errors are texts for the kernel's author: naga's own message with the line of the source, or what was asked
 //! and what the source offers.
@@ -7,6 +7,8 @@ mod access_chains;
 mod diagnostic;
 mod front;
 mod immediates;
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+pub(crate) mod msl;
 mod reflect;
 mod specialize;
 mod spirv;
