@@ -7,6 +7,7 @@ mod access_chains;
 mod diagnostic;
 mod front;
 mod immediates;
+mod matrices;
 #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
 pub(crate) mod msl;
 mod reflect;
@@ -21,6 +22,7 @@ use naga::Module;
 use naga::valid::ModuleInfo;
 
 use crate::disk_cache::DiskCache;
+use crate::info::CooperativeMatrix;
 use crate::kernel::{Interface, Wgsl};
 use crate::panics;
 use reflect::Reflection;
@@ -42,8 +44,9 @@ pub(crate) struct Target {
     pub(crate) subgroup_size: u32,
     /// Arithmetic in half precision, and half-precision elements in storage buffers.
     pub(crate) f16: bool,
-    /// Cooperative matrices, with the Vulkan memory model.
-    pub(crate) cooperative_matrix: bool,
+    /// Cooperative matrices, with the Vulkan memory model. Code for a device has none of another size; the interpreter
+    /// takes all.
+    pub(crate) cooperative_matrix: Option<CooperativeMatrix>,
     /// Subgroup operations of all classes except clustered ones, in compute shaders.
     pub(crate) subgroups: bool,
     /// Bytes of push constants. A larger `var<immediate>` becomes a read-only storage buffer.
@@ -90,6 +93,7 @@ pub(crate) fn compile_with(
 /// The text says what is wrong with the kernel, or what it needs that the target lacks.
 fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
     let work = |analysed: &Analysed<'_>| {
+        analysed.check_matrices(kernel, wgsl, target)?;
         let spirv = spirv::write(analysed.module, analysed.info, wgsl, target)?;
         Ok(Shader {
             uses_subgroups: spirv::uses_subgroups(&spirv),
@@ -155,6 +159,18 @@ struct Analysed<'a> {
     info: &'a ModuleInfo,
     entry: usize,
     reflection: Reflection,
+}
+
+impl Analysed<'_> {
+    /// Looks for matrices that the device does not multiply.
+    fn check_matrices(&self, kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<(), Box<str>> {
+        let source = diagnostic::Source {
+            kernel,
+            text: &wgsl.text,
+        };
+        let size = target.cooperative_matrix;
+        matrices::check(&source, self.module, self.info, self.entry, size)
+    }
 }
 
 /// Runs the compiler on a thread with enough stack for the text: nested expressions take it. What panics there is an

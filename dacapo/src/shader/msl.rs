@@ -15,6 +15,7 @@ use naga::{AddressSpace, ResourceBinding, ShaderStage, TypeInner, VectorSize};
 
 use super::{Analysed, Divergence, Target, analyse, with_stack};
 use crate::disk_cache::DiskCache;
+use crate::info::CooperativeMatrix;
 use crate::kernel::{Interface, Wgsl};
 
 /// Inline constants of more bytes are read like a buffer, which they are to Metal anyway: naga's validation cannot
@@ -33,8 +34,8 @@ pub(crate) struct MslTarget {
     pub(crate) subgroup_size: u32,
     /// Arithmetic in half precision.
     pub(crate) f16: bool,
-    /// SIMD-group matrices.
-    pub(crate) cooperative_matrix: bool,
+    /// SIMD-group matrices, and their size.
+    pub(crate) cooperative_matrix: Option<CooperativeMatrix>,
     /// SIMD-group functions.
     pub(crate) subgroups: bool,
 }
@@ -108,7 +109,10 @@ fn compile(
         subgroups: target.subgroups,
         max_immediate_bytes: MAX_IMMEDIATE_BYTES,
     };
-    let work = |analysed: &Analysed<'_>| write(analysed, wgsl, declared, target);
+    let work = |analysed: &Analysed<'_>| {
+        analysed.check_matrices(kernel, wgsl, &common)?;
+        write(analysed, wgsl, declared, target)
+    };
     with_stack(wgsl, || {
         analyse(kernel, wgsl, &common, Divergence::Refused, work)
     })

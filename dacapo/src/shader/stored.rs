@@ -4,6 +4,7 @@ use super::immediates::MAX_SLOTS;
 use super::{Shader, Target};
 use crate::access::Access;
 use crate::disk_cache::{Key, KeyBuilder};
+use crate::info::CooperativeMatrix;
 use crate::kernel::{Binding, Interface, SharedMemory, Wgsl};
 
 /// Changes with what [`encode`] writes.
@@ -17,6 +18,7 @@ const COMPILER: u64 = hash(&[
     include_bytes!("access_chains.rs"),
     include_bytes!("front.rs"),
     include_bytes!("immediates.rs"),
+    include_bytes!("matrices.rs"),
     include_bytes!("mod.rs"),
     include_bytes!("reflect.rs"),
     include_bytes!("specialize.rs"),
@@ -57,13 +59,8 @@ pub(super) fn key(wgsl: &Wgsl, target: &Target) -> Key {
         max_immediate_bytes,
         join_access_chains,
     } = *target;
-    let flags = [
-        *trusted,
-        f16,
-        cooperative_matrix,
-        subgroups,
-        join_access_chains,
-    ];
+    let matrix_size = cooperative_matrix.map_or(0, CooperativeMatrix::size);
+    let flags = [*trusted, f16, subgroups, join_access_chains];
     let mut key = KeyBuilder::new("shader", VERSION)
         .bytes(NAGA.as_bytes())
         .bytes(&COMPILER.to_le_bytes())
@@ -72,6 +69,7 @@ pub(super) fn key(wgsl: &Wgsl, target: &Target) -> Key {
         .bytes(&[major, minor])
         .bytes(&subgroup_size.to_le_bytes())
         .bytes(&max_immediate_bytes.to_le_bytes())
+        .bytes(&matrix_size.to_le_bytes())
         .bytes(&flags.map(u8::from));
     for (name, bits) in constants {
         key = key.bytes(name.as_bytes()).bytes(&bits.to_le_bytes());
@@ -246,7 +244,8 @@ mod tests {
             |target: &mut Target| target.spirv_version = (1, 4),
             |target: &mut Target| target.subgroup_size = 9,
             |target: &mut Target| target.f16 = true,
-            |target: &mut Target| target.cooperative_matrix = true,
+            |target: &mut Target| target.cooperative_matrix = Some(CooperativeMatrix::Size8),
+            |target: &mut Target| target.cooperative_matrix = Some(CooperativeMatrix::Size16),
             |target: &mut Target| target.subgroups = false,
             |target: &mut Target| target.max_immediate_bytes = 256,
             |target: &mut Target| target.join_access_chains = true,

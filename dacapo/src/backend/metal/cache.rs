@@ -2,7 +2,10 @@
 //!
 //! An archive is a file with what one process compiled. A process reads all archives of its device and system, and
 //! writes one of its own with what none of them had: nothing is merged, so processes do not wait for each other.
-#![allow(unsafe_code, reason = "vouches for objects that Metal's headers do not mark")]
+#![allow(
+    unsafe_code,
+    reason = "vouches for objects that Metal's headers do not mark"
+)]
 
 use std::fs;
 use std::io;
@@ -120,7 +123,12 @@ impl Archives {
         }
         let found: Vec<_> = self.found.iter().map(|archive| &**archive).collect();
         descriptor.setBinaryArchives(Some(&NSArray::from_slice(&found)));
-        let state = make(device, descriptor, MTLPipelineOption::FailOnBinaryArchiveMiss).ok();
+        let state = make(
+            device,
+            descriptor,
+            MTLPipelineOption::FailOnBinaryArchiveMiss,
+        )
+        .ok();
         descriptor.setBinaryArchives(None);
         state
     }
@@ -186,7 +194,8 @@ fn open(device: &ProtocolObject<dyn MTLDevice>, path: Option<&Path>) -> Result<A
     autoreleasepool(|_| {
         let descriptor = MTLBinaryArchiveDescriptor::new();
         if let Some(path) = path {
-            descriptor.setUrl(Some(&url(path).map_err(|error| error.to_string())?));
+            let url = url(path).map_err(|error| error.to_string())?;
+            descriptor.setUrl(Some(&url));
         }
         let archive = device.newBinaryArchiveWithDescriptor_error(&descriptor);
         let archive = archive.map_err(|error| fault::text(&error))?;

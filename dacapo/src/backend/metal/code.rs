@@ -82,7 +82,10 @@ fn function(library: &Library, code: &Code<'_>) -> Result<Function, Box<str>> {
     let name = NSString::from_str(code.entry);
     let names = library.functionNames();
     if !names.iter().any(|known| *known == *name) {
-        let mut known: Vec<_> = names.iter().map(|known| format!("{:?}", known.to_string())).collect();
+        let mut known: Vec<_> = names
+            .iter()
+            .map(|known| format!("{:?}", known.to_string()))
+            .collect();
         known.sort();
         let entry = code.entry;
         return Err(match known.is_empty() {

@@ -15,7 +15,7 @@ use crate::shader::msl::{self, BufferSizes, MslTarget, THREADGROUP_UNIT};
 
 /// What a dispatch of a kernel records.
 pub(super) enum MetalPipeline {
-    Compute(ComputePipeline),
+    Compute(Arc<ComputePipeline>),
     Copy,
     Fill,
 }
@@ -101,7 +101,7 @@ pub(super) fn compile(gpu: &Arc<Gpu>, device: &str, source: &KernelSource) -> Re
         Failed::Error(error) => error,
     })?;
     Ok(Compiled {
-        pipeline: Box::new(MetalPipeline::Compute(pipeline)),
+        pipeline: Box::new(MetalPipeline::Compute(Arc::new(pipeline))),
         interface,
     })
 }
@@ -140,7 +140,7 @@ fn compile_wgsl(gpu: &Gpu, source: &KernelSource, wgsl: &Wgsl) -> Built {
         subgroup_size: features.gpu.subgroup_size,
         f16: features.gpu.f16,
         cooperative_matrix: features.gpu.cooperative_matrix,
-        subgroups: true,
+        subgroups: features.subgroups,
     };
     let (name, declared) = (source.name(), source.interface());
     let shader = msl::compile_with(gpu.cache.disk(), name, wgsl, declared, &target)?;
@@ -276,7 +276,11 @@ fn threads(interface: &Interface) -> usize {
 
 fn size(interface: &Interface) -> MTLSize {
     let [width, height, depth] = interface.workgroup().map(|n| n as usize);
-    MTLSize { width, height, depth }
+    MTLSize {
+        width,
+        height,
+        depth,
+    }
 }
 
 fn check_threads(raw: &PipelineState, interface: &Interface) -> Result<(), Failed> {
@@ -293,7 +297,10 @@ fn check_threads(raw: &PipelineState, interface: &Interface) -> Result<(), Faile
 
 /// Kernels are told how many threads a subgroup has before they are compiled, and count on it.
 fn check_subgroups(raw: &PipelineState, features: &Features) -> Result<(), Failed> {
-    let (promised, found) = (features.gpu.subgroup_size as usize, raw.threadExecutionWidth());
+    let (promised, found) = (
+        features.gpu.subgroup_size as usize,
+        raw.threadExecutionWidth(),
+    );
     match promised == found {
         true => Ok(()),
         false => Err(format!(

@@ -2,6 +2,7 @@
 
 use super::{BufferSizes, InlineArgument, MslShader, MslTarget, THREADGROUP_UNIT};
 use crate::disk_cache::{Key, KeyBuilder};
+use crate::info::CooperativeMatrix;
 use crate::kernel::{Interface, Wgsl};
 use crate::shader::immediates::MAX_SLOTS;
 use crate::shader::stored::{NAGA, decode_interface, encode_interface, hash};
@@ -13,6 +14,7 @@ const VERSION: u32 = 1;
 const COMPILER: u64 = hash(&[
     include_bytes!("../front.rs"),
     include_bytes!("../immediates.rs"),
+    include_bytes!("../matrices.rs"),
     include_bytes!("../mod.rs"),
     include_bytes!("../msl.rs"),
     include_bytes!("../reflect.rs"),
@@ -34,7 +36,8 @@ pub(super) fn key(wgsl: &Wgsl, declared: &Interface, target: &MslTarget) -> Key 
         cooperative_matrix,
         subgroups,
     } = *target;
-    let flags = [*trusted, f16, cooperative_matrix, subgroups];
+    let matrix_size = cooperative_matrix.map_or(0, CooperativeMatrix::size);
+    let flags = [*trusted, f16, subgroups];
     // Buffers are numbered by them.
     let slots = declared.bindings.iter();
     let slots: Vec<u8> = slots
@@ -48,6 +51,7 @@ pub(super) fn key(wgsl: &Wgsl, declared: &Interface, target: &MslTarget) -> Key 
         .bytes(&slots)
         .bytes(&[major, minor])
         .bytes(&subgroup_size.to_le_bytes())
+        .bytes(&matrix_size.to_le_bytes())
         .bytes(&flags.map(u8::from));
     for (name, bits) in constants {
         key = key.bytes(name.as_bytes()).bytes(&bits.to_le_bytes());

@@ -7,7 +7,7 @@ pub(super) const PLAIN: MslTarget = MslTarget {
     language: (2, 4),
     subgroup_size: 32,
     f16: false,
-    cooperative_matrix: false,
+    cooperative_matrix: None,
     subgroups: true,
 };
 
@@ -273,10 +273,13 @@ fn matrices_are_those_of_simd_groups() {
     assert!(message.contains("wgpu_cooperative_matrix"), "{message}");
     let full = MslTarget {
         f16: true,
-        cooperative_matrix: true,
+        cooperative_matrix: Some(CooperativeMatrix::Size8),
         ..PLAIN
     };
     let shader = ok(&trusted(text), &full);
     assert_has(&shader, "metal::simdgroup_half8x8");
     assert!(shader.uses_subgroups);
+    let larger = text.replace("8x8", "16x16");
+    let message = refused(&Wgsl::new(larger), &full);
+    assert!(message.contains("multiplies 8x8"), "{message}");
 }
