@@ -110,7 +110,8 @@ pub use info::{
     Limits, MemoryBudget,
 };
 pub use kernel::{
-    Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Wgsl, Workgroup,
+    Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, Msl, MslConstant, MslValue,
+    SharedMemory, Wgsl, Workgroup,
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
 pub use options::{

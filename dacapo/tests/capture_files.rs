@@ -279,7 +279,7 @@ fn what_a_device_cannot_run_is_refused_with_what_it_takes() {
     assert_eq!(
         error,
         format!(
-            "kernel \"doubled\" offers WGSL, and a native CPU form that is not in the file; \
+            "kernel \"doubled\" offers WGSL, and a native form that is not in the file; \
              device {name} takes a native CPU form"
         )
     );

@@ -287,7 +287,7 @@ fn files_that_cannot_be_run_are_explained() {
         &untrusted,
         &[
             "only with --trust",
-            "native CPU form that is not in the file",
+            "native form that is not in the file",
         ],
     );
     // A kernel that this program has not.
@@ -304,7 +304,7 @@ fn files_that_cannot_be_run_are_explained() {
     let missing = run(["replay", text(&other), "--trust"]);
     refused(
         &missing,
-        &["someone's own", "native CPU form that is not in the file"],
+        &["someone's own", "native form that is not in the file"],
     );
 }
 

@@ -29,8 +29,18 @@ pub(super) struct Resolved<'a> {
 pub(super) enum Inline<'a> {
     Given(&'a [u8]),
     Transfer(Transfer),
+    /// A vector of three, where Metal wants one of four.
+    Padded([u8; 16], usize),
     /// They are too many for Metal to copy: in a buffer, which is bound like any other.
     Buffer(Buffer),
+}
+
+impl Inline<'_> {
+    fn padded(vector: &[u8]) -> Self {
+        let mut bytes = [0; 16];
+        bytes[..vector.len()].copy_from_slice(vector);
+        Inline::Padded(bytes, vector.len() / 3 * 4)
+    }
 }
 
 impl<'a> Resolved<'a> {
@@ -53,9 +63,10 @@ impl<'a> Resolved<'a> {
         pipeline: &'a Arc<ComputePipeline>,
         dispatch: &Dispatch<'a>,
     ) -> Result<Resolved<'a>, Refused> {
-        let inline = match dispatch.inline.len() > MAX_SET_BYTES {
-            true => Inline::Buffer(buffer_of(gpu, dispatch.inline)?),
-            false => Inline::Given(dispatch.inline),
+        let inline = match dispatch.inline.len() {
+            given if given > MAX_SET_BYTES => Inline::Buffer(buffer_of(gpu, dispatch.inline)?),
+            given if given < pipeline.inline_bytes => Inline::padded(dispatch.inline),
+            _ => Inline::Given(dispatch.inline),
         };
         let sizes = pipeline.sizes.iter().flat_map(|sizes| &sizes.bindings);
         let size = |&at: &u32| u32::try_from(whole_words(&dispatch.bound[at as usize]));
@@ -135,6 +146,7 @@ impl<'a> Resolved<'a> {
         match &self.inline {
             Inline::Given(bytes) => bytes,
             Inline::Transfer(transfer) => bytemuck::bytes_of(transfer),
+            Inline::Padded(bytes, len) => &bytes[..*len],
             Inline::Buffer(_) => &[],
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct Features {
     pub(super) name: String,
     pub(super) limits: Limits,
     pub(super) gpu: GpuFeatures,
+    /// SIMD-group functions of all kinds, reductions included.
+    pub(super) subgroups: bool,
     /// The newest version of the language that the system compiles, major and minor.
     pub(super) language: (u8, u8),
     /// Whether host and device share their memory.
@@ -88,6 +90,8 @@ pub(super) fn query(device: &ProtocolObject<dyn MTLDevice>) -> Result<Features, 
             f16: true,
             cooperative_matrix: matrices.then_some(CooperativeMatrix::Size8),
         },
+        subgroups: device.supportsFamily(MTLGPUFamily::Apple7)
+            || device.supportsFamily(MTLGPUFamily::Mac2),
         language: language(),
         unified: device.hasUnifiedMemory(),
         memory: device.recommendedMaxWorkingSetSize(),

@@ -9,11 +9,13 @@ use objc2_foundation::NSString;
 use objc2_metal::{MTLCommandQueue, MTLDevice, MTLFence, MTLResourceOptions};
 
 use crate::backend::Refused;
+use crate::backend::metal::cache::PipelineCache;
 use crate::backend::metal::clock::Clock;
 use crate::backend::metal::features::Features;
 use crate::backend::metal::object::{Buffer, Commands, Shared};
 use crate::backend::metal::residency::Residency;
 use crate::backend::metal::transfer::Transfers;
+use crate::disk_cache::DiskCache;
 use crate::options::{DeviceOptions, GpuDebug, MetalOptions};
 
 /// Command buffers that may be open or in flight at a time. Metal lets nobody have one more until another has run,
@@ -28,6 +30,7 @@ pub(super) struct Gpu {
     pub(super) features: Features,
     pub(super) residency: Residency,
     pub(super) clock: Clock,
+    pub(super) cache: PipelineCache,
     pub(super) options: MetalOptions,
     /// Whether scopes reach Metal's tools.
     pub(super) labels: bool,
@@ -49,8 +52,10 @@ impl Gpu {
             true => Residency::new(&device, &queue),
             false => Residency::none(),
         };
+        let disk = DiskCache::open(options.kernel_cache.folder().as_deref());
         Ok(Gpu {
             residency,
+            cache: PipelineCache::open(&device, disk),
             clock: Clock::new(&device),
             options: options.metal,
             labels: options.gpu_debug != GpuDebug::Off,

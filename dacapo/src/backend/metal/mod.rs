@@ -8,8 +8,10 @@
 //! fence, which each waits for at its beginning and updates at its end.
 
 mod adapter;
+mod cache;
 mod call;
 mod clock;
+mod code;
 mod encoder;
 mod fault;
 mod features;

@@ -121,6 +121,7 @@ fn pipeline(
             depth: 1,
         },
         inline_index: Some(inline_index),
+        inline_bytes: size_of::<Transfer>(),
         sizes: None,
         threadgroup: Box::default(),
     }))
