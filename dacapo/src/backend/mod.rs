@@ -1,6 +1,7 @@
 //! What a backend must do. Each backend is a folder with the same file names: `adapter`, `memory`,
 //! `pipeline`, `encoder`, `queue`.
 
+mod clock;
 pub(crate) mod cpu;
 pub(crate) mod jobs;
 mod launched;
