@@ -73,6 +73,8 @@ pub mod hazard;
 mod info;
 mod kernel;
 mod memory;
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+pub mod metal;
 mod options;
 mod panics;
 mod pool;
@@ -111,7 +113,8 @@ pub use kernel::{
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
 pub use options::{
-    DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache, ReferenceOptions,
+    DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache, MetalOptions,
+    ReferenceOptions,
 };
 pub use pool::{BufferPool, PoolOptions};
 pub use profile::{

@@ -29,6 +29,8 @@ fn pairs() -> Vec<[Player; 2]> {
     let cpus = [1, 2].map(|threads| Player::new(common::device(threads)));
     let references = [1, 2].map(|threads| Player::new(common::reference(threads)));
     let gpus = common::vulkan(|_| ()).zip(common::vulkan(|_| ()));
+    let metals = common::metal(|_| ()).zip(common::metal(|_| ()));
+    let gpus = gpus.into_iter().chain(metals);
     let gpus = gpus.map(|(from, to)| [from, to].map(Player::new));
     [cpus, references].into_iter().chain(gpus).collect()
 }
