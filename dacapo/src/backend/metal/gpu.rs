@@ -13,6 +13,7 @@ use crate::backend::metal::clock::Clock;
 use crate::backend::metal::features::Features;
 use crate::backend::metal::object::{Buffer, Commands, Shared};
 use crate::backend::metal::residency::Residency;
+use crate::backend::metal::samples::Samples;
 use crate::backend::metal::transfer::Transfers;
 use crate::options::{DeviceOptions, GpuDebug, MetalOptions};
 
@@ -28,6 +29,7 @@ pub(super) struct Gpu {
     pub(super) features: Features,
     pub(super) residency: Residency,
     pub(super) clock: Clock,
+    pub(super) samples: Samples,
     pub(super) options: MetalOptions,
     /// Whether scopes reach Metal's tools.
     pub(super) labels: bool,
@@ -54,6 +56,7 @@ impl Gpu {
         Ok(Gpu {
             residency,
             clock: Clock::new(&device),
+            samples: Samples::new(&device, features.counters),
             options: options.metal,
             labels: options.gpu_debug != GpuDebug::Off,
             transfers: OnceLock::new(),
