@@ -7,7 +7,7 @@ use super::{
 };
 
 #[derive(Clone, Debug)]
-pub(crate) struct RawSpan {
+pub struct RawSpan {
     space: usize,
     coarse: usize,
     fine: usize,
@@ -16,7 +16,7 @@ pub(crate) struct RawSpan {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum RawOp {
+pub enum RawOp {
     Call(Kind, [RawSpan; 3], u32, usize),
     Barrier,
     Push(u8),
@@ -68,7 +68,7 @@ fn raw_op() -> impl Strategy<Value = RawOp> {
     ]
 }
 
-pub(crate) fn programs() -> impl Strategy<Value = Vec<Op>> {
+pub fn programs() -> impl Strategy<Value = Vec<Op>> {
     proptest::collection::vec(raw_op(), 1..48).prop_map(|raw| resolve(&raw))
 }
 
@@ -186,7 +186,7 @@ fn resolve_span(raw: &RawSpan, spaces: &[(usize, usize)]) -> Span {
 }
 
 /// Whether a written argument overlaps another one.
-pub(crate) fn refused(call: &Call) -> bool {
+pub fn refused(call: &Call) -> bool {
     let uses = call.kind.uses();
     let pairs = (0..uses.len()).flat_map(|a| (0..a).map(move |b| (a, b)));
     pairs
@@ -196,7 +196,7 @@ pub(crate) fn refused(call: &Call) -> bool {
 
 /// Programs that hand few blocks of equal size on from operation to operation, so that the same bytes are often
 /// written by one and read by the next: what plans can fuse, rename and reorder.
-pub(crate) fn relays() -> impl Strategy<Value = Vec<Op>> {
+pub fn relays() -> impl Strategy<Value = Vec<Op>> {
     let kind = prop_oneof![
         8 => Just(Kind::Copy),
         3 => Just(Kind::Fill),

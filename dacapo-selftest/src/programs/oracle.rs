@@ -7,15 +7,15 @@ use dacapo::{Barrier, BarrierCause, BufferView};
 
 /// Bytes of an allocation that a dispatch touches.
 #[derive(Clone, Debug)]
-pub(crate) struct Touch {
-    pub(crate) allocation: u32,
-    pub(crate) bytes: Range<u64>,
-    pub(crate) reads: bool,
-    pub(crate) writes: bool,
+pub struct Touch {
+    pub allocation: u32,
+    pub bytes: Range<u64>,
+    pub reads: bool,
+    pub writes: bool,
 }
 
 impl Touch {
-    pub(crate) fn new(view: &BufferView, (reads, writes): (bool, bool)) -> Touch {
+    pub fn new(view: &BufferView, (reads, writes): (bool, bool)) -> Touch {
         Touch {
             allocation: view.allocation().index(),
             bytes: view.offset()..view.offset() + view.len(),
@@ -32,14 +32,14 @@ impl Touch {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Dispatch {
-    pub(crate) touches: Vec<Touch>,
+pub struct Dispatch {
+    pub touches: Vec<Touch>,
     /// Declared as touching anything.
-    pub(crate) wild: bool,
+    pub wild: bool,
 }
 
 impl Dispatch {
-    pub(crate) fn conflicts(&self, earlier: &Dispatch) -> bool {
+    pub fn conflicts(&self, earlier: &Dispatch) -> bool {
         self.wild
             || earlier.wild
             || self.touches.iter().any(|a| {
@@ -73,27 +73,27 @@ impl Dispatch {
 
 /// Follows the dispatches of one encoder.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Oracle {
-    pub(crate) dispatches: Vec<Dispatch>,
+pub struct Oracle {
+    pub dispatches: Vec<Dispatch>,
     /// The first dispatch after each barrier, whoever put it, and whether the caller did.
-    pub(crate) barriers: Vec<(usize, bool)>,
+    pub barriers: Vec<(usize, bool)>,
     wave: usize,
     /// No barrier is put where one is missing.
-    pub(crate) leaves_races: bool,
+    pub leaves_races: bool,
 }
 
 impl Oracle {
-    pub(crate) fn barrier(&mut self) {
+    pub fn barrier(&mut self) {
         self.barriers.push((self.dispatches.len(), true));
         self.wave = self.dispatches.len();
     }
 
-    pub(crate) fn needs_barrier(&self, next: &Dispatch) -> bool {
+    pub fn needs_barrier(&self, next: &Dispatch) -> bool {
         let wave = &self.dispatches[self.wave..];
         wave.iter().any(|earlier| next.conflicts(earlier))
     }
 
-    pub(crate) fn dispatch(&mut self, next: Dispatch) {
+    pub fn dispatch(&mut self, next: Dispatch) {
         if self.needs_barrier(&next) {
             self.barriers.push((self.dispatches.len(), false));
             if !self.leaves_races {
@@ -104,7 +104,7 @@ impl Oracle {
     }
 
     /// The waves, as ranges of dispatches.
-    pub(crate) fn waves(&self) -> Vec<Range<usize>> {
+    pub fn waves(&self) -> Vec<Range<usize>> {
         let mut starts: Vec<usize> = self.barriers.iter().map(|(before, _)| *before).collect();
         starts.insert(0, 0);
         starts.push(self.dispatches.len());
@@ -112,7 +112,7 @@ impl Oracle {
     }
 
     /// Panics unless `reported` are exactly the barriers that are needed, with true reasons.
-    pub(crate) fn assert_agrees(&self, reported: &[Barrier]) {
+    pub fn assert_agrees(&self, reported: &[Barrier]) {
         let places: Vec<(usize, bool)> = reported
             .iter()
             .map(|barrier| {

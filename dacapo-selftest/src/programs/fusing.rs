@@ -10,7 +10,7 @@ use super::play::Player;
 use super::{CHUNK, mixed};
 
 /// Rules over copies, fills and changes in place: links of every kind, and values that vanish in every way.
-pub(crate) fn rules(player: &Player) -> Vec<FusionRule> {
+pub fn rules(player: &Player) -> Vec<FusionRule> {
     let vanishing = |from, to| Link::Vanishing { from, to };
     let twin = twin(&player.device);
     let (passed, shared) = (twin.clone(), twin);

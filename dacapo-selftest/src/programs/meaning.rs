@@ -9,10 +9,10 @@ use super::{
 
 /// The contents of every space.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Memory(HashMap<usize, Vec<u8>>);
+pub struct Memory(HashMap<usize, Vec<u8>>);
 
 impl Memory {
-    pub(crate) fn initial() -> Memory {
+    pub fn initial() -> Memory {
         let mut spaces = HashMap::new();
         for space in 0..DATA_SPACES {
             let bytes = (0..DATA_BYTES).map(|at| (at * 37 + space * 101) as u8);
@@ -24,12 +24,12 @@ impl Memory {
         Memory(spaces)
     }
 
-    pub(crate) fn set(&mut self, space: usize, bytes: Vec<u8>) {
+    pub fn set(&mut self, space: usize, bytes: Vec<u8>) {
         self.0.insert(space, bytes);
     }
 
     /// The contents of the spaces that outlive a program.
-    pub(crate) fn kept(&self) -> Vec<&[u8]> {
+    pub fn kept(&self) -> Vec<&[u8]> {
         (0..=GRID_SPACE).map(|space| &self.0[&space][..]).collect()
     }
 
@@ -42,13 +42,13 @@ impl Memory {
         &mut space[span.bytes.clone()]
     }
 
-    pub(crate) fn run(&mut self, program: &[Op]) {
+    pub fn run(&mut self, program: &[Op]) {
         for op in program {
             self.step(op);
         }
     }
 
-    pub(crate) fn step(&mut self, op: &Op) {
+    pub fn step(&mut self, op: &Op) {
         match op {
             Op::Call(call) => self.call(call),
             Op::Allocate { space, len, fill } => {
@@ -64,7 +64,7 @@ impl Memory {
         }
     }
 
-    pub(crate) fn call(&mut self, call: &Call) {
+    pub fn call(&mut self, call: &Call) {
         let args = &call.args;
         match call.kind {
             Kind::Copy => {

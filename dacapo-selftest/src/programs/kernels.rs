@@ -7,7 +7,7 @@ use super::{CHUNK, Kind, Use, digest, grid_from, mixed};
 
 /// Bytes of memory that stand for one byte of a program: bindings must start at multiples of it, and WGSL has no
 /// bytes.
-pub(crate) fn cell(device: &Device) -> usize {
+pub(super) fn cell(device: &Device) -> usize {
     match device.gpu() {
         Some(_) => device.limits().min_binding_alignment.max(4) as usize,
         None => 1,
@@ -23,7 +23,7 @@ macro_rules! entry {
     };
 }
 
-pub(crate) fn compile(device: &Device) -> Vec<(Kind, Kernel)> {
+pub(super) fn compile(device: &Device) -> Vec<(Kind, Kernel)> {
     let kernel = |kind: Kind, name: &'static str, entry: CpuEntry| {
         let words = (cell(device) / 4) as f64;
         let wgsl = Wgsl::new(text(kind));

@@ -11,30 +11,32 @@ use super::oracle::{Dispatch, Oracle, Touch};
 use super::{Call, Detour, GRID_SPACE, Kind, Op, Size, Span, kernels};
 
 /// A device's kernels for programs.
-pub(crate) struct Player {
-    pub(crate) device: Device,
+#[derive(Debug)]
+pub struct Player {
+    pub device: Device,
     kernels: Vec<(Kind, Kernel)>,
     /// Bytes of memory that stand for one byte of a program.
     cell: usize,
 }
 
 /// One run: the buffers of the program, and what the oracle saw.
-pub(crate) struct Run<'p> {
+#[derive(Debug)]
+pub struct Run<'p> {
     player: &'p Player,
     spaces: HashMap<usize, BufferView>,
     pool: BufferPool,
     /// Of the encoder that is being filled.
-    pub(crate) oracle: Oracle,
+    pub oracle: Oracle,
     /// Puts every barrier that the oracle asks for.
-    pub(crate) place_barriers: bool,
+    pub place_barriers: bool,
     /// Puts each dispatch into a scope that is called like its place in `dispatched`.
-    pub(crate) numbers: bool,
+    pub numbers: bool,
     /// The operation of each dispatch, over all encoders.
-    pub(crate) dispatched: Vec<Op>,
+    pub dispatched: Vec<Op>,
 }
 
 impl Player {
-    pub(crate) fn new(device: Device) -> Player {
+    pub fn new(device: Device) -> Player {
         Player {
             kernels: kernels::compile(&device),
             cell: kernels::cell(&device),
@@ -42,12 +44,12 @@ impl Player {
         }
     }
 
-    pub(crate) fn cell(&self) -> usize {
+    pub fn cell(&self) -> usize {
         self.cell
     }
 
     /// What stands for these bytes of a space in memory.
-    pub(crate) fn cells(&self, space: usize, bytes: &[u8]) -> Vec<u8> {
+    pub fn cells(&self, space: usize, bytes: &[u8]) -> Vec<u8> {
         /// What kernels must not look at.
         const REST: u8 = 0xa5;
         let spread = |bytes: &[u8], each: usize| {
@@ -61,7 +63,7 @@ impl Player {
     }
 
     /// The bytes of a space that memory stands for.
-    pub(crate) fn bytes(&self, space: usize, cells: &[u8]) -> Vec<u8> {
+    pub fn bytes(&self, space: usize, cells: &[u8]) -> Vec<u8> {
         let each = unit(space);
         let units = cells.chunks(self.cell * each);
         units.flat_map(|unit| &unit[..each]).copied().collect()
@@ -69,7 +71,7 @@ impl Player {
 }
 
 /// The label of a space's buffer.
-pub(crate) fn label(space: usize) -> String {
+pub fn label(space: usize) -> String {
     format!("space {space}")
 }
 
@@ -89,7 +91,7 @@ impl Player {
 }
 
 impl<'p> Run<'p> {
-    pub(crate) fn new(player: &'p Player) -> Run<'p> {
+    pub fn new(player: &'p Player) -> Run<'p> {
         let mut spaces = HashMap::new();
         for (space, bytes) in Memory::initial().kept().into_iter().enumerate() {
             let cells = player.cells(space, bytes);
@@ -116,7 +118,7 @@ impl<'p> Run<'p> {
     }
 
     /// Gives the spaces that outlive the program their first contents again.
-    pub(crate) fn restart(&self) {
+    pub fn restart(&self) {
         for (space, bytes) in Memory::initial().kept().into_iter().enumerate() {
             let cells = self.player.cells(space, bytes);
             self.spaces[&space].write(&cells).unwrap();
@@ -124,7 +126,7 @@ impl<'p> Run<'p> {
     }
 
     /// The contents of the spaces that outlive the program.
-    pub(crate) fn kept(&self) -> Vec<Vec<u8>> {
+    pub fn kept(&self) -> Vec<Vec<u8>> {
         let contents = (0..=GRID_SPACE).map(|space| {
             let cells = self.spaces[&space].read::<u8>().unwrap();
             self.player.bytes(space, &cells)
@@ -133,7 +135,7 @@ impl<'p> Run<'p> {
     }
 
     /// Encodes operations up to the end or to the `Pop` of the scope they are in; gives what follows.
-    pub(crate) fn encode<'o>(
+    pub fn encode<'o>(
         &mut self,
         mut ops: &'o [Op],
         encoder: &mut CommandEncoder,
@@ -211,14 +213,14 @@ impl<'p> Run<'p> {
         self.dispatched.push(op.clone());
     }
 
-    pub(crate) fn plain(&self, span: &Span) -> BufferView {
+    pub fn plain(&self, span: &Span) -> BufferView {
         let cell = self.player.cell;
         let (start, end) = (span.bytes.start * cell, span.bytes.end * cell);
         let space = &self.spaces[&span.space];
         space.slice(start as u64..end as u64).unwrap()
     }
 
-    pub(crate) fn grid(&self, place: usize) -> BufferView {
+    pub fn grid(&self, place: usize) -> BufferView {
         let first = (place * 12 * self.player.cell) as u64;
         self.spaces[&GRID_SPACE].slice(first..first + 12).unwrap()
     }
@@ -285,6 +287,6 @@ impl<'p> Run<'p> {
     }
 }
 
-pub(crate) fn is_builtin(kind: Kind) -> bool {
+pub fn is_builtin(kind: Kind) -> bool {
     matches!(kind, Kind::Copy | Kind::Fill | Kind::SetGrid)
 }

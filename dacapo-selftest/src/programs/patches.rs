@@ -12,7 +12,7 @@ use super::{
 
 /// Numbers of which changes are made that fit the program.
 #[derive(Clone, Debug)]
-pub(crate) struct RawChange {
+pub struct RawChange {
     node: usize,
     what: usize,
     slot: usize,
@@ -22,7 +22,7 @@ pub(crate) struct RawChange {
 }
 
 /// Changes that are made in one patch, several times.
-pub(crate) fn patches() -> impl Strategy<Value = Vec<Vec<RawChange>>> {
+pub fn patches() -> impl Strategy<Value = Vec<Vec<RawChange>>> {
     let start = prop_oneof![3 => (0..10usize).prop_map(|at| at * 16), 1 => 0..160usize];
     let raw = (
         0..48usize,
@@ -46,7 +46,7 @@ pub(crate) fn patches() -> impl Strategy<Value = Vec<Vec<RawChange>>> {
 
 /// A change of one dispatch.
 #[derive(Clone, Debug)]
-pub(crate) enum Change {
+pub enum Change {
     Inline(u32),
     Rebind(usize, Span),
     Size(Size),
@@ -54,7 +54,7 @@ pub(crate) enum Change {
 
 impl RawChange {
     /// What the numbers mean for this program, and for which of its dispatches; `None` if nothing.
-    pub(crate) fn resolve(&self, program: &[Op]) -> Option<(usize, Change)> {
+    pub fn resolve(&self, program: &[Op]) -> Option<(usize, Change)> {
         let at = self.node % program.len();
         let change = match (&program[at], self.what) {
             (Op::Allocate { .. }, _) => Change::Inline(self.value),
@@ -94,7 +94,7 @@ impl RawChange {
 
 impl Change {
     /// Changes the program.
-    pub(crate) fn apply(&self, op: &mut Op, touches: &mut Dispatch, run: &Run<'_>) {
+    pub fn apply(&self, op: &mut Op, touches: &mut Dispatch, run: &Run<'_>) {
         let call = match op {
             Op::Allocate { fill, .. } => {
                 if let Change::Inline(value) = self {
@@ -123,7 +123,7 @@ impl Change {
     }
 
     /// Makes the same change of a node.
-    pub(crate) fn patch(
+    pub fn patch(
         &self,
         op: &Op,
         node: usize,
@@ -163,7 +163,7 @@ fn longest(op: &Op) -> u32 {
 }
 
 /// Whether a dispatch may be as it is.
-pub(crate) fn is_valid(op: &Op) -> bool {
+pub fn is_valid(op: &Op) -> bool {
     match op {
         Op::Call(call) => {
             let call: &Call = call;

@@ -1,29 +1,30 @@
 //! Random programs: what they are, and what they mean.
-#![allow(dead_code, reason = "each test program uses a part of it")]
 
-pub(crate) mod cases;
-pub(crate) mod fusing;
+pub mod cases;
+pub mod fusing;
 mod kernels;
-pub(crate) mod meaning;
-pub(crate) mod oracle;
-pub(crate) mod patches;
-pub(crate) mod play;
-pub(crate) mod random;
+pub mod meaning;
+pub mod oracle;
+pub mod patched;
+pub mod patches;
+pub mod planned;
+pub mod play;
+pub mod random;
 
 use std::ops::Range;
 
 /// Buffers that programs write anything to; the space after them holds indirect grids, those after it are
 /// blocks of a pool.
-pub(crate) const DATA_SPACES: usize = 3;
-pub(crate) const GRID_SPACE: usize = DATA_SPACES;
-pub(crate) const DATA_BYTES: usize = 160;
-pub(crate) const GRIDS: usize = 3;
+pub const DATA_SPACES: usize = 3;
+pub const GRID_SPACE: usize = DATA_SPACES;
+pub const DATA_BYTES: usize = 160;
+pub const GRIDS: usize = 3;
 /// Bytes of each output that one workgroup writes.
-pub(crate) const CHUNK: usize = 16;
+pub const CHUNK: usize = 16;
 
 /// What a dispatch computes; its arguments are in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Two inputs, one output.
     Mix,
     /// One input, one output.
@@ -43,13 +44,13 @@ pub(crate) enum Kind {
 }
 
 /// How an argument is used: (reads, writes).
-pub(crate) type Use = (bool, bool);
+pub type Use = (bool, bool);
 const R: Use = (true, false);
 const W: Use = (false, true);
 const RW: Use = (true, true);
 
 impl Kind {
-    pub(crate) fn uses(self) -> &'static [Use] {
+    pub fn uses(self) -> &'static [Use] {
         match self {
             Kind::Mix => &[R, R, W],
             Kind::Map | Kind::Wild | Kind::SetGrid | Kind::Copy => &[R, W],
@@ -63,14 +64,14 @@ impl Kind {
 
 /// Bytes of a space, and by which detour the view of them is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Span {
-    pub(crate) space: usize,
-    pub(crate) bytes: Range<usize>,
-    pub(crate) detour: Detour,
+pub struct Span {
+    pub space: usize,
+    pub bytes: Range<usize>,
+    pub detour: Detour,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Detour {
+pub enum Detour {
     Straight,
     /// A view of a view of a view, each one byte longer at both ends where there is room.
     Nested,
@@ -79,7 +80,7 @@ pub(crate) enum Detour {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Size {
+pub enum Size {
     /// As many threads as the longest output has bytes.
     Threads,
     Groups(u32),
@@ -88,15 +89,15 @@ pub(crate) enum Size {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) struct Call {
-    pub(crate) kind: Kind,
-    pub(crate) args: Vec<Span>,
-    pub(crate) seed: u32,
-    pub(crate) size: Size,
+pub struct Call {
+    pub kind: Kind,
+    pub args: Vec<Span>,
+    pub seed: u32,
+    pub size: Size,
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Op {
+pub enum Op {
     Call(Call),
     /// A dispatch that must be refused because a written argument overlaps another.
     Refused(Call),
@@ -115,22 +116,22 @@ pub(crate) enum Op {
     Split,
 }
 
-pub(crate) fn overlap(a: &Span, b: &Span) -> bool {
+pub fn overlap(a: &Span, b: &Span) -> bool {
     a.space == b.space && a.bytes.start < b.bytes.end && b.bytes.start < a.bytes.end
 }
 
 /// What both the kernels and their meaning are made of.
-pub(crate) fn digest(bytes: &[u8]) -> u32 {
+pub fn digest(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| {
         (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
     })
 }
 
-pub(crate) fn mixed(seed: u32, at: usize, inputs: u32, old: u8) -> u8 {
+pub fn mixed(seed: u32, at: usize, inputs: u32, old: u8) -> u8 {
     let x = seed ^ inputs.rotate_left(at as u32 % 31) ^ (u32::from(old) << 8) ^ at as u32;
     (x.wrapping_mul(0x9e37_79b1) >> 24) as u8
 }
 
-pub(crate) fn grid_from(inputs: u32) -> [u32; 3] {
+pub fn grid_from(inputs: u32) -> [u32; 3] {
     [inputs % 7, 1 + inputs / 7 % 2, 1]
 }

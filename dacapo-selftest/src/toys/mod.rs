@@ -1,16 +1,15 @@
 //! Kernels too small to be of use, rules that fuse them, and a judge of plans: what live encoding gives.
 #![allow(unsafe_code, reason = "kernels write their part of a buffer")]
-#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use dacapo::{
     Access, Buffer, BufferView, CommandEncoder, Device, FusionRule, Graph, Kernel, KernelFault,
     KernelSource, Link, MissReason, Plan, PlanOptions, Reorder, Result, Unfit, Wgsl, Workgroup,
 };
 
-use crate::common;
+use crate::kit;
 
 /// Elements of every buffer: one workgroup computes them all.
-pub(crate) const LEN: u64 = 64;
+pub const LEN: u64 = 64;
 
 /// `out[i] = f(inputs[i])` for a few inputs, on the processor and on GPUs.
 macro_rules! kernel {
@@ -53,20 +52,21 @@ macro_rules! kernel {
 }
 
 /// The kernels and buffers of a case.
-pub(crate) struct World {
-    pub(crate) device: Device,
-    pub(crate) double: Kernel,
-    pub(crate) partly: Kernel,
-    pub(crate) plus_one: Kernel,
-    pub(crate) multiply: Kernel,
-    pub(crate) add: Kernel,
-    pub(crate) fused: Kernel,
-    pub(crate) square_twice: Kernel,
-    pub(crate) twin: Kernel,
-    pub(crate) x: Buffer,
-    pub(crate) t: Buffer,
-    pub(crate) y: Buffer,
-    pub(crate) z: Buffer,
+#[derive(Debug)]
+pub struct World {
+    pub device: Device,
+    pub double: Kernel,
+    pub partly: Kernel,
+    pub plus_one: Kernel,
+    pub multiply: Kernel,
+    pub add: Kernel,
+    pub fused: Kernel,
+    pub square_twice: Kernel,
+    pub twin: Kernel,
+    pub x: Buffer,
+    pub t: Buffer,
+    pub y: Buffer,
+    pub z: Buffer,
 }
 
 fn add_in_place(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
@@ -107,8 +107,8 @@ const TWIN: &str = "
 }";
 
 impl World {
-    pub(crate) fn new(device: Device) -> World {
-        let buffer = || common::buffer(&device, LEN);
+    pub fn new(device: Device) -> World {
+        let buffer = || kit::buffer(&device, LEN);
         let add = KernelSource::new("add")
             .binding::<u32>(0, Access::ReadWrite)
             .binding::<u32>(1, Access::Read)
@@ -147,7 +147,7 @@ impl World {
     }
 
     /// `double`, `plus_one` -> `double_plus_one`; `double`, `multiply` -> `double_multiply`.
-    pub(crate) fn rules(&self) -> Vec<FusionRule> {
+    pub fn rules(&self) -> Vec<FusionRule> {
         let (fused, square_twice) = (self.fused.clone(), self.square_twice.clone());
         let link = Link::Vanishing {
             from: (0, 1),
@@ -163,7 +163,7 @@ impl World {
                     if out.len() < 16 {
                         return Err(Unfit::new("fewer than four elements"));
                     }
-                    encoder.dispatch(&fused, (x, out), common::one())?;
+                    encoder.dispatch(&fused, (x, out), kit::one())?;
                     Ok(())
                 },
             ),
@@ -173,20 +173,20 @@ impl World {
                 &[link],
                 move |found, encoder| {
                     let (x, y, out) = (found.view(0, 0)?, found.view(1, 1)?, found.view(1, 2)?);
-                    encoder.dispatch(&square_twice, (x, y, out), common::one())?;
+                    encoder.dispatch(&square_twice, (x, y, out), kit::one())?;
                     Ok(())
                 },
             ),
         ]
     }
 
-    pub(crate) fn plan(&self, encode: impl Fn(&mut CommandEncoder) -> Result<()>) -> Plan {
+    pub fn plan(&self, encode: impl Fn(&mut CommandEncoder) -> Result<()>) -> Plan {
         self.plan_with(&self.rules(), encode)
     }
 
     /// Plans with the rules and without, in every order, holds the results of all against those of live encoding, and
     /// gives the plan with fusion.
-    pub(crate) fn plan_with(
+    pub fn plan_with(
         &self,
         rules: &[FusionRule],
         encode: impl Fn(&mut CommandEncoder) -> Result<()>,
@@ -226,25 +226,25 @@ impl World {
     }
 }
 
-pub(crate) fn double(
+pub fn double(
     world: &World,
     encoder: &mut CommandEncoder,
     x: &BufferView,
     y: &BufferView,
 ) -> Result<()> {
-    encoder.dispatch(&world.double, (x, y), common::one())
+    encoder.dispatch(&world.double, (x, y), kit::one())
 }
 
-pub(crate) fn plus_one(
+pub fn plus_one(
     world: &World,
     encoder: &mut CommandEncoder,
     x: &BufferView,
     y: &BufferView,
 ) -> Result<()> {
-    encoder.dispatch(&world.plus_one, (x, y), common::one())
+    encoder.dispatch(&world.plus_one, (x, y), kit::one())
 }
 
-pub(crate) fn names(plan: &Plan) -> Vec<&str> {
+pub fn names(plan: &Plan) -> Vec<&str> {
     plan.graph()
         .nodes()
         .iter()
@@ -253,7 +253,7 @@ pub(crate) fn names(plan: &Plan) -> Vec<&str> {
 }
 
 /// The only near miss of a rule, if it has one.
-pub(crate) fn missed<'p>(plan: &'p Plan, rule: &str) -> Option<&'p MissReason> {
+pub fn missed<'p>(plan: &'p Plan, rule: &str) -> Option<&'p MissReason> {
     let mut found = plan
         .report()
         .fusion
