@@ -28,7 +28,9 @@ pub(crate) fn checks(with_model: bool) -> Vec<Check> {
         .collect();
     for dtype in [DType::Q4_0, DType::F16] {
         let name = format!("tiny model, {dtype}: the same text however passes reach the device");
-        checks.push(Check::new(Group::Decode, name, move |bench| every_way(bench, dtype)));
+        checks.push(Check::new(Group::Decode, name, move |bench| {
+            every_way(bench, dtype)
+        }));
     }
     checks.push(Check::new(
         Group::Decode,
@@ -147,13 +149,17 @@ fn text(
 ) -> Result<Vec<u32>, Flaw> {
     let mut session = session(model, passes)?;
     session.push(prompt, &mut |_| {})?;
-    (0..tokens).map(|_| Ok(session.next_token(sampling)?)).collect()
+    (0..tokens)
+        .map(|_| Ok(session.next_token(sampling)?))
+        .collect()
 }
 
 /// A prompt that is made up, of tokens that every model has.
 fn prompt(seed: u64, len: usize) -> Vec<u32> {
     let mut random = crate::random::Random::new(seed);
-    (0..len).map(|_| random.below(Shape::TINY.vocabulary) as u32).collect()
+    (0..len)
+        .map(|_| random.below(Shape::TINY.vocabulary) as u32)
+        .collect()
 }
 
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
@@ -224,11 +230,18 @@ fn every_way(bench: &Bench, dtype: DType) -> Verdict {
 
 fn sessions(bench: &Bench) -> Verdict {
     let (twins, _file) = Twins::tiny(bench, DType::Q8_0)?;
-    let (model, greedy, tokens) = (&twins.checked, Sampling::GREEDY, bench.times(12, 4) as usize);
+    let (model, greedy, tokens) = (
+        &twins.checked,
+        Sampling::GREEDY,
+        bench.times(12, 4) as usize,
+    );
     let prompts = [prompt(60, 9), prompt(61, 17)];
     let alone = |prompt: &[u32]| text(model, prompt, tokens, &greedy, PassOptions::default());
     let wanted = [alone(&prompts[0])?, alone(&prompts[1])?];
-    let mut both = [session(model, PassOptions::default())?, session(model, PassOptions::default())?];
+    let mut both = [
+        session(model, PassOptions::default())?,
+        session(model, PassOptions::default())?,
+    ];
     for (session, prompt) in both.iter_mut().zip(&prompts) {
         session.push(prompt, &mut |_| {})?;
     }
@@ -245,13 +258,19 @@ fn sessions(bench: &Bench) -> Verdict {
         let tokens = (0..tokens).map(|_| session.next_token(&DRAWN));
         tokens.collect::<Result<Vec<u32>, _>>()
     };
-    ensure_eq!(next(&mut fork)?, next(&mut original)?, "texts of a fork and of its original");
+    ensure_eq!(
+        next(&mut fork)?,
+        next(&mut original)?,
+        "texts of a fork and of its original"
+    );
     Ok(())
 }
 
 /// Greedy text of a real model, which has less that is as good as equal.
 fn given(bench: &Bench) -> Verdict {
-    let path = bench.model().ok_or_else(|| Flaw::skipped("no model was given"))?;
+    let path = bench
+        .model()
+        .ok_or_else(|| Flaw::skipped("no model was given"))?;
     let twins = Twins::load(bench, &ModelFiles::open(path)?)?;
     let tokens = bench.times(24, 8) as usize;
     twins.logits(&prompt(70, 32), PassOptions::default())?;

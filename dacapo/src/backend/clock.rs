@@ -62,6 +62,10 @@ impl Scale {
     }
 
     /// A counter of 64 bits of which only time tells how long its ticks are.
+    #[cfg_attr(
+        not(any(test, target_vendor = "apple", dacapo_metal_double)),
+        allow(dead_code, reason = "Metal's counters are such")
+    )]
     pub(super) fn learned() -> Scale {
         Scale {
             mask: u64::MAX,
