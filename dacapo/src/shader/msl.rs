@@ -3,6 +3,7 @@
 //! Buffers are numbered without gaps: the bindings in the order of their slots, then the inline constants, then the
 //! lengths of buffers.
 
+mod lengths;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -147,12 +148,13 @@ fn write(
     let options = options(wgsl, target, resources);
     let (text, names) = write_string(analysed.module, analysed.info, &options, &entry)
         .map_err(|error| error.to_string())?;
+    let text = lengths::without_unused(text);
     let name = (names.entry_point_names.into_iter().next())
         .ok_or_else(|| format!("the entry point {:?} was not written", wgsl.entry))?
         .map_err(|error| error.to_string())?;
     Ok(MslShader {
         uses_subgroups: uses_subgroups(&text),
-        sizes: text.contains(SIZES_ARGUMENT).then_some(sizes),
+        sizes: lengths::are_taken(&text).then_some(sizes),
         text,
         entry: name,
         interface: code.clone(),
@@ -160,9 +162,6 @@ fn write(
         threadgroup: threadgroup(analysed),
     })
 }
-
-/// How naga declares the lengths of buffers among the arguments of an entry point.
-const SIZES_ARGUMENT: &str = "constant _mslBufferSizes& _buffer_sizes [[buffer(";
 
 /// Which buffer each binding is.
 fn numbered(

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
-use objc2_foundation::{NSArray, NSError, NSString, NSURL};
+use objc2_foundation::{NSArray, NSError, NSProcessInfo, NSString, NSURL};
 use objc2_metal::{
     MTLBinaryArchive, MTLBinaryArchiveDescriptor, MTLComputePipelineDescriptor,
     MTLComputePipelineState, MTLDevice, MTLPipelineOption,
@@ -178,15 +178,12 @@ impl Archives {
 
 /// The archives that a device understands. Metal does not take what is not for it, but has to look to know.
 fn key(device: &ProtocolObject<dyn MTLDevice>) -> Key {
-    let system = [
-        sysinfo::System::kernel_version(),
-        sysinfo::System::os_version(),
-    ];
-    let mut key = KeyBuilder::new("metal", VERSION).bytes(device.name().to_string().as_bytes());
-    for part in system {
-        key = key.bytes(part.unwrap_or_default().as_bytes());
-    }
-    key.finish()
+    // With the build, on which the compiler depends.
+    let system = NSProcessInfo::processInfo().operatingSystemVersionString();
+    KeyBuilder::new("metal", VERSION)
+        .bytes(device.name().to_string().as_bytes())
+        .bytes(system.to_string().as_bytes())
+        .finish()
 }
 
 /// The archive in a file, or an empty one.

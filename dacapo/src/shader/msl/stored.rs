@@ -17,6 +17,7 @@ const COMPILER: u64 = hash(&[
     include_bytes!("../matrices.rs"),
     include_bytes!("../mod.rs"),
     include_bytes!("../msl.rs"),
+    include_bytes!("lengths.rs"),
     include_bytes!("../reflect.rs"),
     include_bytes!("../specialize.rs"),
 ]);
@@ -157,4 +158,129 @@ fn counted(
     let count = words.next().filter(|count| *count <= MAX_COUNT)?;
     let values: Vec<u32> = words.take(count as usize).collect();
     (values.len() == count as usize && values.iter().all(|value| allowed(*value))).then_some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::access::Access;
+    use crate::disk_cache::{DiskCache, scratch_folder};
+    use crate::kernel::KernelSource;
+    use crate::shader::msl::compile_with;
+    use crate::shader::msl::tests::{PLAIN, nothing_declared, ok};
+    use crate::shader::tests::{ALL_KINDS, AXPY, trusted};
+
+    fn shaders() -> Vec<MslShader> {
+        [
+            Wgsl::new(AXPY),
+            trusted(AXPY),
+            Wgsl::new(ALL_KINDS),
+            Wgsl::new(ALL_KINDS).entry("clear"),
+        ]
+        .map(|wgsl| ok(&wgsl, &PLAIN))
+        .into()
+    }
+
+    #[test]
+    fn shaders_come_back() {
+        for shader in shaders() {
+            assert_eq!(decode(&encode(&shader)).as_ref(), Some(&shader));
+        }
+    }
+
+    #[test]
+    fn parts_of_shaders_are_refused() {
+        for shader in shaders() {
+            let bytes = encode(&shader);
+            // Everything before the text: the text has no end of its own, the file around it has.
+            for end in 0..bytes.len() - shader.text.len() {
+                assert_eq!(decode(&bytes[..end]), None);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_differ_where_anything_does() {
+        let wgsl = || Wgsl::new("text");
+        let nothing = nothing_declared();
+        let mut keys: Vec<_> = [
+            wgsl(),
+            Wgsl::new("text "),
+            wgsl().entry("mai"),
+            wgsl().constant("n", 1),
+            wgsl().constant("n", 2),
+            wgsl().constant("m", 1).constant("n", 1),
+            trusted("text"),
+        ]
+        .iter()
+        .map(|wgsl| key(wgsl, &nothing, &PLAIN))
+        .collect();
+        for change in [
+            |target: &mut MslTarget| target.language = (3, 0),
+            |target: &mut MslTarget| target.language = (2, 0),
+            |target: &mut MslTarget| target.subgroup_size = 9,
+            |target: &mut MslTarget| target.f16 = true,
+            |target: &mut MslTarget| target.cooperative_matrix = Some(CooperativeMatrix::Size8),
+            |target: &mut MslTarget| target.subgroups = false,
+        ] {
+            let mut target = PLAIN;
+            change(&mut target);
+            keys.push(key(&wgsl(), &nothing, &target));
+        }
+        for slot in [0, 1] {
+            let declared = KernelSource::new("kernel").binding::<f32>(slot, Access::Read);
+            keys.push(key(&wgsl(), declared.interface(), &PLAIN));
+        }
+        for (at, key) in keys.iter().enumerate() {
+            assert!(!keys[..at].contains(key), "{at}");
+        }
+        assert_eq!(keys[0], key(&wgsl(), &nothing, &PLAIN));
+    }
+
+    #[test]
+    fn the_second_compilation_reads_the_first() {
+        let folder = scratch_folder();
+        let cache = DiskCache::open(Some(&folder));
+        let (wgsl, nothing) = (Wgsl::new(AXPY), nothing_declared());
+        let compile = || compile_with(&cache, "kernel", &wgsl, &nothing, &PLAIN).unwrap();
+        let key = key(&wgsl, &nothing, &PLAIN);
+        let first = compile();
+        // A mark that no compiler leaves, to tell where the second comes from.
+        let marked = MslShader {
+            text: "marked".to_owned(),
+            ..first.clone()
+        };
+        cache.store(key, &encode(&marked));
+        assert_eq!(compile(), marked);
+        cache.store(key, b"not a shader");
+        assert_eq!(compile(), first);
+        assert_eq!(decode(&cache.load(key).unwrap()), Some(first));
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn what_decodes_encodes_to_the_same(
+            words in prop::collection::vec(prop_oneof![0..40u32, any::<u32>(), Just(u32::MAX)], 0..60),
+        ) {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            if let Some(shader) = decode(&bytes) {
+                prop_assert_eq!(encode(&shader), bytes);
+            }
+        }
+
+        #[test]
+        fn flipped_bits_never_panic(which in 0..4usize, at in any::<prop::sample::Index>(), bit in 0..8u32) {
+            let shader = &shaders()[which];
+            let mut bytes = encode(shader);
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            if let Some(other) = decode(&bytes) {
+                prop_assert_ne!(&other, shader);
+                prop_assert_eq!(encode(&other), bytes);
+            }
+        }
+    }
 }

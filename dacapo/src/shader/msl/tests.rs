@@ -97,6 +97,46 @@ fn lengths_are_those_of_the_arrays_in_the_order_of_the_text() {
 }
 
 #[test]
+fn lengths_that_nobody_asks_for_are_no_argument() {
+    let calls = "
+        @group(0) @binding(0) var<storage, read> x: array<f32>;
+        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+        fn load(at: u32) -> f32 { return x[at] * scale(); }
+        fn scale() -> f32 { return x[0]; }
+        fn store(at: u32, value: f32) { y[at] = value; }
+        @compute @workgroup_size(64)
+        fn main(@builtin(local_invocation_index) at: u32) { store(at, load(at)); }";
+    let lengths = "_buffer_sizes";
+    let checked = ok(&Wgsl::new(calls), &PLAIN);
+    // In the four functions and three calls, and where indices are compared.
+    assert!(
+        checked.text.matches(lengths).count() > 7,
+        "{}",
+        checked.text
+    );
+    assert!(checked.sizes.is_some());
+    let fast = ok(&trusted(calls), &PLAIN);
+    assert_eq!(fast.sizes, None);
+    assert!(!fast.text.contains(lengths), "{}", fast.text);
+    assert_has(
+        &fast,
+        "float load(\n    uint at_1,\n    device type_1 const& x\n) {",
+    );
+    assert_has(&fast, "y [[buffer(1)]]\n) {");
+    assert_has(&fast, "scale(x);");
+
+    let measured = "
+        @group(0) @binding(0) var<storage, read_write> y: array<u32>;
+        fn count() -> u32 { return arrayLength(&y); }
+        @compute @workgroup_size(64) fn main() { y[0] = count(); }";
+    let shader = ok(&trusted(measured), &PLAIN);
+    let sizes = shader.sizes.as_ref().unwrap();
+    assert_eq!((sizes.index, &sizes.bindings[..]), (1, &[0][..]));
+    assert_has(&shader, "_buffer_sizes [[buffer(1)]]");
+    assert_has(&shader, "count(y, _buffer_sizes)");
+}
+
+#[test]
 fn workgroup_variables_are_arguments() {
     let wgsl = Wgsl::new(ALL_KINDS).constant("ROWS", 3);
     let shader = ok(&wgsl, &PLAIN);
