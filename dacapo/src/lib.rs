@@ -73,6 +73,8 @@ pub mod hazard;
 mod info;
 mod kernel;
 mod memory;
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+pub mod metal;
 mod options;
 mod panics;
 mod pool;
@@ -108,11 +110,13 @@ pub use info::{
     Limits, MemoryBudget,
 };
 pub use kernel::{
-    Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Wgsl, Workgroup,
+    Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, Msl, MslConstant, MslValue,
+    SharedMemory, Wgsl, Workgroup,
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
 pub use options::{
-    DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache, ReferenceOptions,
+    DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache, MetalOptions,
+    ReferenceOptions,
 };
 pub use pool::{BufferPool, PoolOptions};
 pub use profile::{

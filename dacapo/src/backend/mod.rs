@@ -4,6 +4,8 @@
 pub(crate) mod cpu;
 pub(crate) mod jobs;
 mod launched;
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+pub(crate) mod metal;
 pub(crate) mod reference;
 mod refused;
 pub(crate) mod vulkan;
@@ -95,6 +97,10 @@ pub(crate) trait Pipeline: Send + Sync + Any {}
 
 /// A list of commands being recorded. What it gets has been validated.
 pub(crate) trait Encoder: Send + Any {
+    /// Runs each dispatch only when the one before it has ended, until it is reset. Called before any; barriers are
+    /// recorded all the same.
+    fn run_serially(&mut self) {}
+
     /// Notes when each dispatch runs that is recorded from now on, until it is reset. Called before any.
     fn time(&mut self);
     fn dispatch(&mut self, dispatch: &Dispatch<'_>);

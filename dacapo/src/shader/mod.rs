@@ -1,4 +1,4 @@
-//! From WGSL to SPIR-V and the interface of the kernel, through naga.
+//! From WGSL to SPIR-V or the Metal Shading Language, and the interface of the kernel, through naga.
 //!
 //! Errors are texts for the kernel's author: naga's own message with the line of the source, or what was asked
 //! and what the source offers.
@@ -8,6 +8,8 @@ mod diagnostic;
 mod front;
 mod immediates;
 mod matrices;
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+pub(crate) mod msl;
 mod reflect;
 mod specialize;
 mod spirv;
@@ -91,14 +93,8 @@ pub(crate) fn compile_with(
 /// The text says what is wrong with the kernel, or what it needs that the target lacks.
 fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
     let work = |analysed: &Analysed<'_>| {
-        let Analysed { module, info, .. } = *analysed;
-        let source = diagnostic::Source {
-            kernel,
-            text: &wgsl.text,
-        };
-        let size = target.cooperative_matrix;
-        matrices::check(&source, module, info, analysed.entry, size)?;
-        let spirv = spirv::write(module, info, wgsl, target)?;
+        analysed.check_matrices(kernel, wgsl, target)?;
+        let spirv = spirv::write(analysed.module, analysed.info, wgsl, target)?;
         Ok(Shader {
             uses_subgroups: spirv::uses_subgroups(&spirv),
             spirv,
@@ -163,6 +159,18 @@ struct Analysed<'a> {
     info: &'a ModuleInfo,
     entry: usize,
     reflection: Reflection,
+}
+
+impl Analysed<'_> {
+    /// Looks for matrices that the device does not multiply.
+    fn check_matrices(&self, kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<(), Box<str>> {
+        let source = diagnostic::Source {
+            kernel,
+            text: &wgsl.text,
+        };
+        let size = target.cooperative_matrix;
+        matrices::check(&source, self.module, self.info, self.entry, size)
+    }
 }
 
 /// Runs the compiler on a thread with enough stack for the text: nested expressions take it. What panics there is an

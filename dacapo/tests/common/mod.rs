@@ -11,7 +11,7 @@ use dacapo::{
     Wgsl, Workgroup,
 };
 
-pub(crate) use devices::{device, on_devices, on_vulkan, reference, say, vulkan};
+pub(crate) use devices::{device, metal, on_devices, on_metal, on_vulkan, reference, say, vulkan};
 pub(crate) use gate::Gate;
 
 /// Zeros, which the interpreter knows to be meant.

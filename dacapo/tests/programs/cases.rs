@@ -12,6 +12,7 @@ pub(crate) fn players<const N: usize>(threads: [usize; N]) -> Vec<Player> {
     let cpus = threads.map(crate::common::device).into_iter();
     cpus.chain([crate::common::reference(2)])
         .chain(crate::common::vulkan(|_| ()))
+        .chain(crate::common::metal(|_| ()))
         .map(Player::new)
         .collect()
 }

@@ -11,7 +11,7 @@ use crate::graph::file::{
 };
 use crate::graph::node::{ScopeId, ScopeLabel};
 use crate::grid::Grid;
-use crate::kernel::{CpuEntry, Kernel, KernelSource, Wgsl};
+use crate::kernel::{Forms, Kernel, KernelSource, Wgsl};
 use crate::memory::{BufferOptions, BufferView};
 use crate::profile::WorkFn;
 
@@ -38,8 +38,8 @@ impl GraphFile<'_> {
     /// buffers are allocated, with their stored contents or else zeros.
     ///
     /// Kernels in WGSL are compiled with checks, also those that were captured without, so that a file can do no more
-    /// than give wrong results in its own buffers. Native kernels are not in the file: on the processor, nothing runs
-    /// but copies and fills. [`GraphFile::load_trusted`] does more.
+    /// than give wrong results in its own buffers. Native kernels, for the processor and in Metal's language, are not in
+    /// the file: on the processor, nothing runs but copies and fills. [`GraphFile::load_trusted`] does more.
     ///
     /// # Errors
     /// [`GraphFileError`] where `given` does not fit, or a node is refused as it would be in live encoding;
@@ -300,8 +300,10 @@ impl FileSource<'_> {
             self.name.to_owned(),
             self.op.to_owned(),
             self.interface.clone(),
-            self.native_in(trust.natives),
-            wgsl,
+            Forms {
+                wgsl,
+                ..self.natives_in(trust.natives)
+            },
             self.work_in(trust.natives),
         );
         device.kernel(&source).map_err(|error| match error {
@@ -320,10 +322,17 @@ impl FileSource<'_> {
         })
     }
 
-    fn native_in(&self, natives: &[KernelSource]) -> Option<CpuEntry> {
-        let same = |source: &&KernelSource| self.native && self.is_declared_as(source);
+    /// The native forms that this had: those of the first source with any that is the same kernel.
+    fn natives_in(&self, natives: &[KernelSource]) -> Forms {
+        let same = |source: &&KernelSource| {
+            self.native && self.is_declared_as(source) && source.has_native_form()
+        };
         let mut same = natives.iter().filter(same);
-        same.find_map(KernelSource::cpu_entry)
+        same.next().map_or_else(Forms::default, |source| Forms {
+            cpu: source.cpu_entry(),
+            wgsl: None,
+            msl: source.msl_form().cloned(),
+        })
     }
 
     /// How a kernel accounts for its work is not in the file, but that of the same kernel holds for it.
@@ -341,8 +350,8 @@ impl FileSource<'_> {
 
     fn offered(&self) -> &'static str {
         match (self.native, &self.wgsl) {
-            (true, Some(_)) => "WGSL, and a native CPU form that is not in the file",
-            (true, None) => "a native CPU form that is not in the file",
+            (true, Some(_)) => "WGSL, and a native form that is not in the file",
+            (true, None) => "a native form that is not in the file",
             (false, Some(_)) => "WGSL",
             (false, None) => "no form at all",
         }
