@@ -120,8 +120,8 @@ pub use options::{
 };
 pub use pool::{BufferPool, PoolOptions};
 pub use profile::{
-    DispatchTrace, Dispatched, HostSpan, ProfileLevel, Recorder, SubmissionTrace, Trace, Work,
-    WorkFn,
+    DispatchTrace, Dispatched, HostSpan, ProfileLevel, Recorder, SubmissionTrace, Timed, Trace,
+    Work, WorkFn,
 };
 pub use range::ByteRange;
 pub use residency::ResidencySet;

@@ -1,7 +1,7 @@
 //! Mixing dacapo with Metal code of your own: take its device, wrap buffers that you have made, encode passes of your
 //! own between dispatches, and have Metal write a capture.
 //!
-//! Everything here speaks [`objc2_metal`] and [`objc2`]. What a device of another backend is asked for is refused with
+//! Everything here speaks [`objc2_metal`], and the crates of Objective-C below it. What a device of another backend is asked for is refused with
 //! [`Error::ForeignDevice`].
 #![allow(
     unsafe_code,
@@ -28,6 +28,7 @@ use crate::memory::{Buffer, BufferView};
 use crate::options::DeviceOptions;
 
 pub use objc2;
+pub use objc2_foundation;
 pub use objc2_metal;
 
 /// The Metal objects behind a device.

@@ -5,7 +5,6 @@
 )]
 
 mod common;
-mod programs;
 
 use std::sync::LazyLock;
 
@@ -16,11 +15,12 @@ use dacapo::{
 };
 use proptest::prelude::*;
 
-use programs::cases::{config, without_splits};
-use programs::meaning::Memory;
-use programs::play::{Player, Run, label};
-use programs::random::programs;
-use programs::{GRID_SPACE, Op};
+use common::config;
+use dacapo_selftest::programs::cases::without_splits;
+use dacapo_selftest::programs::meaning::Memory;
+use dacapo_selftest::programs::play::{Player, Run, label};
+use dacapo_selftest::programs::random::programs;
+use dacapo_selftest::programs::{GRID_SPACE, Op};
 
 /// Where programs are captured, and where they are loaded.
 type Pairs = LazyLock<Vec<[Player; 2]>>;

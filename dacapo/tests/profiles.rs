@@ -3,7 +3,6 @@
 #![allow(unsafe_code, reason = "kernels write their part of a buffer")]
 
 mod common;
-mod toys;
 
 use std::sync::Arc;
 use std::thread;
@@ -15,7 +14,7 @@ use dacapo::{
     Split, Submission, SubmissionTrace, Update, Wgsl, Workgroup,
 };
 
-use toys::{World, double, plus_one};
+use dacapo_selftest::toys::{World, double, plus_one};
 
 /// Spins for so many microseconds.
 fn spin(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {

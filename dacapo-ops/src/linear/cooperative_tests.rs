@@ -53,7 +53,11 @@ fn devices_run_the_matrices_that_they_have() {
             linear.encode(encoder, &w, &activations, Epilogue::None, &scratch, &out)
         })
         .unwrap();
-        let names: Vec<_> = graph.nodes().iter().map(|node| node.kernel().name()).collect();
+        let names: Vec<_> = graph
+            .nodes()
+            .iter()
+            .map(|node| node.kernel().name())
+            .collect();
         let expected = match size {
             Some(_) => "matmul_f32_cooperative",
             None => "matmul_f32",

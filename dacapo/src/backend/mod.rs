@@ -1,6 +1,7 @@
 //! What a backend must do. Each backend is a folder with the same file names: `adapter`, `memory`,
 //! `pipeline`, `encoder`, `queue`.
 
+mod clock;
 pub(crate) mod cpu;
 pub(crate) mod jobs;
 mod launched;
@@ -22,6 +23,7 @@ use crate::error::Result;
 use crate::info::{GpuFeatures, Limits};
 use crate::kernel::{Interface, Kernel, KernelSource};
 use crate::memory::{BufferView, HostBytes, MemoryKind};
+use crate::profile::Timed;
 use crate::range::ByteRange;
 
 pub(crate) use refused::Refused;
@@ -65,6 +67,11 @@ pub(crate) trait Device: Send + Sync + Any {
 
     /// How far times of the device may lie from the host's; `None` where they are as late as the host sees completions.
     fn clock_error(&self) -> Option<Duration>;
+
+    /// How it is told when a dispatch runs.
+    fn timed(&self) -> Timed {
+        Timed::InPlace
+    }
 
     /// Whether a race between dispatches is undefined behaviour of this process, so that missing barriers are
     /// inserted even under manual hazards.

@@ -27,6 +27,7 @@ use crate::kernel::KernelSource;
 use crate::memory::{HostBytes, MemoryKind};
 use crate::metal::Handles;
 use crate::options::DeviceOptions;
+use crate::profile::Timed;
 use crate::range::ByteRange;
 
 #[cfg(target_vendor = "apple")]
@@ -282,6 +283,10 @@ impl backend::Device for MetalDevice {
 
     fn clock_error(&self) -> Option<Duration> {
         self.gpu.clock.error()
+    }
+
+    fn timed(&self) -> Timed {
+        Timed::OnePassEach
     }
 
     fn must_prevent_races(&self) -> bool {

@@ -9,6 +9,7 @@ use objc2_metal::{MTLBuffer, MTLCommandBuffer, MTLDispatchType, MTLFence};
 
 use crate::backend::metal::call::Resolved;
 use crate::backend::metal::gpu::Gpu;
+use crate::backend::metal::indirect::IndirectPart;
 use crate::backend::metal::launch::{Fetched, Part};
 use crate::backend::metal::list::{Label, List, Step, label};
 use crate::backend::metal::object::{Buffer, Commands};
@@ -121,8 +122,8 @@ impl MetalEncoder {
         call: &Call<'_, Buffer>,
         stopwatch: &mut Stopwatch,
     ) -> Result<(), Refused> {
-        let timed = next_pass(stopwatch, &self.gpu, self.order)?;
-        self.encode(call, timed)
+        let timed = stopwatch.pass(&self.gpu, self.order);
+        self.encode(call, timed.map(Kind::Timed))
     }
 
     /// Encodes a dispatch that no timing counts, and keeps what nobody else does.
@@ -131,10 +132,16 @@ impl MetalEncoder {
         self.encode(&resolved.call(), None)
     }
 
+    /// Encodes that all of a part runs.
+    pub(super) fn encode_indirect(&mut self, part: &IndirectPart) -> Result<(), Refused> {
+        self.pass()?.execute(part);
+        Ok(())
+    }
+
     fn encode_live(&mut self, resolved: &Resolved<'_>) -> Result<(), Refused> {
         self.keep(resolved);
-        let timed = next_pass(&mut self.stopwatch, &self.gpu, self.order)?;
-        self.encode(&resolved.call(), timed)
+        let timed = self.stopwatch.pass(&self.gpu, self.order);
+        self.encode(&resolved.call(), timed.map(Kind::Timed))
     }
 
     fn keep(&mut self, resolved: &Resolved<'_>) {
@@ -173,12 +180,8 @@ impl MetalEncoder {
         self.attempt(|encoder| {
             encoder.begin()?;
             encoder.pass = None;
-            let mut ends = None;
-            if encoder.stopwatch.is_running() {
-                let whole = encoder.stopwatch.pass(&encoder.gpu, encoder.order)?;
-                ends = Some(pass::ends(&whole));
-            }
-            let (front, behind) = ends.unzip();
+            let whole = encoder.stopwatch.pass(&encoder.gpu, encoder.order);
+            let (front, behind) = whole.map(|whole| pass::ends(&whole)).unzip();
             encoder.mark(front)?;
             if let Some(commands) = &encoder.commands {
                 record(commands, &encoder.gpu.fence);
@@ -283,18 +286,6 @@ impl backend::Encoder for MetalEncoder {
 
     fn timings(&self, times: &mut Vec<[Instant; 2]>) {
         autoreleasepool(|_| self.stopwatch.add_to(&self.gpu, times));
-    }
-}
-
-/// How the pass of the next dispatch begins, if it is timed.
-fn next_pass(
-    stopwatch: &mut Stopwatch,
-    gpu: &Arc<Gpu>,
-    order: MTLDispatchType,
-) -> Result<Option<Kind>, Refused> {
-    match stopwatch.is_running() {
-        true => stopwatch.pass(gpu, order).map(Kind::Timed).map(Some),
-        false => Ok(None),
     }
 }
 

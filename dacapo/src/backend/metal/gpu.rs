@@ -14,6 +14,7 @@ use crate::backend::metal::clock::Clock;
 use crate::backend::metal::features::Features;
 use crate::backend::metal::object::{Buffer, Commands, Shared};
 use crate::backend::metal::residency::Residency;
+use crate::backend::metal::samples::Samples;
 use crate::backend::metal::transfer::Transfers;
 use crate::disk_cache::DiskCache;
 use crate::options::{DeviceOptions, GpuDebug, MetalOptions};
@@ -31,6 +32,7 @@ pub(super) struct Gpu {
     pub(super) residency: Residency,
     pub(super) clock: Clock,
     pub(super) cache: PipelineCache,
+    pub(super) samples: Samples,
     pub(super) options: MetalOptions,
     /// Whether scopes reach Metal's tools.
     pub(super) labels: bool,
@@ -57,6 +59,7 @@ impl Gpu {
             residency,
             cache: PipelineCache::open(&device, disk),
             clock: Clock::new(&device),
+            samples: Samples::new(&device, features.counters),
             options: options.metal,
             labels: options.gpu_debug != GpuDebug::Off,
             transfers: OnceLock::new(),

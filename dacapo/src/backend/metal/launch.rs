@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use crate::backend::metal::call::Resolved;
 use crate::backend::metal::encoder::MetalEncoder;
 use crate::backend::metal::gpu::Gpu;
+use crate::backend::metal::indirect::IndirectPart;
 use crate::backend::metal::list::{List, Step};
 use crate::backend::metal::memory::place;
 use crate::backend::metal::object::Buffer;
@@ -23,15 +24,24 @@ use crate::backend::{self, Launch, Refused};
 pub(super) struct Part {
     gpu: Arc<Gpu>,
     list: List,
+    /// The same as one command, if that is asked for and can be.
+    indirect: Option<IndirectPart>,
     /// Whoever launches a timed part launches it again only when it has run.
     stopwatch: Mutex<Stopwatch>,
 }
 
 impl Part {
     pub(super) fn new(gpu: Arc<Gpu>, list: List, stopwatch: Stopwatch) -> Result<Part, Refused> {
+        // Dispatches that are timed need passes of their own.
+        let wanted = gpu.options.indirect && gpu.features.indirect && !stopwatch.is_running();
+        let indirect = match wanted {
+            true => IndirectPart::new(&gpu, &list)?,
+            false => None,
+        };
         Ok(Part {
             gpu,
             list,
+            indirect,
             stopwatch: Mutex::new(stopwatch),
         })
     }
@@ -104,9 +114,9 @@ impl MetalEncoder {
 
     fn play_part(&mut self, part: &Part) -> Result<(), Refused> {
         let mut stopwatch = part.stopwatch.lock();
-        if stopwatch.is_running() {
-            stopwatch.reset();
-            stopwatch.run(&part.gpu);
+        stopwatch.restart();
+        if let Some(indirect) = &part.indirect {
+            return self.encode_indirect(indirect);
         }
         for step in &part.list.steps {
             match step {

@@ -90,6 +90,15 @@ impl List {
         }
     }
 
+    /// All that its dispatches bind, however often.
+    pub(super) fn buffers(&self) -> impl Iterator<Item = &Buffer> {
+        let long = self.steps.iter().filter_map(|step| match step {
+            Step::Dispatch(prepared) => prepared.long_inline.as_ref(),
+            _ => None,
+        });
+        self.places.iter().map(|(buffer, _)| buffer).chain(long)
+    }
+
     /// How many dispatches it has.
     pub(super) fn dispatches(&self) -> usize {
         let dispatches = self.steps.iter();

@@ -13,6 +13,7 @@ use objc2_metal::{
 
 use crate::backend::Refused;
 use crate::backend::metal::features::MAX_SET_BYTES;
+use crate::backend::metal::indirect::IndirectPart;
 use crate::backend::metal::object::Buffer;
 use crate::backend::metal::pipeline::ComputePipeline;
 
@@ -98,6 +99,15 @@ impl Pass {
                     );
             },
         }
+    }
+
+    /// Runs a part that binds for itself, behind everything so far.
+    pub(super) fn execute(&mut self, part: &IndirectPart) {
+        self.barrier();
+        self.order();
+        part.execute(&self.encoder);
+        self.pipeline = ptr::null();
+        self.bound = [(NOTHING, 0); BUFFERS];
     }
 
     /// Orders everything so far before everything from now on.
@@ -227,7 +237,7 @@ const NOTHING: *const ProtocolObject<dyn MTLBuffer> = ptr::null();
 
 /// A frame of its own, so that profilers show what barriers cost.
 #[inline(never)]
-fn memory_barrier(encoder: &ProtocolObject<dyn MTLComputeCommandEncoder>) {
+pub(super) fn memory_barrier(encoder: &ProtocolObject<dyn MTLComputeCommandEncoder>) {
     encoder.memoryBarrierWithScope(MTLBarrierScope::Buffers);
 }
 

@@ -1,6 +1,7 @@
 //! The set of allocations that stay resident.
 #![allow(unsafe_code, reason = "shares a set that is changed under a lock")]
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use objc2::runtime::ProtocolObject;
@@ -15,9 +16,15 @@ use crate::backend::metal::object::{Resident, Shared};
 
 /// One set for the device, attached to its queue: `None` before macOS 15 and iOS 18.
 pub(super) struct Residency {
-    set: Option<Mutex<Resident>>,
+    set: Option<Mutex<Members>>,
     /// Whether members have come or gone since the last commit.
     staged: AtomicBool,
+}
+
+struct Members {
+    set: Resident,
+    /// How often each is included, by its address: the set holds it.
+    counts: HashMap<usize, usize>,
 }
 
 impl Residency {
@@ -41,8 +48,9 @@ impl Residency {
                 queue.addResidencySet(&set);
                 // SAFETY: the set is changed under a lock.
                 let set = unsafe { Shared::new(set) };
+                let counts = HashMap::new();
                 Residency {
-                    set: Some(Mutex::new(set)),
+                    set: Some(Mutex::new(Members { set, counts })),
                     staged: AtomicBool::new(false),
                 }
             }
@@ -58,29 +66,46 @@ impl Residency {
         self.set.is_some()
     }
 
+    /// Makes a buffer a member, until it was excluded as often as it was included.
     pub(super) fn include(&self, buffer: &ProtocolObject<dyn MTLBuffer>) {
-        if let Some(set) = &self.set {
-            set.lock().addAllocation(ProtocolObject::from_ref(buffer));
-            self.staged.store(true, Ordering::Release);
+        if let Some(members) = &self.set {
+            let Members { set, counts } = &mut *members.lock();
+            let count = counts.entry(address(buffer)).or_default();
+            *count += 1;
+            if *count == 1 {
+                set.addAllocation(ProtocolObject::from_ref(buffer));
+                self.staged.store(true, Ordering::Release);
+            }
         }
     }
 
     pub(super) fn exclude(&self, buffer: &ProtocolObject<dyn MTLBuffer>) {
-        if let Some(set) = &self.set {
-            set.lock()
-                .removeAllocation(ProtocolObject::from_ref(buffer));
-            self.staged.store(true, Ordering::Release);
+        if let Some(members) = &self.set {
+            let Members { set, counts } = &mut *members.lock();
+            let Some(count) = counts.get_mut(&address(buffer)) else {
+                return;
+            };
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&address(buffer));
+                set.removeAllocation(ProtocolObject::from_ref(buffer));
+                self.staged.store(true, Ordering::Release);
+            }
         }
     }
 
     /// Makes what was staged count, for what is committed from now on.
     pub(super) fn commit(&self) {
-        if let Some(set) = &self.set
+        if let Some(members) = &self.set
             && self.staged.swap(false, Ordering::Acquire)
         {
-            let set = set.lock();
+            let set = &members.lock().set;
             set.commit();
             set.requestResidency();
         }
     }
+}
+
+fn address(buffer: &ProtocolObject<dyn MTLBuffer>) -> usize {
+    core::ptr::from_ref(buffer).addr()
 }

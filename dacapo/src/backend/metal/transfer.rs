@@ -1,19 +1,12 @@
 //! Copies and fills, as dispatches: they run in the same pass as kernels, at any alignment.
-#![allow(unsafe_code, reason = "shares pipelines between threads")]
-
 use std::sync::Arc;
 
 use bytemuck::{Pod, Zeroable};
-use objc2::rc::autoreleasepool;
-use objc2_foundation::NSString;
-use objc2_metal::{
-    MTLComputePipelineDescriptor, MTLDevice, MTLLibrary, MTLPipelineOption, MTLSize,
-};
+use objc2_metal::MTLSize;
 
 use crate::backend::Refused;
-use crate::backend::metal::fault;
+use crate::backend::metal::code::{self, Code};
 use crate::backend::metal::gpu::Gpu;
-use crate::backend::metal::object::Shared;
 use crate::backend::metal::pipeline::ComputePipeline;
 
 /// Threads of a workgroup, and workgroups at most: a thread goes on where the last one is.
@@ -42,23 +35,18 @@ pub(super) type Step<'t> = (&'t Arc<ComputePipeline>, Transfer, [u32; 3]);
 
 impl Transfers {
     pub(super) fn new(gpu: &Gpu) -> Result<Transfers, Refused> {
-        autoreleasepool(|_| {
-            let text = NSString::from_str(include_str!("transfer.metal"));
-            let library = gpu.device.newLibraryWithSource_options_error(&text, None);
-            let library = library.map_err(|error| Refused::Other(fault::text(&error).into()))?;
-            let pipeline = |name: &str, inline_index| pipeline(gpu, &library, name, inline_index);
-            Ok(Transfers {
-                copies: [
-                    pipeline("copy_16", 2)?,
-                    pipeline("copy_4", 2)?,
-                    pipeline("copy_1", 2)?,
-                ],
-                fills: [
-                    pipeline("fill_16", 1)?,
-                    pipeline("fill_4", 1)?,
-                    pipeline("fill_1", 1)?,
-                ],
-            })
+        let pipeline = |entry, inline_index| pipeline(gpu, entry, inline_index);
+        Ok(Transfers {
+            copies: [
+                pipeline("copy_16", 2)?,
+                pipeline("copy_4", 2)?,
+                pipeline("copy_1", 2)?,
+            ],
+            fills: [
+                pipeline("fill_16", 1)?,
+                pipeline("fill_4", 1)?,
+                pipeline("fill_1", 1)?,
+            ],
         })
     }
 
@@ -91,30 +79,16 @@ fn step(pipelines: &[Arc<ComputePipeline>; 3], ends: u64, len: u64, value: u8) -
     (&pipelines[width], transfer, [groups, 1, 1])
 }
 
-fn pipeline(
-    gpu: &Gpu,
-    library: &objc2::runtime::ProtocolObject<dyn MTLLibrary>,
-    name: &str,
-    inline_index: usize,
-) -> Result<Arc<ComputePipeline>, Refused> {
-    let missing = || Refused::Other(format!("Metal does not find the function {name}").into());
-    let name = NSString::from_str(name);
-    let function = library.newFunctionWithName(&name).ok_or_else(missing)?;
-    let descriptor = MTLComputePipelineDescriptor::new();
-    descriptor.setLabel(Some(&name));
-    descriptor.setComputeFunction(Some(&function));
-    descriptor.setSupportIndirectCommandBuffers(gpu.features.indirect);
-    let raw = gpu
-        .device
-        .newComputePipelineStateWithDescriptor_options_reflection_error(
-            &descriptor,
-            MTLPipelineOption::None,
-            None,
-        )
-        .map_err(|error| Refused::Other(fault::text(&error).into()))?;
+fn pipeline(gpu: &Gpu, entry: &str, inline_index: usize) -> Result<Arc<ComputePipeline>, Refused> {
+    let code = Code {
+        label: entry,
+        text: include_str!("transfer.metal"),
+        entry,
+        constants: &[],
+        threads: THREADS as usize,
+    };
     Ok(Arc::new(ComputePipeline {
-        // SAFETY: pipelines are never changed.
-        raw: unsafe { Shared::new(raw) },
+        raw: code::build(gpu, &code).map_err(Refused::Other)?,
         threads: MTLSize {
             width: THREADS as usize,
             height: 1,
