@@ -2,7 +2,7 @@
 
 use objc2::rc::Retained;
 use objc2::runtime::AnyObject;
-use objc2_foundation::{NSDictionary, NSError, NSString};
+use objc2_foundation::{NSDictionary, NSError, NSLocalizedDescriptionKey, NSString};
 
 /// An out-parameter for an error, as methods with `error:` take it.
 pub(crate) type ErrorSlot = *mut *mut NSError;
@@ -14,9 +14,10 @@ pub(crate) fn error(
     text: &str,
     more: &[(&NSString, &AnyObject)],
 ) -> Retained<NSError> {
-    let key = NSString::from_str("NSLocalizedDescription");
+    // SAFETY: a constant of Foundation.
+    let key: &NSString = unsafe { NSLocalizedDescriptionKey };
     let text = NSString::from_str(text);
-    let mut keys: Vec<&NSString> = vec![&key];
+    let mut keys: Vec<&NSString> = vec![key];
     let mut values: Vec<&AnyObject> = vec![text.as_ref()];
     for (key, value) in more {
         keys.push(key);

@@ -342,6 +342,8 @@ template <class V> msl::any_number<V> max3(V, V, V);
 template <class V> msl::any_number<V> clamp(V, V, V);
 template <class V> msl::any_vector<V> clamp(V, msl::element<V>, msl::element<V>);
 template <class V> msl::any_number<V> select(V, V, bool);
+template <class T, class U>
+typename msl::when<msl::number<T>::integer && msl::number<U>::integer && msl::number<T>::components == 1 && msl::number<U>::components == 1, T>::type select(T, U, bool);
 template <class V> msl::any_vector<V> select(V, V, vec<bool, msl::number<V>::components>);
 template <class V> msl::any_vector<V> select(V, msl::element<V>, vec<bool, msl::number<V>::components>);
 template <class V> msl::any_vector<V> select(msl::element<V>, V, vec<bool, msl::number<V>::components>);
@@ -534,3 +536,39 @@ template <class T, int N> constant T* msl_table(const MSL_PROGRAM_CONSTANT T (&)
 #define bool2(...) make_bool2(__VA_ARGS__)
 #define bool3(...) make_bool3(__VA_ARGS__)
 #define bool4(...) make_bool4(__VA_ARGS__)
+#define packed_char2(...) make_char2(__VA_ARGS__)
+#define packed_char3(...) make_char3(__VA_ARGS__)
+#define packed_char4(...) make_char4(__VA_ARGS__)
+#define packed_uchar2(...) make_uchar2(__VA_ARGS__)
+#define packed_uchar3(...) make_uchar3(__VA_ARGS__)
+#define packed_uchar4(...) make_uchar4(__VA_ARGS__)
+#define packed_short2(...) make_short2(__VA_ARGS__)
+#define packed_short3(...) make_short3(__VA_ARGS__)
+#define packed_short4(...) make_short4(__VA_ARGS__)
+#define packed_ushort2(...) make_ushort2(__VA_ARGS__)
+#define packed_ushort3(...) make_ushort3(__VA_ARGS__)
+#define packed_ushort4(...) make_ushort4(__VA_ARGS__)
+#define packed_int2(...) make_int2(__VA_ARGS__)
+#define packed_int3(...) make_int3(__VA_ARGS__)
+#define packed_int4(...) make_int4(__VA_ARGS__)
+#define packed_uint2(...) make_uint2(__VA_ARGS__)
+#define packed_uint3(...) make_uint3(__VA_ARGS__)
+#define packed_uint4(...) make_uint4(__VA_ARGS__)
+#define packed_long2(...) make_long2(__VA_ARGS__)
+#define packed_long3(...) make_long3(__VA_ARGS__)
+#define packed_long4(...) make_long4(__VA_ARGS__)
+#define packed_ulong2(...) make_ulong2(__VA_ARGS__)
+#define packed_ulong3(...) make_ulong3(__VA_ARGS__)
+#define packed_ulong4(...) make_ulong4(__VA_ARGS__)
+#define packed_half2(...) make_half2(__VA_ARGS__)
+#define packed_half3(...) make_half3(__VA_ARGS__)
+#define packed_half4(...) make_half4(__VA_ARGS__)
+#define packed_float2(...) make_float2(__VA_ARGS__)
+#define packed_float3(...) make_float3(__VA_ARGS__)
+#define packed_float4(...) make_float4(__VA_ARGS__)
+#define packed_bfloat2(...) make_bfloat2(__VA_ARGS__)
+#define packed_bfloat3(...) make_bfloat3(__VA_ARGS__)
+#define packed_bfloat4(...) make_bfloat4(__VA_ARGS__)
+#define packed_bool2(...) make_bool2(__VA_ARGS__)
+#define packed_bool3(...) make_bool3(__VA_ARGS__)
+#define packed_bool4(...) make_bool4(__VA_ARGS__)

@@ -35,6 +35,11 @@ constexpr vec<T, N> clamp(vec<T, N> x, typename vec<T, N>::element low, typename
 }
 
 template <msl::Scalar T> constexpr T select(T a, T b, bool pick_b) { return pick_b ? b : a; }
+template <msl::Integer T, msl::Integer U>
+    requires(!__is_same(T, U))
+constexpr T select(T a, U b, bool pick_b) {
+    return pick_b ? T(b) : a;
+}
 template <class T, int N> constexpr vec<T, N> select(vec<T, N> a, vec<T, N> b, vec<bool, N> pick_b) {
     return msl::each(a, b, pick_b, [](T x, T y, bool pick) { return pick ? y : x; });
 }

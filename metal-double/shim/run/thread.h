@@ -4,7 +4,7 @@
 #include "math.h"
 
 #define MSL_STACK_BYTES (256ul * 1024)
-#define MSL_UNWATCHED __attribute__((no_sanitize("thread")))
+#define MSL_UNWATCHED __attribute__((no_sanitize("thread"), disable_sanitizer_instrumentation))
 
 namespace msl {
 

@@ -7,10 +7,8 @@ pub const STACK_BYTES: usize = 256 * 1024;
 /// Threads of a simdgroup.
 pub const LANES: usize = 32;
 
-/// What a thread waits for.
+/// What a thread waits for; else, it is for the threadgroup.
 pub const WAIT_SIMDGROUP: u32 = 1;
-/// What a thread waits for.
-pub const WAIT_THREADGROUP: u32 = 2;
 
 /// `msl::Exchange`
 #[repr(C, align(16))]
@@ -52,6 +50,8 @@ pub struct Host {
     pub access: unsafe extern "C" fn(*mut Fiber, *mut c_void, u64, u32),
     pub unwatched: *mut u8,
     pub unwatched_length: u64,
+    /// Only for the host.
+    pub arena: *mut super::arena::Arena,
 }
 
 /// `msl::Fiber`, and what only the host knows of it.

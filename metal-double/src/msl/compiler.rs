@@ -42,6 +42,7 @@ const CHECK_OPTIONS: &[&str] = &[
     "-fno-caret-diagnostics",
     "-fno-diagnostics-fixit-info",
     "-Wno-unused",
+    "-Wno-array-bounds",
     "-Wno-null-dereference",
     "-Wno-macro-redefined",
     "-Wno-duplicate-decl-specifier",

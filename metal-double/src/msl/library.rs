@@ -159,8 +159,8 @@ impl Function {
     fn new(kernel: Kernel, loaded: LoadedKernel, variant: Arc<Variant>) -> Self {
         let mut buffers = Vec::new();
         let mut threadgroups = Vec::new();
-        for (at, parameter) in kernel.parameters.iter().enumerate() {
-            match parameter.argument {
+        for (at, argument) in kernel.arguments.iter().enumerate() {
+            match *argument {
                 Argument::Buffer {
                     index,
                     writes,

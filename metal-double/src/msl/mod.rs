@@ -13,8 +13,10 @@ mod library;
 mod object;
 mod order;
 mod run;
+mod schedule;
 mod shim;
 mod source;
+mod watchdog;
 
 pub use library::{Function, FunctionInfo, Library};
 pub use source::FunctionConstant;

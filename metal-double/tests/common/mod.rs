@@ -4,7 +4,7 @@
 
 use std::ffi::c_void;
 use std::ptr::NonNull;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
@@ -59,7 +59,11 @@ kernel void split(device uint *out [[buffer(0)]], uint i [[thread_position_in_th
     if (i < 3) threadgroup_barrier(mem_flags::mem_threadgroup);
     out[i] = i;
 }
+";
 
+pub const SCALED: &str = r"
+#include <metal_stdlib>
+using namespace metal;
 constant uint scale [[function_constant(0)]];
 kernel void scaled(device uint *out [[buffer(0)]], uint i [[thread_position_in_grid]]) {
     out[i] = i * scale;
@@ -72,7 +76,6 @@ static ALONE: Mutex<()> = Mutex::new(());
 pub struct Gpu {
     pub device: Device,
     pub queue: Queue,
-    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 pub fn ns(text: &str) -> Retained<NSString> {
@@ -80,44 +83,67 @@ pub fn ns(text: &str) -> Retained<NSString> {
 }
 
 pub fn size(width: usize, height: usize, depth: usize) -> MTLSize {
-    MTLSize { width, height, depth }
+    MTLSize {
+        width,
+        height,
+        depth,
+    }
 }
 
 impl Gpu {
-    fn new(alone: Option<MutexGuard<'static, ()>>) -> Self {
+    fn new() -> Self {
         let device = MTLCreateSystemDefaultDevice().expect("a device");
         let queue = device.newCommandQueue().expect("a queue");
-        Self { device, queue, _alone: alone }
+        Self { device, queue }
     }
 
     pub fn buffer(&self, length: usize) -> Buffer {
-        self.device.newBufferWithLength_options(length, MTLResourceOptions::StorageModeShared).expect("a buffer")
+        self.device
+            .newBufferWithLength_options(length, MTLResourceOptions::StorageModeShared)
+            .expect("a buffer")
     }
 
     pub fn untracked(&self, length: usize) -> Buffer {
-        let options = MTLResourceOptions::StorageModeShared | MTLResourceOptions::HazardTrackingModeUntracked;
-        self.device.newBufferWithLength_options(length, options).expect("a buffer")
+        let options =
+            MTLResourceOptions::StorageModeShared | MTLResourceOptions::HazardTrackingModeUntracked;
+        self.device
+            .newBufferWithLength_options(length, options)
+            .expect("a buffer")
     }
 
     pub fn library(&self) -> Retained<ProtocolObject<dyn MTLLibrary>> {
-        match self.device.newLibraryWithSource_options_error(&ns(KERNELS), None) {
+        match self
+            .device
+            .newLibraryWithSource_options_error(&ns(KERNELS), None)
+        {
             Ok(library) => library,
             Err(error) => panic!("{}", error.localizedDescription()),
         }
     }
 
+    pub fn function(&self, name: &str) -> Retained<ProtocolObject<dyn MTLFunction>> {
+        let function = self.library().newFunctionWithName(&ns(name));
+        function.unwrap_or_else(|| panic!("{name}: {:?}", metal_double::control::take_failures()))
+    }
+
     pub fn pipeline(&self, name: &str) -> Pipeline {
-        let function = self.library().newFunctionWithName(&ns(name)).expect("a function");
-        self.device.newComputePipelineStateWithFunction_error(&function).expect("a pipeline")
+        let function = self.function(name);
+        self.device
+            .newComputePipelineStateWithFunction_error(&function)
+            .expect("a pipeline")
     }
 
     /// A pipeline that indirect command buffers can use.
     pub fn indirect_pipeline(&self, name: &str) -> Pipeline {
         let descriptor = MTLComputePipelineDescriptor::new();
-        descriptor.setComputeFunction(Some(&self.library().newFunctionWithName(&ns(name)).expect("a function")));
+        descriptor.setComputeFunction(Some(&self.function(name)));
         descriptor.setSupportIndirectCommandBuffers(true);
         self.device
-            .newComputePipelineStateWithDescriptor_options_reflection_error(&descriptor, MTLPipelineOption::None, None)
+            .newComputePipelineStateWithDescriptor_options_reflection_error(
+                &descriptor,
+                MTLPipelineOption::None,
+                None,
+            )
             .expect("a pipeline")
     }
 
@@ -127,7 +153,9 @@ impl Gpu {
 }
 
 pub fn concurrent(command_buffer: &CommandBuffer) -> ComputeEncoder {
-    command_buffer.computeCommandEncoderWithDispatchType(MTLDispatchType::Concurrent).expect("an encoder")
+    command_buffer
+        .computeCommandEncoderWithDispatchType(MTLDispatchType::Concurrent)
+        .expect("an encoder")
 }
 
 pub fn bind(encoder: &ComputeEncoder, buffer: &Buffer, index: usize) {
@@ -152,12 +180,17 @@ pub fn finish(command_buffer: &CommandBuffer) {
 }
 
 pub fn words(buffer: &Buffer) -> &mut [u32] {
-    unsafe { std::slice::from_raw_parts_mut(buffer.contents().cast::<u32>().as_ptr(), buffer.length() / 4) }
+    unsafe {
+        std::slice::from_raw_parts_mut(
+            buffer.contents().cast::<u32>().as_ptr(),
+            buffer.length() / 4,
+        )
+    }
 }
 
 /// Runs a test alone, in a pool, with failures collected, and returns them.
 pub fn failures(test: impl FnOnce(&Gpu)) -> Vec<String> {
-    let guard = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     metal_double::control::collect(true);
     drop(metal_double::control::take_failures());
     metal_double::control::clear_faults();
@@ -167,8 +200,14 @@ pub fn failures(test: impl FnOnce(&Gpu)) -> Vec<String> {
     }
     metal_double::control::set_execute(true);
     metal_double::control::set_hazards(true);
-    autoreleasepool(|_| test(&Gpu::new(Some(guard))));
-    metal_double::control::take_failures()
+    let gpu = std::panic::AssertUnwindSafe(|| autoreleasepool(|_| test(&Gpu::new())));
+    let result = std::panic::catch_unwind(gpu);
+    let failures = metal_double::control::take_failures();
+    if let Err(panic) = result {
+        eprintln!("failures so far: {failures:#?}");
+        std::panic::resume_unwind(panic);
+    }
+    failures
 }
 
 /// Runs a test that must not fail in any way.
@@ -182,6 +221,10 @@ pub fn refused(parts: &[&str], test: impl FnOnce(&Gpu)) {
     let failures = failures(test);
     assert_eq!(failures.len(), 1, "one failure expected: {failures:#?}");
     for part in parts {
-        assert!(failures[0].contains(part), "{part:?} is not in {:?}", failures[0]);
+        assert!(
+            failures[0].contains(part),
+            "{part:?} is not in {:?}",
+            failures[0]
+        );
     }
 }

@@ -115,9 +115,28 @@ impl Call {
         self
     }
 
+    /// Gives the byte lengths of the buffers so far, which runtime-sized arrays need.
+    pub fn lengths(mut self) -> Self {
+        let lengths: Vec<u32> = self
+            .buffers
+            .iter()
+            .map(|(_, bytes)| bytes.len() as u32)
+            .collect();
+        self.buffers.push((29, bytes(&lengths)));
+        self
+    }
+
     pub fn threadgroup(mut self, index: usize, length: usize) -> Self {
         self.threadgroup[index] = length;
         self
+    }
+
+    /// Address and length of every buffer, in the order they were given.
+    pub fn places(&self) -> Vec<(usize, usize)> {
+        self.buffers
+            .iter()
+            .map(|(_, bytes)| (bytes.as_ptr() as usize, bytes.len()))
+            .collect()
     }
 
     pub fn run(self, groups: u32, threads: u32) -> Result<Done, String> {

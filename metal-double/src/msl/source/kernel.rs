@@ -19,13 +19,6 @@ pub enum Argument {
     Place(String),
 }
 
-/// One parameter of a kernel.
-#[derive(Clone, Debug)]
-pub struct Parameter {
-    pub name: String,
-    pub argument: Argument,
-}
-
 /// An entry point.
 #[derive(Clone, Debug)]
 pub struct Kernel {
@@ -33,7 +26,8 @@ pub struct Kernel {
     pub name: String,
     /// What a C++ expression calls it: the name, with template arguments for an instantiation.
     pub expression: String,
-    pub parameters: Vec<Parameter>,
+    /// In the order of the parameters.
+    pub arguments: Vec<Argument>,
     /// `[[max_total_threads_per_threadgroup(n)]]`
     pub max_total_threads: Option<u32>,
     /// The index of the definition among the source's items.
@@ -143,11 +137,11 @@ fn definition(source: &Source, item: usize, open: usize, name: usize) -> Result<
             .parse()
             .ok()
     });
-    let parameters = parameters(source, open, close)?;
+    let arguments = arguments(source, open, close)?;
     Ok(Kernel {
         expression: name.clone(),
         name,
-        parameters,
+        arguments,
         max_total_threads,
         item,
     })
@@ -192,15 +186,14 @@ fn instance(
     Ok(kernel)
 }
 
-fn parameters(source: &Source, open: usize, close: usize) -> Result<Vec<Parameter>, String> {
+fn arguments(source: &Source, open: usize, close: usize) -> Result<Vec<Argument>, String> {
     let mut found = Vec::new();
     let mut threadgroups = 0;
     for range in split(source, open + 1..close) {
         if source.spelled(range.clone()) == "void" {
             continue;
         }
-        let parameter = parameter(source, range, &mut threadgroups)?;
-        found.push(parameter);
+        found.push(argument(source, range, &mut threadgroups)?);
     }
     Ok(found)
 }
@@ -228,11 +221,11 @@ pub fn split(source: &Source, range: Range<usize>) -> Vec<Range<usize>> {
     parts
 }
 
-fn parameter(
+fn argument(
     source: &Source,
     range: Range<usize>,
     threadgroups: &mut u32,
-) -> Result<Parameter, String> {
+) -> Result<Argument, String> {
     let has = |word: &str| range.clone().any(|at| source.token(at) == word);
     let attributes = range.clone().find(|&at| source.token(at) == "[[");
     let declarator = range.start..attributes.unwrap_or(range.end);
@@ -298,5 +291,5 @@ fn parameter(
             &format!("invalid type or attribute of the kernel's parameter '{name}'"),
         ));
     };
-    Ok(Parameter { name, argument })
+    Ok(argument)
 }

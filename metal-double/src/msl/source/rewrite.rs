@@ -187,7 +187,7 @@ impl Edits<'_> {
                 Mode::Check => format!("MSL_PROGRAM_CONSTANT {type_name} {name} = {{}};"),
                 Mode::Run { constants } => match constants.get(&name) {
                     Some(value) => format!("constexpr {type_name} {name} = {value};"),
-                    None => format!("extern const {type_name} {name};"),
+                    None => format!("extern __attribute__((weak)) const {type_name} {name};"),
                 },
             };
             self.replace(range, with);
@@ -416,7 +416,7 @@ fn with_point(number: &str) -> String {
 fn entries(source: &Source, text: &mut String) {
     text.push_str("extern \"C\" __attribute__((visibility(\"default\"))) const msl::Kernel msl_kernels[] = {\n");
     for kernel in &source.kernels {
-        let places = kernel.parameters.iter().map(|p| match &p.argument {
+        let places = kernel.arguments.iter().map(|argument| match argument {
             super::Argument::Buffer { index, .. } => format!("msl::buffer<{index}>"),
             super::Argument::Threadgroup { index } => format!("msl::threadgroup_argument<{index}>"),
             super::Argument::Place(place) => format!("msl::{place}"),
