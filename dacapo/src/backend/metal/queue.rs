@@ -183,7 +183,7 @@ fn complete(gpu: &Gpu, landed: &Landed, job: Job) {
 fn ended(commands: &Commands) -> Result<[f64; 2], Refused> {
     match commands.status() {
         MTLCommandBufferStatus::Completed => Ok([commands.GPUStartTime(), commands.GPUEndTime()]),
-        _ => Err(fault::of_commands(&**commands)),
+        _ => Err(fault::of_commands(commands)),
     }
 }
 
