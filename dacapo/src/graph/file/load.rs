@@ -357,3 +357,38 @@ impl FileSource<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(unsafe_code, reason = "names kernels that run without checks")]
+
+    use super::*;
+    use crate::access::Access;
+    use crate::kernel::Msl;
+
+    fn source(name: &'static str) -> KernelSource {
+        KernelSource::new(name).binding::<f32>(0, Access::Read)
+    }
+
+    #[test]
+    fn native_forms_are_those_of_the_same_kernel() {
+        // SAFETY: nothing here is run.
+        let msl = unsafe { Msl::new("text", "entry") };
+        let natives = [
+            source("other").msl(msl.clone()),
+            source("kernel"),
+            source("kernel").msl(msl.clone()),
+        ];
+        let of_file = |native| FileSource {
+            name: "kernel",
+            op: "kernel",
+            interface: source("kernel").interface().clone(),
+            native,
+            wgsl: None,
+        };
+        let found = of_file(true).natives_in(&natives);
+        assert_eq!((found.cpu, found.msl), (None, Some(msl)));
+        assert_eq!(of_file(false).natives_in(&natives).msl, None);
+        assert_eq!(of_file(true).natives_in(&natives[..2]).msl, None);
+    }
+}
