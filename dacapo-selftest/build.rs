@@ -5,7 +5,13 @@ use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    if let Some(revision) = git(&["describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]) {
+    if let Some(revision) = git(&[
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=12",
+        "--exclude=*",
+    ]) {
         println!("cargo::rustc-env=DACAPO_REVISION={revision}");
     }
     // Changes with every commit and checkout.

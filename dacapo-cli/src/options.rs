@@ -199,7 +199,15 @@ pub(crate) fn path_variable(name: &str) -> Option<PathBuf> {
 }
 
 /// What the names of variables begin with that say how devices are opened and drivers behave.
-const TOLD: [&str; 7] = ["DACAPO_", "VK_", "MTL_", "METAL_", "MESA_", "LP_", "RUST_BACKTRACE"];
+const TOLD: [&str; 7] = [
+    "DACAPO_",
+    "VK_",
+    "MTL_",
+    "METAL_",
+    "MESA_",
+    "LP_",
+    "RUST_BACKTRACE",
+];
 
 /// The variables of the environment that a report tells of.
 pub(crate) fn told_variables() -> Vec<(String, String)> {
@@ -211,7 +219,9 @@ pub(crate) fn told_variables() -> Vec<(String, String)> {
 
 /// The user's own folders, which belong into no report.
 pub(crate) fn own_folders() -> Vec<String> {
-    let folders = ["HOME", "USERPROFILE"].into_iter().filter_map(path_variable);
+    let folders = ["HOME", "USERPROFILE"]
+        .into_iter()
+        .filter_map(path_variable);
     folders
         .map(|path| path.to_string_lossy().into_owned())
         .collect()

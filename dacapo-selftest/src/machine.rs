@@ -54,7 +54,10 @@ impl Machine {
             .with_cpu(CpuRefreshKind::nothing())
             .with_memory(MemoryRefreshKind::nothing().with_ram());
         let system = System::new_with_specifics(what);
-        let processor = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
+        let processor = system
+            .cpus()
+            .first()
+            .map(|cpu| cpu.brand().trim().to_owned());
         let environment = settings.environment.iter();
         Machine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -115,10 +118,14 @@ fn asked(settings: &Settings) -> BTreeMap<String, String> {
         ),
         (
             "model",
-            model.map_or("none".to_owned(), |name| name.to_string_lossy().into_owned()),
+            model.map_or("none".to_owned(), |name| {
+                name.to_string_lossy().into_owned()
+            }),
         ),
         ("hazards", format!("{:?}", settings.device.hazards)),
     ];
     let pairs = pairs.into_iter();
-    pairs.map(|(name, value)| (name.to_owned(), value)).collect()
+    pairs
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }

@@ -42,7 +42,12 @@ pub(crate) fn noise(seed: u64, length: usize, amplitude: f32) -> Vec<f32> {
 }
 
 /// Random weights in blocks of `dtype`, most of them between `-amplitude` and `amplitude`, with a mean of about zero.
-pub(crate) fn weights(random: &mut Random, dtype: DType, elements: usize, amplitude: f32) -> Vec<u8> {
+pub(crate) fn weights(
+    random: &mut Random,
+    dtype: DType,
+    elements: usize,
+    amplitude: f32,
+) -> Vec<u8> {
     let mut bytes = vec![0; elements / dtype.block_len() * dtype.block_bytes()];
     random.fill(&mut bytes);
     for block in bytes.chunks_exact_mut(dtype.block_bytes()) {

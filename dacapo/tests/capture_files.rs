@@ -15,8 +15,8 @@ use dacapo::{
 };
 use proptest::prelude::*;
 
-use dacapo_selftest::programs::cases::without_splits;
 use common::config;
+use dacapo_selftest::programs::cases::without_splits;
 use dacapo_selftest::programs::meaning::Memory;
 use dacapo_selftest::programs::play::{Player, Run, label};
 use dacapo_selftest::programs::random::programs;

@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use dacapo_selftest::programs::cases::{expected, without_splits};
 use common::{cases, config, players};
+use dacapo_selftest::programs::cases::{expected, without_splits};
 use dacapo_selftest::programs::meaning::Memory;
 use dacapo_selftest::programs::oracle::Oracle;
 use dacapo_selftest::programs::play::{Player, Run};

@@ -9,7 +9,10 @@ use crate::kit::{buffer, one, step_kernel};
 pub(super) fn checks() -> Vec<Check> {
     let check = |name, run: fn(&Bench) -> Verdict| Check::new(Group::Counters, name, run);
     vec![
-        check("submissions, dispatches and barriers are counted exactly", exact),
+        check(
+            "submissions, dispatches and barriers are counted exactly",
+            exact,
+        ),
         check("replays and launches count what they run", replays),
         check("memory in use is counted and given back", memory),
         check("counters have names of their own", names),
@@ -33,7 +36,11 @@ fn exact(bench: &Bench) -> Verdict {
     ensure_eq!(counted.submissions, 1, "submissions");
     ensure_eq!(counted.dispatches, 5, "dispatches");
     ensure_eq!(
-        (counted.barriers(), counted.barriers_explicit, counted.barriers_elided),
+        (
+            counted.barriers(),
+            counted.barriers_explicit,
+            counted.barriers_elided
+        ),
         (2, 1, 2),
         "barriers, those of the caller, and those that were not needed"
     );
@@ -67,10 +74,17 @@ fn memory(bench: &Bench) -> Verdict {
     let buffers: Vec<_> = (0..50).map(|_| buffer(device, 1024)).collect();
     let during = device.memory_budget();
     ensure_eq!(during.used - before.used, 50 * 4096, "bytes in use");
-    ensure!(during.used <= during.budget, "more in use than the budget: {during:?}");
+    ensure!(
+        during.used <= during.budget,
+        "more in use than the budget: {during:?}"
+    );
     drop(buffers);
     device.wait_idle()?;
-    ensure_eq!(device.memory_budget().used, before.used, "bytes in use afterwards");
+    ensure_eq!(
+        device.memory_budget().used,
+        before.used,
+        "bytes in use afterwards"
+    );
     Ok(())
 }
 

@@ -16,10 +16,16 @@ pub(super) fn checks() -> Vec<Check> {
         check("arguments that do not fit are refused", arguments),
         check("views that cannot be bound are refused", views),
         check("grids that cannot run are refused", grids),
-        check("what is refused leaves the encoder as it was", refused_leaves_nothing),
+        check(
+            "what is refused leaves the encoder as it was",
+            refused_leaves_nothing,
+        ),
         check("offsets of views reach kernels", offsets),
         check("inline bytes of every length reach kernels", inline_bytes),
-        check("direct grids of one to three axes run every workgroup", direct_grids),
+        check(
+            "direct grids of one to three axes run every workgroup",
+            direct_grids,
+        ),
         check("indirect grids run what the device wrote", indirect_grids),
         check("copies and fills of any bytes", copies_and_fills),
         check("1,000 encoders are dropped and nothing is left", dropped),
@@ -72,17 +78,48 @@ fn arguments(bench: &Bench) -> Verdict {
     let mut try_with = |args: &[Arg<'_>]| encoder.dispatch(&kernel, args, one());
     let [a, b] = [Arg::view(&x), Arg::view(&y)];
     let params = || Arg::bytes(&[1u32, 2]);
-    refused(try_with(&[a, params()]), is!(P::MissingSlot { slot: 3, .. }), "one view")?;
-    refused(try_with(&[params()]), is!(P::MissingSlot { slot: 0, .. }), "no view")?;
+    refused(
+        try_with(&[a, params()]),
+        is!(P::MissingSlot { slot: 3, .. }),
+        "one view",
+    )?;
+    refused(
+        try_with(&[params()]),
+        is!(P::MissingSlot { slot: 0, .. }),
+        "no view",
+    )?;
     let twice = [a.slot(3), b.slot(3), params()];
-    refused(try_with(&twice), is!(P::DoubledSlot { slot: 3 }), "a slot twice")?;
+    refused(
+        try_with(&twice),
+        is!(P::DoubledSlot { slot: 3 }),
+        "a slot twice",
+    )?;
     let unknown = [a, b.slot(1), params()];
-    refused(try_with(&unknown), is!(P::UnknownSlot { slot: 1, .. }), "a slot that is not there")?;
+    refused(
+        try_with(&unknown),
+        is!(P::UnknownSlot { slot: 1, .. }),
+        "a slot that is not there",
+    )?;
     let many = [a, b, a, params()];
-    refused(try_with(&many), is!(P::TooManyArguments { given: 3, slots: 2 }), "three views")?;
-    refused(try_with(&[a, b]), is!(P::InlineBytes { given: 0, declared: 8 }), "no bytes")?;
+    refused(
+        try_with(&many),
+        is!(P::TooManyArguments { given: 3, slots: 2 }),
+        "three views",
+    )?;
+    refused(
+        try_with(&[a, b]),
+        is!(P::InlineBytes {
+            given: 0,
+            declared: 8
+        }),
+        "no bytes",
+    )?;
     let short = [a, b, Arg::bytes(&7u8)];
-    refused(try_with(&short), is!(P::InlineBytes { given: 1, .. }), "one byte")?;
+    refused(
+        try_with(&short),
+        is!(P::InlineBytes { given: 1, .. }),
+        "one byte",
+    )?;
     let doubled = [a, b, params(), params()];
     refused(try_with(&doubled), is!(P::DoubledInline), "bytes twice")
 }
@@ -97,21 +134,41 @@ fn views(bench: &Bench) -> Verdict {
     refused(result, is!(P::EmptyView { slot: 0, .. }), "an empty view")?;
     for offset in [256, 257, u64::MAX] {
         let result = encoder.dispatch(&kernel, (&x, Arg::view_at(&y, offset), PARAMS), one());
-        refused(result, is!(P::EmptyView { slot: 3, .. }), "an offset behind the end")?;
+        refused(
+            result,
+            is!(P::EmptyView { slot: 3, .. }),
+            "an offset behind the end",
+        )?;
     }
     let odd = x.slice(2..)?;
     let result = encoder.dispatch(&kernel, (&odd, &y, PARAMS), one());
     refused(result, is!(P::Misaligned { slot: 0, .. }), "an odd offset")?;
     let (head, tail) = (y.slice(..256)?, y.slice(..128)?);
     let result = encoder.dispatch(&kernel, (&head, &tail, PARAMS), one());
-    refused(result, is!(P::Overlap { written: 3, other: 0, .. }), "views that overlap")?;
+    refused(
+        result,
+        is!(P::Overlap {
+            written: 3,
+            other: 0,
+            ..
+        }),
+        "views that overlap",
+    )?;
     let imported = device.import("weights", vec![0u8; 16])?;
     let result = encoder.dispatch(&kernel, (&x, &imported, PARAMS), one());
-    refused(result, is!(P::ReadOnlyBuffer { slot: 3, .. }), "read-only memory")?;
+    refused(
+        result,
+        is!(P::ReadOnlyBuffer { slot: 3, .. }),
+        "read-only memory",
+    )?;
     let other = bench.another()?;
     let foreign = buffer(&other, 4);
     let result = encoder.dispatch(&kernel, (&foreign, &y, PARAMS), one());
-    refused(result, is!(P::ForeignBuffer { slot: 0, .. }), "another device's memory")?;
+    refused(
+        result,
+        is!(P::ForeignBuffer { slot: 0, .. }),
+        "another device's memory",
+    )?;
     let result = encoder.dispatch(&picky(&other)?, (&x, &y, PARAMS), one());
     refused(result, is!(P::ForeignKernel), "another device's kernel")
 }
@@ -126,16 +183,36 @@ fn grids(bench: &Bench) -> Verdict {
         refused(try_with(grid), is!(P::EmptyGrid { .. }), "an empty grid")?;
     }
     let result = try_with(Grid::groups([u32::MAX; 3]));
-    refused(result, is!(P::GridTooLarge { .. }), "a grid of 2^96 workgroups")?;
+    refused(
+        result,
+        is!(P::GridTooLarge { .. }),
+        "a grid of 2^96 workgroups",
+    )?;
     let short = x.slice(..8)?;
-    refused(try_with(Grid::indirect(&short)), is!(P::IndirectView { len: 8, .. }), "8 bytes of grid")?;
+    refused(
+        try_with(Grid::indirect(&short)),
+        is!(P::IndirectView { len: 8, .. }),
+        "8 bytes of grid",
+    )?;
     let odd = x.slice(1..14)?;
     let result = try_with(Grid::indirect(&odd));
-    refused(result, is!(P::IndirectView { offset: 1, .. }), "a grid at offset 1")?;
-    refused(try_with(Grid::indirect(&y)), is!(P::IndirectOverlap { slot: 3 }), "a grid that is written")?;
+    refused(
+        result,
+        is!(P::IndirectView { offset: 1, .. }),
+        "a grid at offset 1",
+    )?;
+    refused(
+        try_with(Grid::indirect(&y)),
+        is!(P::IndirectOverlap { slot: 3 }),
+        "a grid that is written",
+    )?;
     let other = bench.another()?;
     let foreign = buffer(&other, 4);
-    refused(try_with(Grid::indirect(&foreign)), is!(P::ForeignGrid { .. }), "another device's grid")
+    refused(
+        try_with(Grid::indirect(&foreign)),
+        is!(P::ForeignGrid { .. }),
+        "another device's grid",
+    )
 }
 
 fn refused_leaves_nothing(bench: &Bench) -> Verdict {
@@ -145,10 +222,17 @@ fn refused_leaves_nothing(bench: &Bench) -> Verdict {
     let before = device.counters();
     for value in 1..=3u32 {
         encoder.dispatch(&step, (&target, Bytes(&value)), one())?;
-        ensure!(encoder.dispatch(&step, (&target,), one()).is_err(), "no inline bytes: not refused");
+        ensure!(
+            encoder.dispatch(&step, (&target,), one()).is_err(),
+            "no inline bytes: not refused"
+        );
     }
     encoder.commit()?.wait()?;
-    ensure_eq!((device.counters() - before).dispatches, 3, "dispatches that ran");
+    ensure_eq!(
+        (device.counters() - before).dispatches,
+        3,
+        "dispatches that ran"
+    );
     same("the target", &target.read::<u32>()?, &[18; 4])
 }
 
@@ -156,8 +240,13 @@ fn offsets(bench: &Bench) -> Verdict {
     let device = &bench.device;
     let align = u64::from(device.limits().min_binding_alignment).max(4);
     let (kernel, count) = (add(device)?, 8);
-    let (x, y) = (buffer(device, align * 2 * count), buffer(device, align * 2 * count));
-    let source: Vec<u32> = (0..2 * align as u32 * count as u32).map(|at| 7 * at + 3).collect();
+    let (x, y) = (
+        buffer(device, align * 2 * count),
+        buffer(device, align * 2 * count),
+    );
+    let source: Vec<u32> = (0..2 * align as u32 * count as u32)
+        .map(|at| 7 * at + 3)
+        .collect();
     x.write(&source)?;
     let mut expected = vec![0u32; source.len()];
     y.write(&expected)?;
@@ -178,7 +267,8 @@ fn offsets(bench: &Bench) -> Verdict {
             0 => from,
             1 => 0,
             _ => from - align,
-        } as usize / 4;
+        } as usize
+            / 4;
         for element in 0..4 {
             expected[to as usize / 4 + element] = 7 * (first + element) as u32 + 3 + value;
         }
@@ -206,7 +296,11 @@ where
     }
     encoder.commit()?.wait()?;
     for (target, salt) in targets.iter().zip([1000, 2000]) {
-        same(&format!("{WORDS} words"), &target.read::<u32>()?, &values(salt))?;
+        same(
+            &format!("{WORDS} words"),
+            &target.read::<u32>()?,
+            &values(salt),
+        )?;
     }
     same("one word", &scratch.read::<u32>()?, &[2000])
 }
@@ -226,7 +320,14 @@ fn inline_bytes(bench: &Bench) -> Verdict {
 fn direct_grids(bench: &Bench) -> Verdict {
     let device = &bench.device;
     let kernel = number(device)?;
-    for groups in [[1, 1, 1], [5, 1, 1], [1, 7, 1], [1, 1, 6], [2, 3, 4], [100, 3, 2]] {
+    for groups in [
+        [1, 1, 1],
+        [5, 1, 1],
+        [1, 7, 1],
+        [1, 1, 6],
+        [2, 3, 4],
+        [100, 3, 2],
+    ] {
         let all: u32 = groups.iter().product();
         let target = buffer(device, u64::from(all) + 3);
         let mut encoder = device.encoder("grid")?;
@@ -234,7 +335,11 @@ fn direct_grids(bench: &Bench) -> Verdict {
         encoder.commit()?.wait()?;
         let mut expected: Vec<u32> = (1..=all).collect();
         expected.extend([0; 3]);
-        same(&format!("workgroups of {groups:?}"), &target.read::<u32>()?, &expected)?;
+        same(
+            &format!("workgroups of {groups:?}"),
+            &target.read::<u32>()?,
+            &expected,
+        )?;
     }
     Ok(())
 }
@@ -244,17 +349,28 @@ fn indirect_grids(bench: &Bench) -> Verdict {
     let (number, echo) = (number(device)?, echo::<3>(device)?);
     let align = u64::from(device.limits().min_binding_alignment).max(16);
     let (grids, target) = (buffer(device, align), buffer(device, 40));
-    for (round, groups) in [[3u32, 1, 1], [2, 5, 1], [0, 4, 1], [1, 2, 17]].into_iter().enumerate() {
+    for (round, groups) in [[3u32, 1, 1], [2, 5, 1], [0, 4, 1], [1, 2, 17]]
+        .into_iter()
+        .enumerate()
+    {
         target.write(&[0u32; 40])?;
         let grid = grids.slice(align * (round as u64 % 4)..align * (round as u64 % 4) + 12)?;
         let mut encoder = device.encoder("indirect")?;
         encoder.dispatch(&echo, (&grid, Bytes(&groups)), one())?;
         encoder.dispatch(&number, (&target,), Grid::indirect(&grid))?;
-        ensure_eq!(encoder.barriers().len(), 1, "barriers between a grid and its use");
+        ensure_eq!(
+            encoder.barriers().len(),
+            1,
+            "barriers between a grid and its use"
+        );
         encoder.commit()?.wait()?;
         let all = groups.iter().product::<u32>();
         let expected: Vec<u32> = (1..=40).map(|at| if at <= all { at } else { 0 }).collect();
-        same(&format!("workgroups of {groups:?}"), &target.read::<u32>()?, &expected)?;
+        same(
+            &format!("workgroups of {groups:?}"),
+            &target.read::<u32>()?,
+            &expected,
+        )?;
     }
     Ok(())
 }
@@ -270,7 +386,14 @@ fn copies_and_fills(bench: &Bench) -> Verdict {
     let mut expected = vec![0u8; source.len()];
     y.write(&expected)?;
     let mut encoder = device.encoder("bytes")?;
-    for (from, to, len) in [(0, 0, 1), (3, 5, 2), (4, 8, 4), (17, 31, 33), (101, 128, 64), (1, 250, 1)] {
+    for (from, to, len) in [
+        (0, 0, 1),
+        (3, 5, 2),
+        (4, 8, 4),
+        (17, 31, 33),
+        (101, 128, 64),
+        (1, 250, 1),
+    ] {
         encoder.copy(&x.slice(from..from + len)?, &y.slice(to..to + len)?)?;
         let (from, to, len) = (from as usize, to as usize, len as usize);
         expected[to..to + len].copy_from_slice(&source[from..from + len]);
@@ -300,7 +423,11 @@ fn dropped(bench: &Bench) -> Verdict {
         drop(encoder);
     }
     device.wait_idle()?;
-    ensure_eq!((device.counters() - before).dispatches, 0, "dispatches that ran");
+    ensure_eq!(
+        (device.counters() - before).dispatches,
+        0,
+        "dispatches that ran"
+    );
     ensure_eq!(device.memory_budget().used, used, "bytes in use");
     let mut encoder = device.encoder("kept")?;
     encoder.dispatch(&step, (&target, Bytes(&7u32)), one())?;

@@ -13,11 +13,20 @@ use crate::kit::{buffer, one, step_kernel, stepped};
 pub(super) fn checks() -> Vec<Check> {
     let check = |name, run: fn(&Bench) -> Verdict| Check::new(Group::Executables, name, run);
     vec![
-        check("launches in flight run in order between other submissions", in_flight),
+        check(
+            "launches in flight run in order between other submissions",
+            in_flight,
+        ),
         check("an executable may go while its launches run", gone),
         check("every part of a plan runs, however it is cut", parts),
-        check("updates are written in their turn, and values brought back", values),
-        check("a patch changes constants, grids and bindings of later launches", patched),
+        check(
+            "updates are written in their turn, and values brought back",
+            values,
+        ),
+        check(
+            "a patch changes constants, grids and bindings of later launches",
+            patched,
+        ),
         check("a patch that needs other barriers is refused", topology),
         check("indirect grids are read at every launch", indirect),
         check("threads launch one executable", from_threads),
@@ -69,7 +78,9 @@ fn gone(bench: &Bench) -> Verdict {
         encoder.fill(&target, 9)?;
         encoder.copy(&target, &result)
     })?;
-    let executable = graph.plan(&PlanOptions::default())?.instantiate_with(SHORT)?;
+    let executable = graph
+        .plan(&PlanOptions::default())?
+        .instantiate_with(SHORT)?;
     drop((graph, target));
     let launches = [executable.launch("one")?, executable.launch("two")?];
     drop(executable);
@@ -94,7 +105,11 @@ fn parts(bench: &Bench) -> Verdict {
         let executable = plan.instantiate_with(Split { first, rest })?;
         executable.launch("recorded parts")?.wait()?;
         expected = stepped(expected, 0..count);
-        same("the target of a launch", &target.read::<u32>()?, &[expected; 4])?;
+        same(
+            "the target of a launch",
+            &target.read::<u32>()?,
+            &[expected; 4],
+        )?;
     }
     Ok(())
 }
@@ -150,7 +165,10 @@ fn values(bench: &Bench) -> Verdict {
         let y = x.map(|x| 27 * x + 13);
         let found = launch.fetched::<u32>()?;
         match fetched {
-            0 => ensure!(found.is_empty(), "something was fetched that nobody asked for"),
+            0 => ensure!(
+                found.is_empty(),
+                "something was fetched that nobody asked for"
+            ),
             1 => same("what was fetched", &found, &y[1..3])?,
             _ => same("what was fetched", &found, &y)?,
         }
@@ -177,8 +195,13 @@ impl Diamond {
             encoder.dispatch(&add, (b, c, Bytes(&10u32)), threads(64))?;
             encoder.dispatch(&add, (b, d, Bytes(&100u32)), threads(64))
         })?;
-        let executable = graph.plan(&PlanOptions::default())?.instantiate_with(SHORT)?;
-        Ok(Diamond { buffers, executable })
+        let executable = graph
+            .plan(&PlanOptions::default())?
+            .instantiate_with(SHORT)?;
+        Ok(Diamond {
+            buffers,
+            executable,
+        })
     }
 
     /// The first and the last element of `b`, `c` and `d`.
@@ -200,23 +223,45 @@ fn patched(bench: &Bench) -> Verdict {
 
     // A launch in flight keeps what it was launched with.
     let before = diamond.executable.launch("before")?;
-    diamond.executable.patch(|patch| patch.set_inline(1, &20u32.to_ne_bytes()))?;
+    diamond
+        .executable
+        .patch(|patch| patch.set_inline(1, &20u32.to_ne_bytes()))?;
     before.wait()?;
-    same("after a launch from before", &diamond.read()?, &[[6; 2], [16; 2], [106; 2]])?;
+    same(
+        "after a launch from before",
+        &diamond.read()?,
+        &[[6; 2], [16; 2], [106; 2]],
+    )?;
     diamond.executable.launch("constant")?.wait()?;
-    same("with another constant", &diamond.read()?, &[[6; 2], [26; 2], [106; 2]])?;
+    same(
+        "with another constant",
+        &diamond.read()?,
+        &[[6; 2], [26; 2], [106; 2]],
+    )?;
 
     // A quarter of the threads.
     diamond.buffers[3].write(&[0u32; 64])?;
-    diamond.executable.patch(|patch| patch.set_grid(2, threads(16)))?;
+    diamond
+        .executable
+        .patch(|patch| patch.set_grid(2, threads(16)))?;
     diamond.executable.launch("grid")?.wait()?;
-    same("with a smaller grid", &diamond.read()?, &[[6; 2], [26; 2], [106, 0]])?;
+    same(
+        "with a smaller grid",
+        &diamond.read()?,
+        &[[6; 2], [26; 2], [106, 0]],
+    )?;
 
     let other = buffer(device, 64);
     other.write(&[40u32; 64])?;
-    diamond.executable.patch(|patch| patch.rebind(0, 0, &other))?;
+    diamond
+        .executable
+        .patch(|patch| patch.rebind(0, 0, &other))?;
     diamond.executable.launch("binding")?.wait()?;
-    same("with another input", &diamond.read()?, &[[41; 2], [61; 2], [141, 0]])
+    same(
+        "with another input",
+        &diamond.read()?,
+        &[[41; 2], [61; 2], [141, 0]],
+    )
 }
 
 fn topology(bench: &Bench) -> Verdict {
@@ -225,12 +270,20 @@ fn topology(bench: &Bench) -> Verdict {
     // Both would write the same memory in one wave.
     let result = diamond.executable.patch(|patch| patch.rebind(2, 1, &c));
     ensure_refused!(result, Error::TopologyChanged(_), "two writers in one wave");
-    let result = diamond.executable.patch(|patch| patch.set_inline(1, &[0; 3]));
+    let result = diamond
+        .executable
+        .patch(|patch| patch.set_inline(1, &[0; 3]));
     ensure_refused!(result, Error::Patch(_), "three bytes for four");
-    let result = diamond.executable.patch(|patch| patch.set_inline(9, &[0; 4]));
+    let result = diamond
+        .executable
+        .patch(|patch| patch.set_inline(9, &[0; 4]));
     ensure_refused!(result, Error::Patch(_), "a node that is not there");
     diamond.executable.launch("as it was")?.wait()?;
-    same("after refused patches", &diamond.read()?, &[[6; 2], [16; 2], [106; 2]])
+    same(
+        "after refused patches",
+        &diamond.read()?,
+        &[[6; 2], [16; 2], [106; 2]],
+    )
 }
 
 fn indirect(bench: &Bench) -> Verdict {
@@ -251,7 +304,11 @@ fn indirect(bench: &Bench) -> Verdict {
         })?;
         let all = groups.iter().product::<u32>();
         let expected: Vec<u32> = (1..=64).map(|at| if at <= all { at } else { 0 }).collect();
-        same(&format!("workgroups of {groups:?}"), &launch.fetched::<u32>()?, &expected)?;
+        same(
+            &format!("workgroups of {groups:?}"),
+            &launch.fetched::<u32>()?,
+            &expected,
+        )?;
     }
     Ok(())
 }
@@ -259,19 +316,21 @@ fn indirect(bench: &Bench) -> Verdict {
 fn from_threads(bench: &Bench) -> Verdict {
     let device = &bench.device;
     let target = buffer(device, 4);
-    let executable = steps(device, &target, 5)?.plan(&PlanOptions::default())?.instantiate()?;
+    let executable = steps(device, &target, 5)?
+        .plan(&PlanOptions::default())?
+        .instantiate()?;
     let each = bench.times(25, 5);
     let failed = std::thread::scope(|scope| {
-        let launches = || {
-            (0..each).try_for_each(|_| executable.launch("from a thread")?.wait())
-        };
+        let launches = || (0..each).try_for_each(|_| executable.launch("from a thread")?.wait());
         let threads: Vec<_> = (0..4).map(|_| scope.spawn(launches)).collect();
         let ended = threads.into_iter().map(|thread| thread.join());
-        ended.filter_map(|ended| match ended {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("a thread panicked".to_owned()),
-        }).next()
+        ended
+            .filter_map(|ended| match ended {
+                Ok(Ok(())) => None,
+                Ok(Err(error)) => Some(error.to_string()),
+                Err(_) => Some("a thread panicked".to_owned()),
+            })
+            .next()
     });
     if let Some(reason) = failed {
         return Err(Flaw::failed(reason));

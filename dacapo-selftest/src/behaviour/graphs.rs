@@ -11,7 +11,10 @@ pub(super) fn checks() -> Vec<Check> {
     let check = |name, run: fn(&Bench) -> Verdict| Check::new(Group::Graphs, name, run);
     vec![
         check("a capture runs nothing, a replay all of it", capture),
-        check("two operations are fused into one, and give the same", fused),
+        check(
+            "two operations are fused into one, and give the same",
+            fused,
+        ),
         check("what somebody else reads is not fused away", kept),
         check("independent chains share their waves", waves),
         check("a plan in program order keeps it", program_order),
@@ -29,13 +32,21 @@ fn capture(bench: &Bench) -> Verdict {
     ensure_eq!(graph.nodes().len(), 50, "nodes");
     ensure_eq!(graph.barriers().len(), 49, "barriers");
     let counted = device.counters() - before;
-    ensure_eq!((counted.dispatches, counted.submissions), (0, 0), "what ran at a capture");
+    ensure_eq!(
+        (counted.dispatches, counted.submissions),
+        (0, 0),
+        "what ran at a capture"
+    );
     same("the target", &target.read::<u32>()?, &[0; 16])?;
     let mut expected = 0;
     for _ in 0..5 {
         graph.replay("again")?.wait()?;
         expected = stepped(expected, 0..50);
-        same("the target after a replay", &target.read::<u32>()?, &[expected; 16])?;
+        same(
+            "the target after a replay",
+            &target.read::<u32>()?,
+            &[expected; 16],
+        )?;
     }
     Ok(())
 }
@@ -107,7 +118,11 @@ fn program_order(bench: &Bench) -> Verdict {
 }
 
 fn not_captured(bench: &Bench) -> Verdict {
-    ensure_refused!(Graph::concat(&[]), Error::NoGraphs, "a sequence of no graphs");
+    ensure_refused!(
+        Graph::concat(&[]),
+        Error::NoGraphs,
+        "a sequence of no graphs"
+    );
     let device = &bench.device;
     let target = buffer(device, 4);
     let graph = Graph::capture(device, |encoder| encoder.fill(&target, 3))?;

@@ -11,9 +11,15 @@ use crate::kit::{buffer, one, step_kernel, stepped};
 pub(super) fn checks() -> Vec<Check> {
     let check = |name, run: fn(&Bench) -> Verdict| Check::new(Group::Hazards, name, run);
     vec![
-        check("a read behind a write waits", |bench| pair(bench, HazardKind::ReadAfterWrite)),
-        check("a write behind a read waits", |bench| pair(bench, HazardKind::WriteAfterRead)),
-        check("a write behind a write waits", |bench| pair(bench, HazardKind::WriteAfterWrite)),
+        check("a read behind a write waits", |bench| {
+            pair(bench, HazardKind::ReadAfterWrite)
+        }),
+        check("a write behind a read waits", |bench| {
+            pair(bench, HazardKind::WriteAfterRead)
+        }),
+        check("a write behind a write waits", |bench| {
+            pair(bench, HazardKind::WriteAfterWrite)
+        }),
         check("what touches other bytes does not wait", apart),
         check("a chain of many dispatches runs in order", chain),
         check("a serial encoder waits every time", serial),
@@ -58,7 +64,8 @@ fn pair(bench: &Bench, kind: HazardKind) -> Verdict {
         };
         ensure_eq!(found, kind, "the barrier's cause");
         encoder.commit()?.wait()?;
-        let added = |values: &[u32], value: u32| values.iter().map(|x| x + value).collect::<Vec<u32>>();
+        let added =
+            |values: &[u32], value: u32| values.iter().map(|x| x + value).collect::<Vec<u32>>();
         let first_result = added(&numbers, 10 + round);
         let (wanted_b, wanted) = match kind {
             HazardKind::ReadAfterWrite => (first_result.clone(), added(&first_result, 100)),
@@ -74,7 +81,11 @@ fn pair(bench: &Bench, kind: HazardKind) -> Verdict {
 fn apart(bench: &Bench) -> Verdict {
     let device = &bench.device;
     let align = u64::from(device.limits().min_binding_alignment).max(16);
-    let (add, source, target) = (add(device)?, buffer(device, align), buffer(device, 32 * align));
+    let (add, source, target) = (
+        add(device)?,
+        buffer(device, align),
+        buffer(device, 32 * align),
+    );
     source.write(&vec![1u32; align as usize])?;
     target.write(&vec![0u32; 32 * align as usize])?;
     let mut encoder = encoder(bench, Hazards::Auto)?;
@@ -83,10 +94,18 @@ fn apart(bench: &Bench) -> Verdict {
         let own = target.slice(first..first + 4 * align)?;
         encoder.dispatch(&add, (&source, &own, Bytes(&part)), threads(align))?;
     }
-    ensure_eq!(encoder.barriers().len(), 0, "barriers between parts of a buffer");
+    ensure_eq!(
+        encoder.barriers().len(),
+        0,
+        "barriers between parts of a buffer"
+    );
     encoder.commit()?.wait()?;
     let parts = (0..32u32).flat_map(|part| vec![part + 1; align as usize]);
-    same("the target", &target.read::<u32>()?, &parts.collect::<Vec<u32>>())
+    same(
+        "the target",
+        &target.read::<u32>()?,
+        &parts.collect::<Vec<u32>>(),
+    )
 }
 
 fn chain(bench: &Bench) -> Verdict {
@@ -98,9 +117,17 @@ fn chain(bench: &Bench) -> Verdict {
     for value in 0..count {
         encoder.dispatch(&step, (&target, Bytes(&value)), one())?;
     }
-    ensure_eq!(encoder.barriers().len(), count as usize - 1, "barriers of a chain");
+    ensure_eq!(
+        encoder.barriers().len(),
+        count as usize - 1,
+        "barriers of a chain"
+    );
     encoder.commit()?.wait()?;
-    same("the target", &target.read::<u32>()?, &[stepped(1, 0..count); 256])
+    same(
+        "the target",
+        &target.read::<u32>()?,
+        &[stepped(1, 0..count); 256],
+    )
 }
 
 fn serial(bench: &Bench) -> Verdict {
@@ -134,7 +161,11 @@ fn explicit(bench: &Bench) -> Verdict {
     encoder.commit()?.wait()?;
     let counted = device.counters() - before;
     ensure_eq!(counted.barriers_missing, 0, "barriers that were missing");
-    same("the target", &target.read::<u32>()?, &[stepped(0, 0..20); 4])
+    same(
+        "the target",
+        &target.read::<u32>()?,
+        &[stepped(0, 0..20); 4],
+    )
 }
 
 fn submissions(bench: &Bench) -> Verdict {
@@ -151,5 +182,9 @@ fn submissions(bench: &Bench) -> Verdict {
         encoder.commit()?;
     }
     let last = if rounds % 2 == 0 { &a } else { &b };
-    same("the last target", &last.read::<u32>()?, &vec![rounds; len as usize])
+    same(
+        "the last target",
+        &last.read::<u32>()?,
+        &vec![rounds; len as usize],
+    )
 }

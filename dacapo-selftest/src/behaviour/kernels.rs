@@ -27,7 +27,9 @@ where
     [u32; WORDS]: bytemuck::AnyBitPattern + bytemuck::NoUninit,
 {
     let fields: String = (0..WORDS).map(|at| format!("a{at}: u32, ")).collect();
-    let stores: String = (0..WORDS).map(|at| format!("y[{at}] = p.a{at};\n")).collect();
+    let stores: String = (0..WORDS)
+        .map(|at| format!("y[{at}] = p.a{at};\n"))
+        .collect();
     let text = format!(
         "struct P {{ {fields} }}
 var<immediate> p: P;
@@ -105,7 +107,9 @@ fn cpu_spin(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
     let rounds = group.inline::<u32>();
     // SAFETY: there is one workgroup.
     let data = unsafe { group.write::<u32>(0, 0..1) };
-    data[0] = (0..rounds).fold(data[0], |x, _| x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
+    data[0] = (0..rounds).fold(data[0], |x, _| {
+        x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223)
+    });
     Ok(())
 }
 

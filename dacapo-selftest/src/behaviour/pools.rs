@@ -14,7 +14,10 @@ pub(super) fn checks() -> Vec<Check> {
     let check = |name, run: fn(&Bench) -> Verdict| Check::new(Group::Pools, name, run);
     vec![
         check("blocks that are out are apart", apart),
-        check("a reset in flight issues nothing again until the work is done", reset_in_flight),
+        check(
+            "a reset in flight issues nothing again until the work is done",
+            reset_in_flight,
+        ),
         check("blocks are issued again and hold what is written", again),
         check("what is not out cannot be released", not_out),
     ]
@@ -36,7 +39,8 @@ fn place(view: &BufferView) -> (u32, u64) {
 fn ensure_apart(views: &[BufferView]) -> Verdict {
     for (at, a) in views.iter().enumerate() {
         let mut others = views[..at].iter();
-        let both = others.find(|b| a.allocation() == b.allocation() && a.range().overlaps(&b.range()));
+        let both =
+            others.find(|b| a.allocation() == b.allocation() && a.range().overlaps(&b.range()));
         if let Some(b) = both {
             return Err(Flaw::failed(format!("{a:?} and {b:?} share bytes")));
         }
@@ -62,7 +66,10 @@ fn apart(bench: &Bench) -> Verdict {
         pool.reset();
     }
     let owned = pool.owned_bytes();
-    ensure!(owned <= 3 << 18, "the pool has grown to {owned} bytes for 60 blocks at a time");
+    ensure!(
+        owned <= 3 << 18,
+        "the pool has grown to {owned} bytes for 60 blocks at a time"
+    );
     Ok(())
 }
 
@@ -71,11 +78,15 @@ fn reset_in_flight(bench: &Bench) -> Verdict {
     let mut slow = Slow::new(device, Duration::from_millis(15))?;
     // Memory may be made behind everything on a queue, and would wait for the work: here it is there beforehand.
     let pool = pool(device, 1 << 16);
-    let reserve: Vec<_> = (0..24).map(|_| pool.allocate(4096)).collect::<Result<_, _>>()?;
+    let reserve: Vec<_> = (0..24)
+        .map(|_| pool.allocate(4096))
+        .collect::<Result<_, _>>()?;
     drop(reserve);
     pool.reset();
     loop {
-        let first: Vec<_> = (0..4).map(|_| pool.allocate(4096)).collect::<Result<_, _>>()?;
+        let first: Vec<_> = (0..4)
+            .map(|_| pool.allocate(4096))
+            .collect::<Result<_, _>>()?;
         let old: HashSet<_> = first.iter().map(place).collect();
         let mut encoder = device.encoder("held")?;
         slow.encode(&mut encoder)?;
@@ -84,20 +95,40 @@ fn reset_in_flight(bench: &Bench) -> Verdict {
         let submission = encoder.commit()?;
         drop(first);
         pool.reset();
-        let second: Vec<_> = (0..4).map(|_| pool.allocate(4096)).collect::<Result<_, _>>()?;
+        let second: Vec<_> = (0..4)
+            .map(|_| pool.allocate(4096))
+            .collect::<Result<_, _>>()?;
         ensure_apart(&second)?;
-        let again = second.iter().filter(|view| old.contains(&place(view))).count();
+        let again = second
+            .iter()
+            .filter(|view| old.contains(&place(view)))
+            .count();
         if submission.is_complete() {
             if slow.slower() {
                 continue;
             }
-            return Err(Flaw::skipped("nothing keeps this device busy for long enough"));
+            return Err(Flaw::skipped(
+                "nothing keeps this device busy for long enough",
+            ));
         }
-        ensure_eq!(again, 0, "blocks that were issued again while they were in use");
+        ensure_eq!(
+            again,
+            0,
+            "blocks that were issued again while they were in use"
+        );
         submission.wait()?;
-        let third: Vec<_> = (0..24).map(|_| pool.allocate(4096)).collect::<Result<_, _>>()?;
-        let again = third.iter().filter(|view| old.contains(&place(view))).count();
-        ensure_eq!(again, 4, "blocks that were issued again when nobody used them any more");
+        let third: Vec<_> = (0..24)
+            .map(|_| pool.allocate(4096))
+            .collect::<Result<_, _>>()?;
+        let again = third
+            .iter()
+            .filter(|view| old.contains(&place(view)))
+            .count();
+        ensure_eq!(
+            again,
+            4,
+            "blocks that were issued again when nobody used them any more"
+        );
         return Ok(());
     }
 }
@@ -119,7 +150,10 @@ fn again(bench: &Bench) -> Verdict {
     }
     device.wait_idle()?;
     let owned = pool.owned_bytes();
-    ensure!(owned <= 200 * 1024 + (1 << 16), "the pool has grown to {owned} bytes");
+    ensure!(
+        owned <= 200 * 1024 + (1 << 16),
+        "the pool has grown to {owned} bytes"
+    );
     Ok(())
 }
 
@@ -135,6 +169,10 @@ fn not_out(bench: &Bench) -> Verdict {
         ensure_refused!(own.release(view), Error::NotInPool { .. }, "{what}");
     }
     own.release(block.clone())?;
-    ensure_refused!(own.release(block), Error::NotInPool { .. }, "a block for the second time");
+    ensure_refused!(
+        own.release(block),
+        Error::NotInPool { .. },
+        "a block for the second time"
+    );
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use dacapo::{EncoderOptions, Graph, Hazards, ProfileLevel, Launch, PlanOptions, Reorder, Split};
+use dacapo::{EncoderOptions, Graph, Hazards, Launch, PlanOptions, ProfileLevel, Reorder, Split};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestError, TestRng, TestRunner};
 
@@ -20,15 +20,24 @@ use crate::programs::random::{programs, relays};
 pub(super) fn checks() -> Vec<Check> {
     let check = |name, run: fn(&Bench) -> Verdict| Check::new(Group::Random, name, run);
     vec![
-        check("programs in auto mode: bytes, barriers and their reasons", |bench| {
-            live(bench, Hazards::Auto)
+        check(
+            "programs in auto mode: bytes, barriers and their reasons",
+            |bench| live(bench, Hazards::Auto),
+        ),
+        check("programs in serial mode", |bench| {
+            live(bench, Hazards::Serial)
         }),
-        check("programs in serial mode", |bench| live(bench, Hazards::Serial)),
         check("programs in several submissions in flight", split),
         check("programs captured, replayed and launched", captured),
-        check("plans of programs, in every order, with and without fusion", plans),
+        check(
+            "plans of programs, in every order, with and without fusion",
+            plans,
+        ),
         check("plans of relays, which fuse, rename and reorder", relayed),
-        check("executables that are patched between launches in flight", patched),
+        check(
+            "executables that are patched between launches in flight",
+            patched,
+        ),
     ]
 }
 
@@ -46,9 +55,9 @@ fn try_all<S: Strategy<Value: Debug>>(
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     match TestRunner::new_with_rng(config, rng).run(strategy, test) {
         Ok(()) => Ok(()),
-        Err(TestError::Fail(reason, value)) => {
-            Err(Flaw::failed(format!("{reason}; the smallest that fails: {value:?}")))
-        }
+        Err(TestError::Fail(reason, value)) => Err(Flaw::failed(format!(
+            "{reason}; the smallest that fails: {value:?}"
+        ))),
         Err(TestError::Abort(reason)) => Err(Flaw::failed(format!("given up: {reason}"))),
     }
 }
@@ -70,7 +79,10 @@ fn live(bench: &Bench, hazards: Hazards) -> Verdict {
     try_all(bench.times(300, 25), &programs(), |program| {
         let program = without_splits(&program);
         let mut run = Run::new(&player);
-        let mut encoder = player.device.encoder_with(options(hazards)).map_err(failed)?;
+        let mut encoder = player
+            .device
+            .encoder_with(options(hazards))
+            .map_err(failed)?;
         run.encode(&program, &mut encoder);
         if hazards == Hazards::Auto {
             run.oracle.assert_agrees(encoder.barriers());
@@ -92,13 +104,19 @@ fn split(bench: &Bench) -> Verdict {
         let mut submissions = Vec::new();
         for part in program.split(|op| matches!(op, Op::Split)) {
             run.oracle = Oracle::default();
-            let mut encoder = player.device.encoder_with(options(Hazards::Auto)).map_err(failed)?;
+            let mut encoder = player
+                .device
+                .encoder_with(options(Hazards::Auto))
+                .map_err(failed)?;
             run.encode(part, &mut encoder);
             run.oracle.assert_agrees(encoder.barriers());
             submissions.push(encoder.commit().map_err(failed)?);
         }
         prop_assert_eq!(run.kept(), expected(&program, 1));
-        submissions.iter().try_for_each(|it| it.wait()).map_err(failed)
+        submissions
+            .iter()
+            .try_for_each(|it| it.wait())
+            .map_err(failed)
     })
 }
 
@@ -117,13 +135,20 @@ fn captured(bench: &Bench) -> Verdict {
         run.oracle.barriers.dedup();
         run.oracle.assert_agrees(&graph.barriers());
         for times in 1..=2 {
-            graph.replay("again").and_then(|it| it.wait()).map_err(failed)?;
+            graph
+                .replay("again")
+                .and_then(|it| it.wait())
+                .map_err(failed)?;
             prop_assert_eq!(run.kept(), expected(&program, times), "replay {}", times);
         }
         let plan = graph.plan(&PlanOptions::default()).map_err(failed)?;
         let split = Split { first: 3, rest: 5 };
         let executable = plan.instantiate_with(split).map_err(failed)?;
-        for profile in [ProfileLevel::Off, ProfileLevel::Dispatches, ProfileLevel::Off] {
+        for profile in [
+            ProfileLevel::Off,
+            ProfileLevel::Dispatches,
+            ProfileLevel::Off,
+        ] {
             let launch = Launch {
                 label: "again",
                 profile,

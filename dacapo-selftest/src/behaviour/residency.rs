@@ -32,14 +32,22 @@ fn one_flush(bench: &Bench) -> Verdict {
         ensure!(!set.add(&buffer.clone())?, "a clone was added");
         ensure!(!set.add(&buffer.slice(4..8)?)?, "a view was added");
     }
-    ensure_eq!((set.len(), flushes()), (100, before), "buffers and flushes before a commit");
+    ensure_eq!(
+        (set.len(), flushes()),
+        (100, before),
+        "buffers and flushes before a commit"
+    );
     buffers.truncate(50);
     ensure_eq!(set.len(), 50, "buffers of which half are gone");
     commit(bench)?;
     ensure_eq!(device.resident_bytes(), 50 * 64, "bytes that are resident");
     ensure_eq!(flushes(), before + 1, "flushes of 100 buffers");
     commit(bench)?;
-    ensure_eq!(flushes(), before + 1, "flushes after a commit without a change");
+    ensure_eq!(
+        flushes(),
+        before + 1,
+        "flushes after a commit without a change"
+    );
     Ok(())
 }
 
@@ -50,10 +58,20 @@ fn shared(bench: &Bench) -> Verdict {
     first.add(&memory)?;
     second.add(&memory)?;
     commit(bench)?;
-    ensure!(first.remove(&memory.slice(..1)?), "a view does not stand for its buffer");
-    ensure!(!first.remove(&memory) && !first.contains(&memory), "it is still in the set");
+    ensure!(
+        first.remove(&memory.slice(..1)?),
+        "a view does not stand for its buffer"
+    );
+    ensure!(
+        !first.remove(&memory) && !first.contains(&memory),
+        "it is still in the set"
+    );
     commit(bench)?;
-    ensure_eq!(device.resident_bytes(), 64, "bytes that another set still holds");
+    ensure_eq!(
+        device.resident_bytes(),
+        64,
+        "bytes that another set still holds"
+    );
     drop(second);
     commit(bench)?;
     ensure_eq!(device.resident_bytes(), 0, "bytes that no set holds");
@@ -64,7 +82,11 @@ fn foreign(bench: &Bench) -> Verdict {
     let set = bench.device.residency_set();
     let other = bench.another()?;
     let foreign = buffer(&other, 16);
-    ensure_refused!(set.add(&foreign), Error::ForeignDevice { .. }, "another device's memory");
+    ensure_refused!(
+        set.add(&foreign),
+        Error::ForeignDevice { .. },
+        "another device's memory"
+    );
     ensure!(!set.contains(&foreign), "it is in the set");
     Ok(())
 }

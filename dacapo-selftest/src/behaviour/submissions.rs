@@ -20,7 +20,10 @@ pub(super) fn checks() -> Vec<Check> {
     let check = |name, run: fn(&Bench) -> Verdict| Check::new(Group::Submissions, name, run);
     vec![
         check("many in flight run in the order of their commits", order),
-        check("a wait gives up when its time is over, and later succeeds", timeout),
+        check(
+            "a wait gives up when its time is over, and later succeeds",
+            timeout,
+        ),
         check("futures complete", futures),
         check("handles may go while work runs", handles),
         check("threads encode at the same time", threads),
@@ -38,18 +41,33 @@ fn order(bench: &Bench) -> Verdict {
         encoder.dispatch(&step, (&target, Bytes(&value)), one())?;
         submissions.push(encoder.commit()?);
     }
-    same("the target", &target.read::<u32>()?, &[stepped(0, 0..count); 64])?;
+    same(
+        "the target",
+        &target.read::<u32>()?,
+        &[stepped(0, 0..count); 64],
+    )?;
     let done = submissions.iter().filter(|it| it.is_complete()).count();
-    ensure_eq!(done, count as usize, "submissions that are complete when the last is");
+    ensure_eq!(
+        done,
+        count as usize,
+        "submissions that are complete when the last is"
+    );
     let numbers: Vec<u64> = submissions.iter().map(Submission::number).collect();
-    ensure!(numbers.windows(2).all(|it| it[0] + 1 == it[1]), "numbers: {numbers:?}");
+    ensure!(
+        numbers.windows(2).all(|it| it[0] + 1 == it[1]),
+        "numbers: {numbers:?}"
+    );
     for submission in &submissions {
         submission.wait()?;
     }
     let times: Option<Vec<_>> = submissions.iter().map(Submission::gpu_times).collect();
     let times = times.ok_or_else(|| Flaw::failed("a complete submission has no times"))?;
     let backwards = times.iter().position(|it| it.start > it.end);
-    ensure_eq!(backwards, None, "the first submission that ends before it starts");
+    ensure_eq!(
+        backwards,
+        None,
+        "the first submission that ends before it starts"
+    );
     Ok(())
 }
 
@@ -63,11 +81,19 @@ fn timeout(bench: &Bench) -> Verdict {
             if slow.slower() {
                 continue;
             }
-            return Err(Flaw::skipped("nothing keeps this device busy for long enough"));
+            return Err(Flaw::skipped(
+                "nothing keeps this device busy for long enough",
+            ));
         }
         let waited = began.elapsed();
-        ensure!(waited >= Duration::from_millis(2), "gave up after {waited:?}, asked for 2 ms");
-        ensure!(submission.wait_timeout(Duration::from_secs(30))?, "30 seconds were not enough");
+        ensure!(
+            waited >= Duration::from_millis(2),
+            "gave up after {waited:?}, asked for 2 ms"
+        );
+        ensure!(
+            submission.wait_timeout(Duration::from_secs(30))?,
+            "30 seconds were not enough"
+        );
         ensure!(submission.is_complete(), "not complete after a wait");
         ensure!(submission.gpu_times().is_some(), "no times after a wait");
         return Ok(());
@@ -102,7 +128,11 @@ fn futures(bench: &Bench) -> Verdict {
         encoder.dispatch(&step, (&target, Bytes(&round)), one())?;
         block_on(encoder.commit()?.into_future())?;
     }
-    same("the target", &target.read::<u32>()?, &[stepped(0, 0..count); 4])
+    same(
+        "the target",
+        &target.read::<u32>()?,
+        &[stepped(0, 0..count); 4],
+    )
 }
 
 fn handles(bench: &Bench) -> Verdict {

@@ -57,7 +57,10 @@ impl Draw {
     /// Whether a token would be chosen if logits or borders were off by `share` of their range.
     pub(crate) fn is_near(&self, token: u32, position: u32, share: f64) -> bool {
         if self.greedy {
-            let spread = self.logits.iter().fold(0.0f32, |most, logit| most.max(logit.abs()));
+            let spread = self
+                .logits
+                .iter()
+                .fold(0.0f32, |most, logit| most.max(logit.abs()));
             let [best, this] = [self.tokens[0], token].map(|id| self.logits.get(id as usize));
             return match (best, this) {
                 (Some(best), Some(this)) => f64::from(best - this) <= share * f64::from(spread),

@@ -169,7 +169,11 @@ fn model(shape: Shape, dtype: DType, seed: u64) -> Vec<u8> {
     ] {
         file.u32(&format!("llama.{key}"), value);
     }
-    file.entry("llama.attention.layer_norm_rms_epsilon", 6, &1e-5f32.to_le_bytes());
+    file.entry(
+        "llama.attention.layer_norm_rms_epsilon",
+        6,
+        &1e-5f32.to_le_bytes(),
+    );
     let mut random = Random::new(seed);
     let mut matrix = |file: &mut Writer, name: &str, rows: usize, cols: usize, gain: f32| {
         // Evenly spread over twice its deviation, more or less: sums stay about as large as what they are made of.

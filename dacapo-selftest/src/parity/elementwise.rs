@@ -41,11 +41,23 @@ fn add(bench: &Bench, judge: &mut Judge) -> Verdict {
     let (device, op) = (&bench.device, Add::new(&bench.device)?);
     facing(bench, |rows, width| {
         let (x, y) = pairs(rows, width);
-        let (tx, ty) = (f32s(device, &[rows, width], &x)?, f32s(device, &[width], &y)?);
+        let (tx, ty) = (
+            f32s(device, &[rows, width], &x)?,
+            f32s(device, &[width], &y)?,
+        );
         run(device, |encoder| op.encode(encoder, &tx, &ty))?;
-        let exact = x.iter().zip(y.iter().cycle()).map(|(x, y)| f64::from(*x) + f64::from(*y));
+        let exact = x
+            .iter()
+            .zip(y.iter().cycle())
+            .map(|(x, y)| f64::from(*x) + f64::from(*y));
         let exact: Vec<f64> = exact.collect();
-        judge.close(&format!("{rows} x {width}"), &read(&tx)?, &exact, ROUNDING, 0.0)
+        judge.close(
+            &format!("{rows} x {width}"),
+            &read(&tx)?,
+            &exact,
+            ROUNDING,
+            0.0,
+        )
     })
 }
 
@@ -53,11 +65,23 @@ fn mul(bench: &Bench, judge: &mut Judge) -> Verdict {
     let (device, op) = (&bench.device, Mul::new(&bench.device)?);
     facing(bench, |rows, width| {
         let (x, y) = pairs(rows, width);
-        let (tx, ty) = (f32s(device, &[rows, width], &x)?, f32s(device, &[width], &y)?);
+        let (tx, ty) = (
+            f32s(device, &[rows, width], &x)?,
+            f32s(device, &[width], &y)?,
+        );
         run(device, |encoder| op.encode(encoder, &tx, &ty))?;
-        let exact = x.iter().zip(y.iter().cycle()).map(|(x, y)| f64::from(*x) * f64::from(*y));
+        let exact = x
+            .iter()
+            .zip(y.iter().cycle())
+            .map(|(x, y)| f64::from(*x) * f64::from(*y));
         let exact: Vec<f64> = exact.collect();
-        judge.close(&format!("{rows} x {width}"), &read(&tx)?, &exact, ROUNDING, 1e-38)
+        judge.close(
+            &format!("{rows} x {width}"),
+            &read(&tx)?,
+            &exact,
+            ROUNDING,
+            1e-38,
+        )
     })
 }
 
@@ -67,8 +91,17 @@ fn scale(bench: &Bench, judge: &mut Judge) -> Verdict {
         let (x, factor) = (noise(3, width, 9.0), 0.3f32);
         let tx = f32s(device, &[width], &x)?;
         run(device, |encoder| op.encode(encoder, &tx, factor))?;
-        let exact: Vec<f64> = x.iter().map(|x| f64::from(*x) * f64::from(factor)).collect();
-        judge.close(&format!("{width} elements"), &read(&tx)?, &exact, ROUNDING, 1e-38)
+        let exact: Vec<f64> = x
+            .iter()
+            .map(|x| f64::from(*x) * f64::from(factor))
+            .collect();
+        judge.close(
+            &format!("{width} elements"),
+            &read(&tx)?,
+            &exact,
+            ROUNDING,
+            1e-38,
+        )
     })
 }
 
@@ -80,8 +113,17 @@ fn softcap(bench: &Bench, judge: &mut Judge) -> Verdict {
             let tx = f32s(device, &[width], &x)?;
             run(device, |encoder| op.encode(encoder, &tx, cap))?;
             let cap = f64::from(cap);
-            let exact: Vec<f64> = x.iter().map(|x| cap * (f64::from(*x) / cap).tanh()).collect();
-            judge.close(&format!("{width} elements, cap {cap}"), &read(&tx)?, &exact, 2e-6, 0.0)?;
+            let exact: Vec<f64> = x
+                .iter()
+                .map(|x| cap * (f64::from(*x) / cap).tanh())
+                .collect();
+            judge.close(
+                &format!("{width} elements, cap {cap}"),
+                &read(&tx)?,
+                &exact,
+                2e-6,
+                0.0,
+            )?;
         }
     }
     Ok(())
@@ -99,20 +141,36 @@ fn gated(
     for &width in lengths(bench) {
         let (gate, up) = (noise(5, 2 * width, 8.0), noise(6, 2 * width, 2.0));
         let shape = [2, width];
-        let all = [f32s(device, &shape, &gate)?, f32s(device, &shape, &up)?, unset(device, &shape)?];
+        let all = [
+            f32s(device, &shape, &gate)?,
+            f32s(device, &shape, &up)?,
+            unset(device, &shape)?,
+        ];
         encode(&all)?;
         let pairs = gate.iter().zip(&up);
-        let exact: Vec<f64> = pairs.map(|(g, u)| activation(f64::from(*g)) * f64::from(*u)).collect();
-        judge.close(&format!("2 x {width}"), &read(&all[2])?, &exact, relative, 1e-9)?;
+        let exact: Vec<f64> = pairs
+            .map(|(g, u)| activation(f64::from(*g)) * f64::from(*u))
+            .collect();
+        judge.close(
+            &format!("2 x {width}"),
+            &read(&all[2])?,
+            &exact,
+            relative,
+            1e-9,
+        )?;
     }
     Ok(())
 }
 
 fn silu_mul(bench: &Bench, judge: &mut Judge) -> Verdict {
     let op = SiluMul::new(&bench.device)?;
-    gated(bench, judge, 5e-6, |x| x / (1.0 + (-x).exp()), |[gate, up, out]| {
-        run(&bench.device, |encoder| op.encode(encoder, gate, up, out))
-    })
+    gated(
+        bench,
+        judge,
+        5e-6,
+        |x| x / (1.0 + (-x).exp()),
+        |[gate, up, out]| run(&bench.device, |encoder| op.encode(encoder, gate, up, out)),
+    )
 }
 
 fn gelu_tanh(bench: &Bench, judge: &mut Judge) -> Verdict {
@@ -122,7 +180,9 @@ fn gelu_tanh(bench: &Bench, judge: &mut Judge) -> Verdict {
         x / (1.0 + (-2.0 * inner).exp())
     };
     gated(bench, judge, 2e-5, gelu, |[gate, up, out]| {
-        run(&bench.device, |encoder| op.encode(encoder, Form::Tanh, gate, up, out))
+        run(&bench.device, |encoder| {
+            op.encode(encoder, Form::Tanh, gate, up, out)
+        })
     })
 }
 
@@ -142,7 +202,9 @@ fn erfc(x: f64) -> f64 {
         return 1.0 - 2.0 / root * sum;
     }
     // Lentz's way is not needed: so deep a fraction has long converged.
-    let fraction = (1..120).rev().fold(0.0, |below, n| 0.5 * f64::from(n) / (x + below));
+    let fraction = (1..120)
+        .rev()
+        .fold(0.0, |below, n| 0.5 * f64::from(n) / (x + below));
     (-x * x).exp() / root / (x + fraction)
 }
 
@@ -150,7 +212,9 @@ fn gelu_erf(bench: &Bench, judge: &mut Judge) -> Verdict {
     let op = GeluMul::new(&bench.device)?;
     let gelu = |x: f64| 0.5 * x * erfc(-x / core::f64::consts::SQRT_2);
     gated(bench, judge, 2e-5, gelu, |[gate, up, out]| {
-        run(&bench.device, |encoder| op.encode(encoder, Form::Erf, gate, up, out))
+        run(&bench.device, |encoder| {
+            op.encode(encoder, Form::Erf, gate, up, out)
+        })
     })
 }
 

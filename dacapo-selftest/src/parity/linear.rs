@@ -16,7 +16,7 @@ const AMPLITUDE: f32 = 0.5;
 
 /// Tokens, rows and columns: by vectors, by tiles, and odd ones.
 fn shapes(bench: &Bench) -> &'static [(usize, usize, usize)] {
-    match bench.is_quick() {
+    match bench.is_slow() {
         true => &[(1, 37, 256), (9, 20, 256)],
         false => &[
             (1, 517, 512),
@@ -43,13 +43,16 @@ pub(super) fn run(bench: &Bench, judge: &mut Judge, dtype: DType) -> Verdict {
         let tx = f32s(device, &[tokens, cols], &x)?;
         let tb = f32s(device, &[rows], &bias)?;
         let out = unset(device, &[tokens, rows])?;
-        let scratch = device.buffer(Linear::scratch_bytes(tokens, cols), MemoryKind::DeviceLocal)?;
+        let scratch =
+            device.buffer(Linear::scratch_bytes(tokens, cols), MemoryKind::DeviceLocal)?;
         let biased = tokens % 2 == 1;
         let epilogue = match biased {
             true => Epilogue::Bias(&tb),
             false => Epilogue::None,
         };
-        submit(device, |encoder| op.encode(encoder, &w, &tx, epilogue, &scratch, &out))?;
+        submit(device, |encoder| {
+            op.encode(encoder, &w, &tx, epilogue, &scratch, &out)
+        })?;
 
         let mut values = vec![0.0f32; rows * cols];
         dequantize(Isa::PORTABLE, dtype, &bytes, &mut values)?;
@@ -97,7 +100,11 @@ impl Rounding {
                 let (w, x) = (f64::from(w), f64::from(x));
                 sum += w * x;
                 // Integer and offset of a weight, each times its scale, may cancel and are rounded apart.
-                let part = if self.quantized { w.abs() + 4.0 * f64::from(AMPLITUDE) } else { w.abs() };
+                let part = if self.quantized {
+                    w.abs() + 4.0 * f64::from(AMPLITUDE)
+                } else {
+                    w.abs()
+                };
                 magnitude += part * x.abs();
                 small += w.abs() + x.abs();
                 most = most.max(x.abs());

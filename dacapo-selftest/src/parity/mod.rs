@@ -23,14 +23,18 @@ pub(crate) fn checks() -> Vec<Check> {
         positions::CHECKS,
     ] {
         for &(name, run) in list {
-            checks.push(Check::new(Group::Ops, name, move |bench| judged(bench, name, run)));
+            checks.push(Check::new(Group::Ops, name, move |bench| {
+                judged(bench, name, run)
+            }));
         }
     }
     for dtype in DType::WEIGHTS {
         let name = format!("linear, {dtype} weights");
         let label = name.clone();
         checks.push(Check::new(Group::Ops, name, move |bench| {
-            judged(bench, &label, |bench, judge| linear::run(bench, judge, dtype))
+            judged(bench, &label, |bench, judge| {
+                linear::run(bench, judge, dtype)
+            })
         }));
     }
     checks
@@ -39,11 +43,7 @@ pub(crate) fn checks() -> Vec<Check> {
 /// An operation's cases.
 type Cases = fn(&Bench, &mut Judge) -> Verdict;
 
-fn judged(
-    bench: &Bench,
-    name: &str,
-    run: impl Fn(&Bench, &mut Judge) -> Verdict,
-) -> Verdict {
+fn judged(bench: &Bench, name: &str, run: impl Fn(&Bench, &mut Judge) -> Verdict) -> Verdict {
     let mut judge = Judge::default();
     let verdict = run(bench, &mut judge);
     bench.find(|findings| {
@@ -75,7 +75,9 @@ impl Judge {
         relative: f64,
         absolute: f64,
     ) -> Verdict {
-        let allowed = exact.iter().map(|exact| (relative * exact.abs()).max(absolute));
+        let allowed = exact
+            .iter()
+            .map(|exact| (relative * exact.abs()).max(absolute));
         self.within(case, found, exact, &allowed.collect::<Vec<f64>>())
     }
 

@@ -18,10 +18,18 @@ use crate::random::noise;
 pub(super) const CHECKS: &[(&str, Cases)] = &[
     ("rope", rope),
     ("kv_append", kv_append),
-    ("rope_append", |bench, judge| rope_append(bench, judge, false)),
-    ("rope_append, with norms", |bench, judge| rope_append(bench, judge, true)),
-    ("attention, F32 cache", |bench, judge| attention(bench, judge, DType::F32)),
-    ("attention, F16 cache", |bench, judge| attention(bench, judge, DType::F16)),
+    ("rope_append", |bench, judge| {
+        rope_append(bench, judge, false)
+    }),
+    ("rope_append, with norms", |bench, judge| {
+        rope_append(bench, judge, true)
+    }),
+    ("attention, F32 cache", |bench, judge| {
+        attention(bench, judge, DType::F32)
+    }),
+    ("attention, F16 cache", |bench, judge| {
+        attention(bench, judge, DType::F16)
+    }),
 ];
 
 const THETA: f64 = 10_000.0;
@@ -39,7 +47,14 @@ fn table(device: &Device, dims: usize) -> Result<Tensor, Flaw> {
 }
 
 /// Turns every head of every row, by the definition.
-fn rotated(layout: Layout, x: &[f64], heads: usize, head_dim: usize, dims: usize, positions: &[u32]) -> Vec<f64> {
+fn rotated(
+    layout: Layout,
+    x: &[f64],
+    heads: usize,
+    head_dim: usize,
+    dims: usize,
+    positions: &[u32],
+) -> Vec<f64> {
     let mut out = x.to_vec();
     for (row, position) in out.chunks_mut(heads * head_dim).zip(positions) {
         for head in row.chunks_mut(head_dim) {
@@ -66,9 +81,14 @@ fn rope(bench: &Bench, judge: &mut Judge) -> Verdict {
         for layout in [Layout::Pairs, Layout::Halves] {
             let shape = [positions.len(), heads, head_dim];
             let x = noise(30, shape.iter().product(), 1.0);
-            let (tx, places) = (f32s(device, &shape, &x)?, u32s(device, &[positions.len()], &positions)?);
+            let (tx, places) = (
+                f32s(device, &shape, &x)?,
+                u32s(device, &[positions.len()], &positions)?,
+            );
             let turns = table(device, dims)?;
-            run(device, |encoder| op.encode(encoder, &tx, &places, &turns, layout))?;
+            run(device, |encoder| {
+                op.encode(encoder, &tx, &places, &turns, layout)
+            })?;
             let exact = rotated(layout, &wide(&x), heads, head_dim, dims, &positions);
             let case = format!("{heads} heads of {head_dim}, {dims} turn, {layout:?}");
             judge.close(&case, &read(&tx)?, &exact, 0.0, 1e-6)?;
@@ -88,13 +108,25 @@ fn cache(device: &Device, dtype: DType, shape: &[usize], fill: f32) -> Result<Te
 
 fn read_cache(cache: &Tensor) -> Result<Vec<f32>, Flaw> {
     Ok(match cache.dtype() {
-        DType::F16 => cache.view().read::<f16>()?.into_iter().map(f16::to_f32).collect(),
+        DType::F16 => cache
+            .view()
+            .read::<f16>()?
+            .into_iter()
+            .map(f16::to_f32)
+            .collect(),
         _ => read(cache)?,
     })
 }
 
 /// Where rows go to: a cache `[kv_heads, capacity, head_dim]`, row `r` to the slot of its position.
-fn appended(x: &[f64], kv_heads: usize, head_dim: usize, capacity: usize, positions: &[u32], fill: f64) -> Vec<f64> {
+fn appended(
+    x: &[f64],
+    kv_heads: usize,
+    head_dim: usize,
+    capacity: usize,
+    positions: &[u32],
+    fill: f64,
+) -> Vec<f64> {
     let mut cache = vec![fill; kv_heads * capacity * head_dim];
     for (row, position) in x.chunks(kv_heads * head_dim).zip(positions) {
         for (head, values) in row.chunks(head_dim).enumerate() {
@@ -108,19 +140,34 @@ fn appended(x: &[f64], kv_heads: usize, head_dim: usize, capacity: usize, positi
 fn kv_append(bench: &Bench, judge: &mut Judge) -> Verdict {
     let (device, op) = (&bench.device, KvAppend::new(&bench.device)?);
     for dtype in [DType::F32, DType::F16] {
-        for (kv_heads, head_dim, capacity, first, tokens) in [(2, 64, 16, 3, 5), (1, 128, 8, 6, 4), (3, 32, 5, 0, 1)] {
+        for (kv_heads, head_dim, capacity, first, tokens) in
+            [(2, 64, 16, 3, 5), (1, 128, 8, 6, 4), (3, 32, 5, 0, 1)]
+        {
             let positions: Vec<u32> = (first..first + tokens as u32).collect();
             let shape = [tokens, kv_heads, head_dim];
-            let (k, v) = (noise(31, shape.iter().product(), 3.0), noise(32, shape.iter().product(), 3.0));
+            let (k, v) = (
+                noise(31, shape.iter().product(), 3.0),
+                noise(32, shape.iter().product(), 3.0),
+            );
             let (tk, tv) = (f32s(device, &shape, &k)?, f32s(device, &shape, &v)?);
             let room = [kv_heads, capacity, head_dim];
-            let (kc, vc) = (cache(device, dtype, &room, 7.0)?, cache(device, dtype, &room, 7.0)?);
+            let (kc, vc) = (
+                cache(device, dtype, &room, 7.0)?,
+                cache(device, dtype, &room, 7.0)?,
+            );
             let places = u32s(device, &[tokens], &positions)?;
-            run(device, |encoder| op.encode(encoder, &tk, &tv, &places, &kc, &vc))?;
+            run(device, |encoder| {
+                op.encode(encoder, &tk, &tv, &places, &kc, &vc)
+            })?;
             for (what, values, cache) in [("keys", &k, &kc), ("values", &v, &vc)] {
                 let exact = appended(&wide(values), kv_heads, head_dim, capacity, &positions, 7.0);
-                let relative = if dtype == DType::F16 { 2f64.powi(-11) } else { 0.0 };
-                let case = format!("{what}, {dtype}, {tokens} tokens of {kv_heads} heads of {head_dim}");
+                let relative = if dtype == DType::F16 {
+                    2f64.powi(-11)
+                } else {
+                    0.0
+                };
+                let case =
+                    format!("{what}, {dtype}, {tokens} tokens of {kv_heads} heads of {head_dim}");
                 judge.close(&case, &read_cache(cache)?, &exact, relative, 1e-7)?;
             }
         }
@@ -138,12 +185,25 @@ fn rope_append(bench: &Bench, judge: &mut Judge, with_norms: bool) -> Verdict {
             let (q_shape, kv_shape) = ([tokens, heads, head_dim], [tokens, kv_heads, head_dim]);
             let q = noise(33, q_shape.iter().product(), 2.0);
             let [k, v] = [34, 35].map(|seed| noise(seed, kv_shape.iter().product(), 2.0));
-            let (tq, tk, tv) = (f32s(device, &q_shape, &q)?, f32s(device, &kv_shape, &k)?, f32s(device, &kv_shape, &v)?);
+            let (tq, tk, tv) = (
+                f32s(device, &q_shape, &q)?,
+                f32s(device, &kv_shape, &k)?,
+                f32s(device, &kv_shape, &v)?,
+            );
             let [wq, wk] = [36, 37].map(|seed| noise(seed, head_dim, 1.5));
-            let (tq_norm, tk_norm) = (f32s(device, &[head_dim], &wq)?, f32s(device, &[head_dim], &wk)?);
+            let (tq_norm, tk_norm) = (
+                f32s(device, &[head_dim], &wq)?,
+                f32s(device, &[head_dim], &wk)?,
+            );
             let room = [kv_heads, capacity, head_dim];
-            let (kc, vc) = (cache(device, dtype, &room, 7.0)?, cache(device, dtype, &room, 7.0)?);
-            let (places, turns) = (u32s(device, &[tokens], &positions)?, table(device, head_dim)?);
+            let (kc, vc) = (
+                cache(device, dtype, &room, 7.0)?,
+                cache(device, dtype, &room, 7.0)?,
+            );
+            let (places, turns) = (
+                u32s(device, &[tokens], &positions)?,
+                table(device, head_dim)?,
+            );
             let layout = Layout::Halves;
             let norms = Norms {
                 q: &tq_norm,
@@ -166,14 +226,40 @@ fn rope_append(bench: &Bench, judge: &mut Judge, with_norms: bool) -> Verdict {
                 true => normed(&wide(x), head_dim, Some(weight), EPS),
                 false => wide(x),
             };
-            let case = format!("{dtype} cache, {tokens} tokens of {heads} and {kv_heads} heads of {head_dim}");
-            let exact = rotated(layout, &before(&q, &wq), heads, head_dim, head_dim, &positions);
+            let case = format!(
+                "{dtype} cache, {tokens} tokens of {heads} and {kv_heads} heads of {head_dim}"
+            );
+            let exact = rotated(
+                layout,
+                &before(&q, &wq),
+                heads,
+                head_dim,
+                head_dim,
+                &positions,
+            );
             judge.close(&format!("queries, {case}"), &read(&tq)?, &exact, 5e-6, 5e-6)?;
-            let turned = rotated(layout, &before(&k, &wk), kv_heads, head_dim, head_dim, &positions);
-            let relative = if dtype == DType::F16 { 2f64.powi(-11) * 1.02 } else { 5e-6 };
+            let turned = rotated(
+                layout,
+                &before(&k, &wk),
+                kv_heads,
+                head_dim,
+                head_dim,
+                &positions,
+            );
+            let relative = if dtype == DType::F16 {
+                2f64.powi(-11) * 1.02
+            } else {
+                5e-6
+            };
             for (what, rows, cache) in [("keys", turned, &kc), ("values", wide(&v), &vc)] {
                 let exact = appended(&rows, kv_heads, head_dim, capacity, &positions, 7.0);
-                judge.close(&format!("{what}, {case}"), &read_cache(cache)?, &exact, relative, 5e-6)?;
+                judge.close(
+                    &format!("{what}, {case}"),
+                    &read_cache(cache)?,
+                    &exact,
+                    relative,
+                    5e-6,
+                )?;
             }
         }
     }
@@ -185,8 +271,12 @@ type Shape = (usize, usize, usize, usize, usize, usize);
 
 fn attention(bench: &Bench, judge: &mut Judge, dtype: DType) -> Verdict {
     let (device, op) = (&bench.device, Attention::new(&bench.device)?);
-    let shapes: &[Shape] = match bench.is_quick() {
-        true => &[(2, 1, 64, 32, 20, 1), (4, 2, 32, 16, 0, 7), (2, 2, 32, 8, 11, 3)],
+    let shapes: &[Shape] = match bench.is_slow() {
+        true => &[
+            (2, 1, 64, 32, 20, 1),
+            (4, 2, 32, 16, 0, 7),
+            (2, 2, 32, 8, 11, 3),
+        ],
         false => &[
             (2, 1, 64, 32, 20, 1),
             (4, 2, 32, 16, 0, 7),
@@ -210,7 +300,11 @@ fn attention(bench: &Bench, judge: &mut Judge, dtype: DType) -> Verdict {
             let room = [kv_heads, capacity, head_dim];
             let put = |values: &[f16]| match dtype {
                 DType::F16 => tensor(device, dtype, &room, values),
-                _ => f32s(device, &room, &values.iter().map(|x| x.to_f32()).collect::<Vec<f32>>()),
+                _ => f32s(
+                    device,
+                    &room,
+                    &values.iter().map(|x| x.to_f32()).collect::<Vec<f32>>(),
+                ),
             };
             let (kc, vc) = (put(&k)?, put(&v)?);
             let shape = [tokens, heads, head_dim];
@@ -220,15 +314,25 @@ fn attention(bench: &Bench, judge: &mut Judge, dtype: DType) -> Verdict {
                 scale: 1.0 / (head_dim as f32).sqrt(),
                 softcap,
             };
-            run(device, |encoder| op.encode(encoder, &tq, &kc, &vc, &places, options, &out))?;
+            run(device, |encoder| {
+                op.encode(encoder, &tq, &kc, &vc, &places, options, &out)
+            })?;
             let attends = Attends {
                 shape: (heads, kv_heads, head_dim, capacity, first, tokens),
                 options,
                 k: &k,
                 v: &v,
             };
-            let case = format!("{tokens} tokens from {first}, {heads} heads on {kv_heads} of {head_dim}, cap {softcap:?}");
-            judge.close(&case, &read(&out)?, &attends.exactly(&q), 0.0, tolerance(device, tokens))?;
+            let case = format!(
+                "{tokens} tokens from {first}, {heads} heads on {kv_heads} of {head_dim}, cap {softcap:?}"
+            );
+            judge.close(
+                &case,
+                &read(&out)?,
+                &attends.exactly(&q),
+                0.0,
+                tolerance(device, tokens),
+            )?;
         }
     }
     Ok(())
@@ -257,11 +361,16 @@ impl Attends<'_> {
         for row in 0..tokens {
             for head in 0..heads {
                 let q = &q[(row * heads + head) * head_dim..][..head_dim];
-                let place = |p: usize| (head * kv_heads / heads * capacity + p % capacity) * head_dim;
+                let place =
+                    |p: usize| (head * kv_heads / heads * capacity + p % capacity) * head_dim;
                 let seen = (first + tokens).saturating_sub(capacity)..first + row + 1;
                 let score = |p: usize| {
                     let k = &self.k[place(p)..][..head_dim];
-                    let dot: f64 = q.iter().zip(k).map(|(q, k)| f64::from(*q) * f64::from(*k)).sum();
+                    let dot: f64 = q
+                        .iter()
+                        .zip(k)
+                        .map(|(q, k)| f64::from(*q) * f64::from(*k))
+                        .sum();
                     let score = dot * f64::from(self.options.scale);
                     match self.options.softcap.map(f64::from) {
                         Some(cap) => cap * (score / cap).tanh(),
@@ -274,7 +383,9 @@ impl Attends<'_> {
                 let total: f64 = weights.iter().sum();
                 for at in 0..head_dim {
                     let terms = seen.clone().zip(&weights);
-                    let sum: f64 = terms.map(|(p, w)| w * f64::from(self.v[place(p) + at])).sum();
+                    let sum: f64 = terms
+                        .map(|(p, w)| w * f64::from(self.v[place(p) + at]))
+                        .sum();
                     out.push(sum / total);
                 }
             }

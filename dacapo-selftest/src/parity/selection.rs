@@ -26,7 +26,14 @@ pub(super) const CHECKS: &[(&str, Cases)] = &[
 fn shapes(bench: &Bench) -> &'static [(usize, usize)] {
     match bench.is_quick() {
         true => &[(1, 1), (2, 333)],
-        false => &[(1, 1), (3, 64), (7, 33), (2, 1500), (1, 49_152), (2, 151_937)],
+        false => &[
+            (1, 1),
+            (3, 64),
+            (7, 33),
+            (2, 1500),
+            (1, 49_152),
+            (2, 151_937),
+        ],
     }
 }
 
@@ -39,17 +46,27 @@ fn ranked(row: &[f32]) -> Vec<u32> {
 
 /// Few values, so that many are equal.
 fn coarse(seed: u64, length: usize) -> Vec<f32> {
-    noise(seed, length, 50.0).into_iter().map(f32::round).collect()
+    noise(seed, length, 50.0)
+        .into_iter()
+        .map(f32::round)
+        .collect()
 }
 
 fn argmax(bench: &Bench, judge: &mut Judge) -> Verdict {
     let (device, op) = (&bench.device, Argmax::new(&bench.device)?);
     for &(rows, width) in shapes(bench) {
         for logits in [noise(16, rows * width, 5.0), coarse(17, rows * width)] {
-            let (tx, ids) = (f32s(device, &[rows, width], &logits)?, u32s(device, &[rows], &vec![7; rows])?);
+            let (tx, ids) = (
+                f32s(device, &[rows, width], &logits)?,
+                u32s(device, &[rows], &vec![7; rows])?,
+            );
             run(device, |encoder| op.encode(encoder, &tx, &ids))?;
             let exact: Vec<u32> = logits.chunks(width).map(|row| ranked(row)[0]).collect();
-            judge.equal(&format!("{rows} x {width}"), &ids.view().read::<u32>()?, &exact)?;
+            judge.equal(
+                &format!("{rows} x {width}"),
+                &ids.view().read::<u32>()?,
+                &exact,
+            )?;
         }
     }
     Ok(())
@@ -64,12 +81,16 @@ fn top_k(bench: &Bench, judge: &mut Judge) -> Verdict {
             let values = unset(device, &[rows, k])?;
             let ids = u32s(device, &[rows, k], &vec![7; rows * k])?;
             run(device, |encoder| op.encode(encoder, &tx, &values, &ids))?;
-            let exact: Vec<u32> = logits.chunks(width).flat_map(|row| ranked(row)[..k].to_vec()).collect();
+            let exact: Vec<u32> = logits
+                .chunks(width)
+                .flat_map(|row| ranked(row)[..k].to_vec())
+                .collect();
             let case = format!("{k} of {rows} x {width}");
             judge.equal(&case, &ids.view().read::<u32>()?, &exact)?;
             let rows = exact.chunks(k).zip(logits.chunks(width));
-            let wanted: Vec<f32> =
-                rows.flat_map(|(ids, row)| ids.iter().map(|id| row[*id as usize])).collect();
+            let wanted: Vec<f32> = rows
+                .flat_map(|(ids, row)| ids.iter().map(|id| row[*id as usize]))
+                .collect();
             judge.equal(&case, &read(&values)?, &wanted)?;
         }
     }
@@ -83,7 +104,10 @@ fn sample(bench: &Bench, judge: &mut Judge) -> Verdict {
     let positions: Vec<u32> = (0..rows as u32).collect();
     let row = noise(19, width, 4.0);
     let logits: Vec<f32> = row.iter().copied().cycle().take(rows * width).collect();
-    let (tx, places) = (f32s(device, &[rows, width], &logits)?, u32s(device, &[rows], &positions)?);
+    let (tx, places) = (
+        f32s(device, &[rows, width], &logits)?,
+        u32s(device, &[rows], &positions)?,
+    );
     for (temperature, top_k) in [(0.0, 0), (1.0, 8), (0.7, 40), (1.5, 3)] {
         let params = SampleParams {
             temperature,
@@ -92,16 +116,27 @@ fn sample(bench: &Bench, judge: &mut Judge) -> Verdict {
             ..SampleParams::GREEDY
         };
         let ids = u32s(device, &[rows], &vec![u32::MAX; rows])?;
-        run(device, |encoder| op.encode(encoder, &tx, &params, &places, &ids))?;
+        run(device, |encoder| {
+            op.encode(encoder, &tx, &params, &places, &ids)
+        })?;
         let found = ids.view().read::<u32>()?;
         let draw = Draw::new(&row, &params);
         let exact: Vec<u32> = positions.iter().map(|at| draw.token(*at)).collect();
         // Where probabilities are rounded, a draw near the border between two tokens may fall on either side.
         let near = |at: &usize| draw.is_near(found[*at], positions[*at], 1e-5);
-        let settled: Vec<u32> = (0..rows).map(|at| if near(&at) { found[at] } else { exact[at] }).collect();
-        judge.equal(&format!("temperature {temperature}, top {top_k}"), &found, &settled)?;
+        let settled: Vec<u32> = (0..rows)
+            .map(|at| if near(&at) { found[at] } else { exact[at] })
+            .collect();
+        judge.equal(
+            &format!("temperature {temperature}, top {top_k}"),
+            &found,
+            &settled,
+        )?;
         let same = found.iter().zip(&exact).filter(|(a, b)| a == b).count();
-        ensure!(10 * same >= 9 * rows, "only {same} of {rows} draws are the expected ones");
+        ensure!(
+            10 * same >= 9 * rows,
+            "only {same} of {rows} draws are the expected ones"
+        );
     }
     Ok(())
 }
@@ -113,10 +148,16 @@ fn advance(bench: &Bench, judge: &mut Judge) -> Verdict {
         let places: Vec<u32> = (0..n as u32).map(|at| at * 7).collect();
         let (sampled, tokens) = (u32s(device, &[n], &ids)?, u32s(device, &[n], &vec![0; n])?);
         let positions = u32s(device, &[n], &places)?;
-        run(device, |encoder| op.encode(encoder, &sampled, &tokens, &positions))?;
+        run(device, |encoder| {
+            op.encode(encoder, &sampled, &tokens, &positions)
+        })?;
         judge.equal(&format!("{n} tokens"), &tokens.view().read::<u32>()?, &ids)?;
         let next: Vec<u32> = places.iter().map(|at| at + 1).collect();
-        judge.equal(&format!("{n} positions"), &positions.view().read::<u32>()?, &next)?;
+        judge.equal(
+            &format!("{n} positions"),
+            &positions.view().read::<u32>()?,
+            &next,
+        )?;
     }
     Ok(())
 }
@@ -133,9 +174,17 @@ fn embed(bench: &Bench, judge: &mut Judge) -> Verdict {
         run(device, |encoder| op.encode(encoder, &table, &tids, &out))?;
         let mut values = vec![0.0f32; rows * cols];
         dequantize(Isa::PORTABLE, dtype, &bytes, &mut values)?;
-        let exact = ids.iter().flat_map(|id| values[*id as usize * cols..][..cols].iter());
+        let exact = ids
+            .iter()
+            .flat_map(|id| values[*id as usize * cols..][..cols].iter());
         let exact: Vec<f64> = exact.map(|x| f64::from(*x)).collect();
-        judge.close(&format!("a table of {dtype}"), &read(&out)?, &exact, 2.5e-7, 1e-6)?;
+        judge.close(
+            &format!("a table of {dtype}"),
+            &read(&out)?,
+            &exact,
+            2.5e-7,
+            1e-6,
+        )?;
     }
     Ok(())
 }

@@ -135,11 +135,7 @@ impl<'p> Run<'p> {
     }
 
     /// Encodes operations up to the end or to the `Pop` of the scope they are in; gives what follows.
-    pub fn encode<'o>(
-        &mut self,
-        mut ops: &'o [Op],
-        encoder: &mut CommandEncoder,
-    ) -> &'o [Op] {
+    pub fn encode<'o>(&mut self, mut ops: &'o [Op], encoder: &mut CommandEncoder) -> &'o [Op] {
         while let Some((op, rest)) = ops.split_first() {
             ops = rest;
             match op {

@@ -111,7 +111,10 @@ fn checks(report: &Report) -> String {
         });
         match records.is_empty() {
             true => String::new(),
-            false => format!("## {title}\n\n{}", table(&["group", "check", "reason"], rows)),
+            false => format!(
+                "## {title}\n\n{}",
+                table(&["group", "check", "reason"], rows)
+            ),
         }
     };
     text.push_str(&reasons("Failed", report.failed().collect()));
@@ -140,13 +143,23 @@ fn findings(report: &Report) -> String {
             let (cases, elements) = (it.cases.to_string(), it.elements.to_string());
             vec![it.op.clone(), cases, elements, format!("{:.4}", it.worst)]
         });
-        let heads = ["operation", "cases", "elements", "greatest error of what is allowed"];
+        let heads = [
+            "operation",
+            "cases",
+            "elements",
+            "greatest error of what is allowed",
+        ];
         let _ = write!(text, "## Operations against f64\n\n{}", table(&heads, rows));
     }
     if !findings.figures.is_empty() {
         let rows = findings.figures.iter().map(|it| {
             let value = format!("{:.3}", it.value);
-            vec![it.name.clone(), value, it.unit.clone(), it.samples.to_string()]
+            vec![
+                it.name.clone(),
+                value,
+                it.unit.clone(),
+                it.samples.to_string(),
+            ]
         });
         let heads = ["measured", "median", "unit", "samples"];
         let _ = write!(text, "## Speed\n\n{}", table(&heads, rows));
@@ -163,8 +176,20 @@ fn findings(report: &Report) -> String {
                 it.gb_s.map(|rate| format!("{rate:.2}")).unwrap_or_default(),
             ]
         });
-        let heads = ["model", "kernel", "count", "ms", "share", "median us", "GB/s"];
-        let _ = write!(text, "## Kernels of decode steps\n\n{}", table(&heads, rows));
+        let heads = [
+            "model",
+            "kernel",
+            "count",
+            "ms",
+            "share",
+            "median us",
+            "GB/s",
+        ];
+        let _ = write!(
+            text,
+            "## Kernels of decode steps\n\n{}",
+            table(&heads, rows)
+        );
     }
     text
 }
@@ -180,7 +205,9 @@ fn surroundings(report: &Report) -> String {
         ("Settings", &machine.settings),
     ];
     for (title, map) in parts.into_iter().filter(|(_, map)| !map.is_empty()) {
-        let rows = map.iter().map(|(name, value)| vec![name.clone(), value.clone()]);
+        let rows = map
+            .iter()
+            .map(|(name, value)| vec![name.clone(), value.clone()]);
         let _ = write!(text, "## {title}\n\n{}", table(&["name", "value"], rows));
     }
     text

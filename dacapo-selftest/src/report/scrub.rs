@@ -36,7 +36,8 @@ fn without_names(text: &str, home: &str) -> String {
     let mut parts = text.split(home);
     let mut clean = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let ends = |c: char| c == '/' || c == '\\' || c == ':' || c.is_whitespace() || "\"'`)".contains(c);
+        let ends =
+            |c: char| c == '/' || c == '\\' || c == ':' || c.is_whitespace() || "\"'`)".contains(c);
         let rest = part.find(ends).map_or("", |end| &part[end..]);
         clean.push('~');
         clean.push_str(rest);

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use dacapo::{Bytes, Graph, PlanOptions};
 
-use crate::bench::Bench;
 use crate::behaviour::median;
+use crate::bench::Bench;
 use crate::check::Verdict;
 use crate::kit::{buffer, one, step_kernel};
 
@@ -33,7 +33,12 @@ pub(super) fn measure(bench: &Bench) -> Verdict {
         encoder.commit()?.wait()?;
         trips.push(began.elapsed().as_secs_f64() * 1e6);
     }
-    bench.figure("one dispatch, from encoding to the end of its wait", median(trips), "us", rounds);
+    bench.figure(
+        "one dispatch, from encoding to the end of its wait",
+        median(trips),
+        "us",
+        rounds,
+    );
 
     let few = rounds.min(40);
     let (mut encoded, mut committed) = (Vec::new(), Vec::new());
@@ -51,10 +56,16 @@ pub(super) fn measure(bench: &Bench) -> Verdict {
     }
     let name = format!("encoding, of {DISPATCHES} dispatches each");
     bench.figure(name, median(encoded), "ns", few);
-    bench.figure(format!("committing {DISPATCHES} dispatches"), median(committed), "us", few);
+    bench.figure(
+        format!("committing {DISPATCHES} dispatches"),
+        median(committed),
+        "us",
+        few,
+    );
 
     let graph = Graph::capture(device, |encoder| {
-        (0..DISPATCHES).try_for_each(|value| encoder.dispatch(&step, (&target, Bytes(&value)), one()))
+        (0..DISPATCHES)
+            .try_for_each(|value| encoder.dispatch(&step, (&target, Bytes(&value)), one()))
     })?;
     let executable = graph.plan(&PlanOptions::default())?.instantiate()?;
     executable.launch("warm")?.wait()?;
@@ -66,7 +77,12 @@ pub(super) fn measure(bench: &Bench) -> Verdict {
         submission.wait()?;
         ran.push(began.elapsed().as_secs_f64() * 1e6);
     }
-    bench.figure(format!("launching {DISPATCHES} dispatches again"), median(launched), "us", few);
+    bench.figure(
+        format!("launching {DISPATCHES} dispatches again"),
+        median(launched),
+        "us",
+        few,
+    );
     bench.figure("the same to the end of its wait", median(ran), "us", few);
     Ok(())
 }

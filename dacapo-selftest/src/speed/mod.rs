@@ -17,14 +17,26 @@ pub(crate) fn checks(with_model: bool) -> Vec<Check> {
         check("what the device can do at most", peaks),
         check("decode steps of a tiny model", |bench| {
             let file = TemporaryFile::new(Shape::TINY, DType::Q4_0, 1)?;
-            steps::measure(bench, "tiny", &ModelFiles::open(file.path())?, bench.times(64, 8) as usize)
+            steps::measure(
+                bench,
+                "tiny",
+                &ModelFiles::open(file.path())?,
+                if bench.is_slow() { 6 } else { 64 },
+            )
         }),
         check("decode steps of two layers of a model of 1 B", middle),
     ];
     if with_model {
         checks.push(check("decode steps of the model that was given", |bench| {
-            let path = bench.model().ok_or_else(|| Flaw::skipped("no model was given"))?;
-            steps::measure(bench, "given", &ModelFiles::open(path)?, bench.times(32, 8) as usize)
+            let path = bench
+                .model()
+                .ok_or_else(|| Flaw::skipped("no model was given"))?;
+            steps::measure(
+                bench,
+                "given",
+                &ModelFiles::open(path)?,
+                bench.times(32, 8) as usize,
+            )
         }));
     }
     checks
@@ -34,16 +46,26 @@ pub(crate) fn checks(with_model: bool) -> Vec<Check> {
 const ROOM: u64 = 1 << 30;
 
 fn middle(bench: &Bench) -> Verdict {
-    if bench.is_quick() {
-        return Err(Flaw::skipped("it takes too long with --quick and on the interpreter"));
+    if bench.is_slow() {
+        return Err(Flaw::skipped(
+            "not with --quick, and not where the processor stands for a GPU",
+        ));
     }
     let budget = bench.device.memory_budget();
     if budget.budget < ROOM {
-        let reason = format!("the device may use {} bytes, {ROOM} are needed", budget.budget);
+        let reason = format!(
+            "the device may use {} bytes, {ROOM} are needed",
+            budget.budget
+        );
         return Err(Flaw::skipped(reason));
     }
     let file = TemporaryFile::new(Shape::MIDDLE, DType::Q4_0, 2)?;
-    steps::measure(bench, "2 layers of 1 B", &ModelFiles::open(file.path())?, 16)
+    steps::measure(
+        bench,
+        "2 layers of 1 B",
+        &ModelFiles::open(file.path())?,
+        16,
+    )
 }
 
 fn peaks(bench: &Bench) -> Verdict {
@@ -52,12 +74,32 @@ fn peaks(bench: &Bench) -> Verdict {
     }
     let peaks = dacapo_profile::Peaks::measure(&bench.device)?;
     bench.figure("memory, read", peaks.read_bytes_per_second / 1e9, "GB/s", 1);
-    bench.figure("memory, copied", peaks.copy_bytes_per_second / 1e9, "GB/s", 1);
-    bench.figure("f32 arithmetic", peaks.f32_operations_per_second / 1e9, "GFLOP/s", 1);
+    bench.figure(
+        "memory, copied",
+        peaks.copy_bytes_per_second / 1e9,
+        "GB/s",
+        1,
+    );
+    bench.figure(
+        "f32 arithmetic",
+        peaks.f32_operations_per_second / 1e9,
+        "GFLOP/s",
+        1,
+    );
     if let Some(rate) = peaks.f16_matrix_operations_per_second {
         bench.figure("f16 matrices", rate / 1e9, "GFLOP/s", 1);
     }
-    bench.figure("one more dispatch on the device", peaks.dispatch_ns / 1e3, "us", 1);
-    bench.figure("one more barrier on the device", peaks.barrier_ns / 1e3, "us", 1);
+    bench.figure(
+        "one more dispatch on the device",
+        peaks.dispatch_ns / 1e3,
+        "us",
+        1,
+    );
+    bench.figure(
+        "one more barrier on the device",
+        peaks.barrier_ns / 1e3,
+        "us",
+        1,
+    );
     Ok(())
 }

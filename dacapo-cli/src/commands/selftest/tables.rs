@@ -160,11 +160,7 @@ fn kernels(report: &Report) -> Table {
 }
 
 /// Checks with why they did not pass, which may be long: not more than a few lines of it.
-fn reasons<'r>(
-    word: &str,
-    records: impl Iterator<Item = &'r Record>,
-    columns: usize,
-) -> String {
+fn reasons<'r>(word: &str, records: impl Iterator<Item = &'r Record>, columns: usize) -> String {
     let mut text = String::new();
     let most = 6 * columns.max(NARROW);
     for record in records {
