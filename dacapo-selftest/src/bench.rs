@@ -4,10 +4,8 @@ use core::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use dacapo::{Backend, Device, DeviceOptions};
+use dacapo::{Backend, Device, DeviceKind, DeviceOptions};
 use serde::{Deserialize, Serialize};
-
-use crate::check::{Flaw, Verdict};
 
 /// A device for one check, and a place for what it finds out.
 pub struct Bench {
@@ -106,6 +104,11 @@ impl Bench {
         self.quick || self.is_interpreted()
     }
 
+    /// Whether kernels of models take their time: as before, or on a driver that runs them on the processor.
+    pub fn is_slow(&self) -> bool {
+        self.is_quick() || self.device.info().kind == DeviceKind::SoftwareGpu
+    }
+
     /// How often to do something: as a rule, or if less is to be done.
     pub fn times(&self, usual: u32, quick: u32) -> u32 {
         if self.is_quick() { quick } else { usual }
@@ -122,18 +125,6 @@ impl Bench {
     /// Those of [`Device::open`].
     pub fn another(&self) -> dacapo::Result<Device> {
         Device::open(&self.options)
-    }
-
-    /// Fails with these words unless `holds`.
-    ///
-    /// # Errors
-    /// [`Flaw::Failed`].
-    pub fn ensure(&self, holds: bool, words: impl fmt::Display) -> Verdict {
-        if holds {
-            Ok(())
-        } else {
-            Err(Flaw::failed(words))
-        }
     }
 
     /// Keeps a measurement for the report.

@@ -34,7 +34,7 @@ pub(crate) fn checks(with_model: bool) -> Vec<Check> {
     }
     checks.push(Check::new(
         Group::Decode,
-        "two sessions side by side, a fork, and a prompt in chunks",
+        "two sessions side by side, and a fork",
         sessions,
     ));
     if with_model {
@@ -181,16 +181,22 @@ fn enough(compared: usize, all: usize) -> Verdict {
 
 fn of_type(bench: &Bench, dtype: DType) -> Verdict {
     let (twins, _file) = Twins::tiny(bench, dtype)?;
-    let (prompts, tokens) = (bench.times(4, 2) as usize, bench.times(20, 6) as usize);
+    let planned = PassOptions::default();
+    if bench.is_slow() {
+        twins.logits(&prompt(99, 10), planned)?;
+        let greedy = twins.compare(&prompt(0, 5), 3, &Sampling::GREEDY, planned)?;
+        let drawn = twins.compare(&prompt(0, 5), 3, &DRAWN, LIVE)?;
+        return enough(greedy + drawn, 6);
+    }
     twins.logits(&prompt(99, 40), LIVE)?;
-    twins.logits(&prompt(98, 3), PassOptions::default())?;
+    twins.logits(&prompt(98, 3), planned)?;
     let (mut compared, mut all) = (0, 0);
-    for passes in [LIVE, PassOptions::default()] {
+    for passes in [LIVE, planned] {
         for sampling in [Sampling::GREEDY, DRAWN] {
-            for at in 0..prompts {
-                let prompt = prompt(at as u64, 5 + 3 * at);
-                compared += twins.compare(&prompt, tokens, &sampling, passes)?;
-                all += tokens;
+            for at in 0..4 {
+                let prompt = prompt(at, 5 + 3 * at as usize);
+                compared += twins.compare(&prompt, 20, &sampling, passes)?;
+                all += 20;
             }
         }
     }
@@ -199,7 +205,7 @@ fn of_type(bench: &Bench, dtype: DType) -> Verdict {
 
 /// Live, and planned with and without fusion, reordering and steps in flight.
 fn ways(bench: &Bench) -> Vec<PassOptions> {
-    let in_flight: &[usize] = if bench.is_quick() { &[2] } else { &[1, 2, 5] };
+    let in_flight: &[usize] = if bench.is_slow() { &[2] } else { &[1, 2, 5] };
     let mut ways = vec![LIVE];
     for (fuse, reorder) in [(false, false), (false, true), (true, false), (true, true)] {
         ways.extend(in_flight.iter().map(|&in_flight| PassOptions {
@@ -214,12 +220,12 @@ fn ways(bench: &Bench) -> Vec<PassOptions> {
 
 fn every_way(bench: &Bench, dtype: DType) -> Verdict {
     let (twins, _file) = Twins::tiny(bench, dtype)?;
-    let tokens = bench.times(24, 6) as usize;
+    let (tokens, prompts) = if bench.is_slow() { (4, 1) } else { (24, 2) };
     let (mut compared, mut all) = (0, 0);
     for passes in ways(bench) {
         for sampling in [Sampling::GREEDY, DRAWN] {
-            for at in 0..2 {
-                let prompt = prompt(50 + at, 6 + 11 * at as usize);
+            for at in 0..prompts {
+                let prompt = prompt(50 + at, 3 + 11 * at as usize);
                 compared += twins.compare(&prompt, tokens, &sampling, passes)?;
                 all += tokens;
             }
@@ -230,12 +236,9 @@ fn every_way(bench: &Bench, dtype: DType) -> Verdict {
 
 fn sessions(bench: &Bench) -> Verdict {
     let (twins, _file) = Twins::tiny(bench, DType::Q8_0)?;
-    let (model, greedy, tokens) = (
-        &twins.checked,
-        Sampling::GREEDY,
-        bench.times(12, 4) as usize,
-    );
-    let prompts = [prompt(60, 9), prompt(61, 17)];
+    let (model, greedy) = (&twins.checked, Sampling::GREEDY);
+    let (tokens, long) = if bench.is_slow() { (3, 6) } else { (12, 17) };
+    let prompts = [prompt(60, 4), prompt(61, long)];
     let alone = |prompt: &[u32]| text(model, prompt, tokens, &greedy, PassOptions::default());
     let wanted = [alone(&prompts[0])?, alone(&prompts[1])?];
     let mut both = [

@@ -16,7 +16,7 @@ const AMPLITUDE: f32 = 0.5;
 
 /// Tokens, rows and columns: by vectors, by tiles, and odd ones.
 fn shapes(bench: &Bench) -> &'static [(usize, usize, usize)] {
-    match bench.is_quick() {
+    match bench.is_slow() {
         true => &[(1, 37, 256), (9, 20, 256)],
         false => &[
             (1, 517, 512),

@@ -271,7 +271,7 @@ type Shape = (usize, usize, usize, usize, usize, usize);
 
 fn attention(bench: &Bench, judge: &mut Judge, dtype: DType) -> Verdict {
     let (device, op) = (&bench.device, Attention::new(&bench.device)?);
-    let shapes: &[Shape] = match bench.is_quick() {
+    let shapes: &[Shape] = match bench.is_slow() {
         true => &[
             (2, 1, 64, 32, 20, 1),
             (4, 2, 32, 16, 0, 7),

@@ -15,7 +15,7 @@ use crate::check::{Flaw, Verdict};
 const DECODE: &str = "decode";
 
 /// Tokens of the prompt.
-const PROMPT: usize = 32;
+const PROMPT: usize = 16;
 
 pub(super) fn measure(bench: &Bench, name: &str, files: &ModelFiles, tokens: usize) -> Verdict {
     let model = Model::load(&bench.device, files, &mut |_| {})?;
@@ -46,7 +46,7 @@ pub(super) fn measure(bench: &Bench, name: &str, files: &ModelFiles, tokens: usi
         ))
     };
     run()?;
-    let rounds = bench.times(3, 1) as usize;
+    let rounds = if bench.is_slow() { 1 } else { 3 };
     let (mut prefill, mut decode) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
         let (prefilled, decoded) = run()?;
