@@ -14,6 +14,8 @@ mod double;
 #[cfg(not(target_vendor = "apple"))]
 mod faults;
 mod native;
+#[cfg(not(target_vendor = "apple"))]
+mod times;
 
 use dacapo::{Device, Kernel, KernelSource, Wgsl};
 
