@@ -11,6 +11,7 @@
 #include "simd.h"
 #include "simdgroup_matrix.h"
 #include "entry.h"
+#include "usual.h"
 
 
 #define kernel

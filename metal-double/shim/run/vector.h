@@ -55,6 +55,11 @@ struct alignas(sizeof(T) * (N == 3 ? 4 : N)) vec : msl::named<T, N>, msl::swizzl
     explicit constexpr vec(vec<U, N> other) {
         for (int i = 0; i < N; i++) data[i] = T(other.data[i]);
     }
+    template <class U>
+        requires(!__is_same(U, T))
+    explicit constexpr vec(packed_vec<U, N> other) {
+        for (int i = 0; i < N; i++) data[i] = T(other.data[i]);
+    }
     constexpr vec(packed_vec<T, N> other) {
         for (int i = 0; i < N; i++) data[i] = other.data[i];
     }
@@ -85,6 +90,9 @@ template <class T, int N> struct packed_vec : msl::named<T, N>, msl::swizzles<pa
     constexpr packed_vec(vec<T, N> other) {
         for (int i = 0; i < N; i++) data[i] = other.data[i];
     }
+    template <class U>
+        requires(!__is_same(U, T))
+    explicit constexpr packed_vec(vec<U, N> other) : packed_vec(vec<T, N>(other)) {}
     constexpr packed_vec(T value) : packed_vec(vec<T, N>(value)) {}
     template <class... A>
         requires(sizeof...(A) > 1)

@@ -250,7 +250,7 @@ impl Compiler {
         if product == Product::Check {
             command.args(["-S", "-Xclang", "-emit-pch"]);
         } else {
-            command.args(["-x", "c++-header"]);
+            command.args(["-fpch-instantiate-templates", "-x", "c++-header"]);
         }
         command
             .arg(self.headers().join(part).join("metal.h"))

@@ -4,7 +4,7 @@
 pub const CHECK: [(&str, &str); 1] = [("metal.h", include_str!("../../shim/check/metal.h"))];
 
 /// For execution.
-pub const RUN: [(&str, &str); 14] = [
+pub const RUN: [(&str, &str); 15] = [
     ("metal.h", include_str!("../../shim/run/metal.h")),
     ("types.h", include_str!("../../shim/run/types.h")),
     ("vector.h", include_str!("../../shim/run/vector.h")),
@@ -21,5 +21,6 @@ pub const RUN: [(&str, &str); 14] = [
         include_str!("../../shim/run/simdgroup_matrix.h"),
     ),
     ("entry.h", include_str!("../../shim/run/entry.h")),
+    ("usual.h", include_str!("../../shim/run/usual.h")),
     ("watch.h", include_str!("../../shim/run/watch.h")),
 ];
