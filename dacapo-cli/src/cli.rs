@@ -21,8 +21,8 @@ Environment (flags win over it):
   DACAPO_MEMORY_LIMIT  bytes, or with K, M or G
   DACAPO_LOG           off, error, warn (the default), info, debug, trace
 
-Exit codes: 0 success, 1 error, 2 wrong usage, 130 ended by Ctrl-C. Those of check: \
-`dacapo check --help`.";
+Exit codes: 0 success, 1 error, 2 wrong usage, 130 ended by Ctrl-C. Those of check and selftest: \
+`dacapo check --help`, `dacapo selftest --help`.";
 
 /// Run model files and see what the hardware can do.
 #[derive(Debug, Parser)]
@@ -44,6 +44,7 @@ pub(crate) enum Command {
     Profile(commands::profile::ProfileCommand),
     Replay(commands::replay::Replay),
     Check(Box<commands::check::Check>),
+    Selftest(commands::selftest::Selftest),
 }
 
 impl Command {
@@ -59,6 +60,7 @@ impl Command {
             Command::Profile(command) => command.run(),
             Command::Replay(command) => command.run(),
             Command::Check(command) => command.run(),
+            Command::Selftest(command) => command.run(),
         }
     }
 }

@@ -198,6 +198,35 @@ pub(crate) fn path_variable(name: &str) -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
+/// What the names of variables begin with that say how devices are opened and drivers behave.
+const TOLD: [&str; 7] = [
+    "DACAPO_",
+    "VK_",
+    "MTL_",
+    "METAL_",
+    "MESA_",
+    "LP_",
+    "RUST_BACKTRACE",
+];
+
+/// The variables of the environment that a report tells of.
+pub(crate) fn told_variables() -> Vec<(String, String)> {
+    let text = |it: OsString| it.to_string_lossy().into_owned();
+    let all = std::env::vars_os().map(|(name, value)| (text(name), text(value)));
+    all.filter(|(name, _)| TOLD.iter().any(|start| name.starts_with(start)))
+        .collect()
+}
+
+/// The user's own folders, which belong into no report.
+pub(crate) fn own_folders() -> Vec<String> {
+    let folders = ["HOME", "USERPROFILE"]
+        .into_iter()
+        .filter_map(path_variable);
+    folders
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect()
+}
+
 fn log_level(value: Option<OsString>) -> Result<LevelFilter> {
     let Some(value) = value else {
         return Ok(LevelFilter::WARN);

@@ -44,6 +44,12 @@ impl Progress {
         self.bar.inc(1);
     }
 
+    /// For bars that tell what is being done.
+    pub(crate) fn at(&self, what: String, done: usize) {
+        self.bar.set_message(what);
+        self.bar.set_position(done as u64);
+    }
+
     /// For bars whose total is only known on the way.
     pub(crate) fn set_bytes(&self, done: u64, total: u64) {
         self.bar.set_length(total);

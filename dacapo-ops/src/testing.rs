@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use bytemuck::Pod;
-use dacapo::{Backend, Device, DeviceOptions, DeviceSelector, MemoryKind};
+use dacapo::{Backend, CooperativeMatrix, Device, DeviceOptions, DeviceSelector, MemoryKind};
 use half::{bf16, f16};
 
 use crate::dtype::DType;
@@ -157,7 +157,8 @@ impl Case {
 }
 
 /// Processors with 1, 2 and 4 threads, the reference interpreter, which fails what it finds fault with, and the Vulkan
-/// device if there is one. `DACAPO_TEST_VULKAN` says whether there must be one (`require`), or none is to be used (`off`).
+/// and Metal devices if there are some. `DACAPO_TEST_VULKAN` and `DACAPO_TEST_METAL` say whether there must be one
+/// (`require`), or none is to be used (`off`).
 pub(crate) fn devices() -> impl Iterator<Item = Device> {
     let cpus = [1, 2, 4].into_iter().map(|threads| {
         let options = DeviceOptions {
@@ -167,7 +168,7 @@ pub(crate) fn devices() -> impl Iterator<Item = Device> {
         };
         Device::open(&options).unwrap()
     });
-    cpus.chain([reference()]).chain(vulkan())
+    cpus.chain([reference()]).chain(vulkan()).chain(metal())
 }
 
 /// The reference interpreter.
@@ -177,23 +178,47 @@ pub(crate) fn reference() -> Device {
     Device::open(&DeviceOptions { device, ..options }).unwrap()
 }
 
+/// The reference interpreter as a device whose subgroups multiply such matrices, or none.
+pub(crate) fn reference_with(matrix: Option<CooperativeMatrix>) -> Device {
+    let mut options = DeviceOptions {
+        device: DeviceSelector::Backend(Backend::Reference),
+        ..DeviceOptions::default()
+    };
+    options.gpu_without.cooperative_matrix = matrix.is_none();
+    if let Some(matrix) = matrix {
+        options.reference.cooperative_matrix = matrix;
+    }
+    Device::open(&options).unwrap()
+}
+
 /// The Vulkan device that tests use.
 pub(crate) fn vulkan() -> Option<Device> {
-    let wish = std::env::var("DACAPO_TEST_VULKAN").unwrap_or_default();
+    gpu(Backend::Vulkan, "DACAPO_TEST_VULKAN")
+}
+
+/// The Metal device that tests use.
+pub(crate) fn metal() -> Option<Device> {
+    match cfg!(any(target_vendor = "apple", dacapo_metal_double)) {
+        true => gpu(Backend::Metal, "DACAPO_TEST_METAL"),
+        false => None,
+    }
+}
+
+fn gpu(backend: Backend, wish: &str) -> Option<Device> {
+    let wish = std::env::var(wish).unwrap_or_default();
     if wish == "off" {
         return None;
     }
-    let options = DeviceOptions::default().with_env().unwrap();
-    let vulkan = Device::open(&DeviceOptions {
-        device: DeviceSelector::Backend(Backend::Vulkan),
-        ..options
+    let device = Device::open(&DeviceOptions {
+        device: DeviceSelector::Backend(backend),
+        ..DeviceOptions::default().with_env().unwrap()
     });
-    match vulkan {
+    match device {
         Err(error) if wish == "require" => panic!("{error}"),
         Err(error) => {
             #[allow(clippy::print_stderr, reason = "says loudly what is not tested")]
             {
-                eprintln!("NOT RUN on Vulkan: {error}");
+                eprintln!("NOT RUN on {backend}: {error}");
             }
             None
         }

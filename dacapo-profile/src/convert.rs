@@ -8,7 +8,7 @@ use dacapo::hazard::HazardKind;
 use dacapo::{BarrierCause, Counters, DispatchTrace, ProfileLevel, SubmissionTrace, Trace};
 
 use crate::profile::{
-    Cause, Device, Dispatch, Fused, Kernel, Level, Profile, Span, Submission, VERSION,
+    Cause, Device, Dispatch, Fused, Kernel, Level, Profile, Span, Submission, Timed, VERSION,
 };
 
 impl Profile {
@@ -38,6 +38,7 @@ impl Profile {
                 ProfileLevel::Off | ProfileLevel::Submissions => Level::Submissions,
                 ProfileLevel::Dispatches => Level::Dispatches,
             },
+            timed: timed(trace),
             clock_error_ns: trace.clock_error.map(ns),
             start_ns: ns(trace.start),
             end_ns: ns(trace.end),
@@ -52,6 +53,16 @@ impl Profile {
             counters: counters(&trace.counters),
         }
     }
+}
+
+/// How dispatches were timed that were noted. A device times all in one way.
+fn timed(trace: &Trace) -> Option<Timed> {
+    let noted = |it: &&SubmissionTrace| it.level == ProfileLevel::Dispatches;
+    let timed = trace.submissions.iter().find(noted)?.timed;
+    Some(match timed {
+        dacapo::Timed::InPlace => Timed::InPlace,
+        dacapo::Timed::OnePassEach => Timed::OnePassEach,
+    })
 }
 
 /// What many dispatches have in common, each once.

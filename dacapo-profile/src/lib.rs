@@ -28,7 +28,8 @@ pub use json::MAX_JSON_BYTES;
 pub use page::html;
 pub use peaks::{Peaks, PeaksCache, PeaksError};
 pub use profile::{
-    Cause, Device, Dispatch, Distortion, Fused, Kernel, Level, Profile, Span, Submission, VERSION,
+    Cause, Device, Dispatch, Distortion, Fused, Kernel, Level, Profile, Span, Submission, Timed,
+    VERSION,
 };
 pub use prometheus::{LabelError, prometheus};
 pub use trace_event::write_trace_events;

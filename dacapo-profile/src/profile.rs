@@ -20,6 +20,8 @@ pub struct Profile {
     pub device: Device,
     /// What was noted.
     pub level: Level,
+    /// How it is told when dispatches ran, if they were noted.
+    pub timed: Option<Timed>,
     /// How far device times may lie from the host's; none where they were set by when the host saw submissions
     /// complete.
     pub clock_error_ns: Option<u64>,
@@ -68,6 +70,16 @@ pub enum Level {
     Submissions,
     /// Dispatches, too.
     Dispatches,
+}
+
+/// How it is told when a dispatch runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Timed {
+    /// Among the others.
+    InPlace,
+    /// In a pass of its own, one after the other.
+    OnePassEach,
 }
 
 /// What noting each dispatch did to the time that submissions of one label took on the device.
@@ -155,7 +167,7 @@ pub struct Dispatch {
     pub written: u64,
     /// Arithmetic operations; a multiplication and an addition are two.
     pub operations: u64,
-    /// When it began. Dispatches of one wave overlap.
+    /// When it began. Dispatches of one wave overlap, unless each was in a pass of its own.
     pub start_ns: u64,
     /// When it ended.
     pub end_ns: u64,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::peaks::Peaks;
 use crate::profile::{
-    Cause, Device, Dispatch, Fused, Kernel, Level, Profile, Span, Submission, VERSION,
+    Cause, Device, Dispatch, Fused, Kernel, Level, Profile, Span, Submission, Timed, VERSION,
 };
 
 /// Index of the kernel `matvec`, of the kind `matrix vector product`.
@@ -30,6 +30,7 @@ pub(crate) fn empty(end_ns: u64) -> Profile {
             compute_units: 2,
         },
         level: Level::Dispatches,
+        timed: Some(Timed::InPlace),
         clock_error_ns: Some(7),
         start_ns: 0,
         end_ns,

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+use crate::backend::metal;
 use crate::backend::reference::{self, ReferenceDevice};
 use crate::backend::vulkan::{self, VulkanDevice};
 use crate::backend::{self, Refused, cpu};
@@ -122,6 +124,13 @@ impl Device {
                 let device = VulkanDevice::open(&candidate, options)?;
                 let free = device.memory_budget();
                 (Box::new(device), candidate.info, free)
+            }
+            #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+            Found::Metal(candidate) => {
+                let info = candidate.info.clone();
+                let device = metal::MetalDevice::open(*candidate, options)?;
+                let free = device.memory_budget();
+                (Box::new(device), info, free)
             }
         };
         Ok(Device::with_backend(backend, info, free, options))
@@ -354,6 +363,8 @@ impl fmt::Debug for Device {
 enum Found {
     Cpu(DeviceInfo),
     Vulkan(Box<vulkan::Candidate>),
+    #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+    Metal(Box<metal::Candidate>),
     Reference(DeviceInfo),
 }
 
@@ -362,6 +373,8 @@ impl Found {
         match self {
             Found::Cpu(info) | Found::Reference(info) => info,
             Found::Vulkan(candidate) => &candidate.info,
+            #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+            Found::Metal(candidate) => &candidate.info,
         }
     }
 
@@ -369,6 +382,8 @@ impl Found {
         match self {
             Found::Cpu(info) | Found::Reference(info) => info,
             Found::Vulkan(candidate) => &mut candidate.info,
+            #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+            Found::Metal(candidate) => &mut candidate.info,
         }
     }
 
@@ -376,17 +391,23 @@ impl Found {
         match self {
             Found::Cpu(info) | Found::Reference(info) => info,
             Found::Vulkan(candidate) => candidate.info,
+            #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+            Found::Metal(candidate) => candidate.info,
         }
     }
 }
 
 /// The devices of this machine, best first, and why backends without one have none.
 fn found(debug: GpuDebug) -> (Vec<Found>, Vec<AbsentBackend>) {
-    let mut absent = vec![AbsentBackend {
-        backend: Backend::Metal,
-        reason: "this version has no Metal backend".to_owned(),
-    }];
+    let mut absent = Vec::new();
     let mut found = vec![Found::Cpu(cpu::info()), Found::Reference(reference::info())];
+    match metal_devices() {
+        Ok(devices) => found.extend(devices),
+        Err(reason) => absent.push(AbsentBackend {
+            backend: Backend::Metal,
+            reason,
+        }),
+    }
     match vulkan::enumerate(debug) {
         Ok(candidates) => {
             let candidates = candidates.into_iter().map(Box::new);
@@ -397,17 +418,29 @@ fn found(debug: GpuDebug) -> (Vec<Found>, Vec<AbsentBackend>) {
             reason,
         }),
     }
-    found.sort_by_key(|found| match found.info().kind {
-        DeviceKind::DiscreteGpu => 0,
-        DeviceKind::IntegratedGpu => 1,
-        DeviceKind::Cpu => 2,
-        DeviceKind::SoftwareGpu => 3,
-        DeviceKind::Reference => 4,
+    found.sort_by_key(|found| match (found.info().kind, found.info().backend) {
+        (DeviceKind::DiscreteGpu | DeviceKind::IntegratedGpu, Backend::Metal) => 0,
+        (DeviceKind::DiscreteGpu, _) => 1,
+        (DeviceKind::IntegratedGpu, _) => 2,
+        (DeviceKind::Cpu, _) => 3,
+        (DeviceKind::SoftwareGpu, _) => 4,
+        (DeviceKind::Reference, _) => 5,
     });
     for (index, found) in found.iter_mut().enumerate() {
         found.info_mut().index = index;
     }
     (found, absent)
+}
+
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+fn metal_devices() -> core::result::Result<Vec<Found>, String> {
+    let candidates = metal::enumerate()?.into_iter();
+    Ok(candidates.map(Box::new).map(Found::Metal).collect())
+}
+
+#[cfg(not(any(target_vendor = "apple", dacapo_metal_double)))]
+fn metal_devices() -> core::result::Result<Vec<Found>, String> {
+    Err("Metal is there on Apple's systems alone".to_owned())
 }
 
 /// The processor, with as many worker threads as are asked for.

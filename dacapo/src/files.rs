@@ -32,12 +32,7 @@ pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 /// # Errors
 /// Those of the file system.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    // Processes of different containers may have the same number.
-    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    let name = format!("{process}-{count}-{}.{TEMPORARY}", now.as_nanos());
-    let temporary = path.with_file_name(name);
+    let temporary = path.with_file_name(temporary_name());
     let written = File::create_new(&temporary)
         .and_then(|mut file| file.write_all(bytes))
         .and_then(|()| fs::rename(&temporary, path));
@@ -46,4 +41,13 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&temporary);
     }
     written
+}
+
+/// A name that no other file has, with the ending of those that are not finished.
+pub(crate) fn temporary_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+    // Processes of different containers may have the same number.
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    format!("{process}-{count}-{}.{TEMPORARY}", now.as_nanos())
 }

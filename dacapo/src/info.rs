@@ -139,8 +139,40 @@ pub struct GpuFeatures {
     pub subgroup_size: u32,
     /// `enable f16;`: arithmetic in half precision, and half-precision elements in buffers.
     pub f16: bool,
-    /// `enable wgpu_cooperative_matrix;`: products of 16x16 matrices of f16, summed in f32.
-    pub cooperative_matrix: bool,
+    /// `enable wgpu_cooperative_matrix;`: the matrices that a subgroup multiplies together, if it does.
+    pub cooperative_matrix: Option<CooperativeMatrix>,
+}
+
+/// Square matrices of f16 whose products are summed in f32, spread over the invocations of a subgroup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CooperativeMatrix {
+    /// `coop_mat8x8`, as Apple's GPUs have them.
+    Size8,
+    /// `coop_mat16x16`, as most others have them.
+    Size16,
+}
+
+impl CooperativeMatrix {
+    /// Rows, and columns, of each matrix.
+    pub const fn size(self) -> u32 {
+        match self {
+            CooperativeMatrix::Size8 => 8,
+            CooperativeMatrix::Size16 => 16,
+        }
+    }
+}
+
+impl FromStr for CooperativeMatrix {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<CooperativeMatrix, ()> {
+        match text {
+            "8" => Ok(CooperativeMatrix::Size8),
+            "16" => Ok(CooperativeMatrix::Size16),
+            _ => Err(()),
+        }
+    }
 }
 
 /// How much memory a device may use, and uses.

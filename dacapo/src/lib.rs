@@ -73,6 +73,8 @@ pub mod hazard;
 mod info;
 mod kernel;
 mod memory;
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+pub mod metal;
 mod options;
 mod panics;
 mod pool;
@@ -104,19 +106,22 @@ pub use graph::{
 };
 pub use grid::Grid;
 pub use info::{
-    AbsentBackend, Backend, DeviceInfo, DeviceKind, Devices, GpuFeatures, Limits, MemoryBudget,
+    AbsentBackend, Backend, CooperativeMatrix, DeviceInfo, DeviceKind, Devices, GpuFeatures,
+    Limits, MemoryBudget,
 };
 pub use kernel::{
-    Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, SharedMemory, Wgsl, Workgroup,
+    Binding, CpuEntry, Interface, Kernel, KernelFault, KernelSource, Msl, MslConstant, MslValue,
+    SharedMemory, Wgsl, Workgroup,
 };
 pub use memory::{Buffer, BufferOptions, BufferView, MemoryKind, ReadGuard, WhenBusy, WriteGuard};
 pub use options::{
-    DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache, ReferenceOptions,
+    DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, Hazards, KernelCache, MetalOptions,
+    ReferenceOptions,
 };
 pub use pool::{BufferPool, PoolOptions};
 pub use profile::{
-    DispatchTrace, Dispatched, HostSpan, ProfileLevel, Recorder, SubmissionTrace, Trace, Work,
-    WorkFn,
+    DispatchTrace, Dispatched, HostSpan, ProfileLevel, Recorder, SubmissionTrace, Timed, Trace,
+    Work, WorkFn,
 };
 pub use range::ByteRange;
 pub use residency::ResidencySet;

@@ -7,9 +7,11 @@ use crate::error::{Error, Result};
 use crate::info::{Backend, DeviceKind};
 
 mod kernel_cache;
+mod metal;
 mod reference;
 
 pub use kernel_cache::KernelCache;
+pub use metal::MetalOptions;
 pub use reference::ReferenceOptions;
 
 /// How conflicts between dispatches of one encoder are kept apart.
@@ -121,6 +123,10 @@ pub struct GpuWithout {
     pub cooperative_matrix: bool,
     /// Push constants; without, inline bytes come from a buffer.
     pub push_constants: bool,
+    /// Times of passes, which the times of single dispatches on Apple's GPUs are made of.
+    pub counter_sampling: bool,
+    /// Sets of what stays resident.
+    pub residency_sets: bool,
 }
 
 impl FromStr for GpuWithout {
@@ -136,6 +142,8 @@ impl FromStr for GpuWithout {
                 "f16" => &mut without.f16,
                 "cooperative_matrix" => &mut without.cooperative_matrix,
                 "push_constants" => &mut without.push_constants,
+                "counter_sampling" => &mut without.counter_sampling,
+                "residency_sets" => &mut without.residency_sets,
                 _ => return Err(()),
             };
             *field = true;
@@ -153,9 +161,10 @@ impl FromStr for GpuWithout {
 /// | `threads` | `DACAPO_THREADS` | 1 to 1024 |
 /// | `memory_limit` | `DACAPO_MEMORY_LIMIT` | bytes, or with a suffix `K`, `M` or `G` (powers of 1024) |
 /// | `gpu_debug` | `DACAPO_GPU_DEBUG` | `off`, `labels`, `validation`, `synchronization` |
-/// | `gpu_without` | `DACAPO_GPU_WITHOUT` | a list of `push_descriptors`, `synchronization2`, `mapped_device_memory`, `f16`, `cooperative_matrix`, `push_constants` |
+/// | `gpu_without` | `DACAPO_GPU_WITHOUT` | a list of `push_descriptors`, `synchronization2`, `mapped_device_memory`, `f16`, `cooperative_matrix`, `push_constants`, `counter_sampling`, `residency_sets` |
 /// | `kernel_cache` | `DACAPO_KERNEL_CACHE` | `off`, or the path of a folder |
-/// | `reference` | `DACAPO_REFERENCE` | a list of `subgroup=N`, `order=parallel`, `forward`, `reverse` or `shuffled:SEED`, `checks=off`, `zeroed`, `finite`, `steps=N`, `reports=N`, `collect` |
+/// | `metal` | `DACAPO_METAL` | a list of `indirect`, `retained` |
+/// | `reference` | `DACAPO_REFERENCE` | a list of `subgroup=N`, `matrix=8` or `16`, `order=parallel`, `forward`, `reverse` or `shuffled:SEED`, `checks=off`, `zeroed`, `finite`, `steps=N`, `reports=N`, `collect` |
 ///
 /// The environment only counts where [`DeviceOptions::with_env`] is called, except that it says where the user's
 /// caches are.
@@ -175,6 +184,8 @@ pub struct DeviceOptions {
     pub gpu_without: GpuWithout,
     /// Where kernels compiled for GPUs are kept between processes.
     pub kernel_cache: KernelCache,
+    /// How Metal is used.
+    pub metal: MetalOptions,
     /// How the reference interpreter runs kernels, and what it checks.
     pub reference: ReferenceOptions,
 }
@@ -250,9 +261,17 @@ impl DeviceOptions {
         apply(
             "DACAPO_GPU_WITHOUT",
             "push_descriptors, synchronization2, mapped_device_memory, f16, cooperative_matrix, push_constants, \
-             joined by commas",
+             counter_sampling, residency_sets, joined by commas",
             &mut |value| {
                 self.gpu_without = value.parse().ok()?;
+                Some(())
+            },
+        )?;
+        apply(
+            "DACAPO_METAL",
+            "indirect, retained, joined by a comma",
+            &mut |value| {
+                self.metal = value.parse().ok()?;
                 Some(())
             },
         )?;
@@ -343,6 +362,15 @@ mod tests {
                 ..GpuWithout::default()
             }
         );
+        let without = with("DACAPO_GPU_WITHOUT", "counter_sampling,residency_sets").unwrap();
+        assert!(without.gpu_without.counter_sampling && without.gpu_without.residency_sets);
+        assert_eq!(
+            with("DACAPO_METAL", "retained,indirect").unwrap().metal,
+            MetalOptions {
+                indirect: true,
+                retained: true,
+            }
+        );
         assert_eq!(
             with("DACAPO_KERNEL_CACHE", "off").unwrap().kernel_cache,
             KernelCache::Off
@@ -376,6 +404,7 @@ mod tests {
             ("DACAPO_MEMORY_LIMIT", "é", "bytes"),
             ("DACAPO_GPU_DEBUG", "on", "labels"),
             ("DACAPO_GPU_WITHOUT", "f16,f64", "push_constants"),
+            ("DACAPO_METAL", "unretained", "indirect"),
             ("DACAPO_KERNEL_CACHE", "", "off, or the path"),
             ("DACAPO_REFERENCE", "subgroup=3", "power of two"),
         ] {

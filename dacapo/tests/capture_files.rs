@@ -5,7 +5,6 @@
 )]
 
 mod common;
-mod programs;
 
 use std::sync::LazyLock;
 
@@ -16,11 +15,12 @@ use dacapo::{
 };
 use proptest::prelude::*;
 
-use programs::cases::{config, without_splits};
-use programs::meaning::Memory;
-use programs::play::{Player, Run, label};
-use programs::random::programs;
-use programs::{GRID_SPACE, Op};
+use common::config;
+use dacapo_selftest::programs::cases::without_splits;
+use dacapo_selftest::programs::meaning::Memory;
+use dacapo_selftest::programs::play::{Player, Run, label};
+use dacapo_selftest::programs::random::programs;
+use dacapo_selftest::programs::{GRID_SPACE, Op};
 
 /// Where programs are captured, and where they are loaded.
 type Pairs = LazyLock<Vec<[Player; 2]>>;
@@ -29,6 +29,8 @@ fn pairs() -> Vec<[Player; 2]> {
     let cpus = [1, 2].map(|threads| Player::new(common::device(threads)));
     let references = [1, 2].map(|threads| Player::new(common::reference(threads)));
     let gpus = common::vulkan(|_| ()).zip(common::vulkan(|_| ()));
+    let metals = common::metal(|_| ()).zip(common::metal(|_| ()));
+    let gpus = gpus.into_iter().chain(metals);
     let gpus = gpus.map(|(from, to)| [from, to].map(Player::new));
     [cpus, references].into_iter().chain(gpus).collect()
 }
@@ -277,7 +279,7 @@ fn what_a_device_cannot_run_is_refused_with_what_it_takes() {
     assert_eq!(
         error,
         format!(
-            "kernel \"doubled\" offers WGSL, and a native CPU form that is not in the file; \
+            "kernel \"doubled\" offers WGSL, and a native form that is not in the file; \
              device {name} takes a native CPU form"
         )
     );

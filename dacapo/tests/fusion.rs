@@ -1,14 +1,13 @@
 //! When nodes become one, and when they must not: every condition with a case that meets it and one that does not.
 
 mod common;
-mod toys;
 
 use dacapo::{
     Buffer, BufferPool, BufferView, CommandEncoder, FusionRule, Link, MissReason, PoolOptions,
     Result,
 };
 
-use toys::{LEN, World, double, missed, names, plus_one};
+use dacapo_selftest::toys::{LEN, World, double, missed, names, plus_one};
 
 /// Runs a case on every device: which kernels the plan has, and why the rule missed, if it did.
 #[track_caller]

@@ -1,13 +1,12 @@
 //! What plans do with whole graphs: rules upon rules, values that get memory of their own, and what they say of it.
 
 mod common;
-mod toys;
 
 use dacapo::{
     Buffer, BufferPool, CommandEncoder, FusionRule, Graph, Link, PlanOptions, PoolOptions,
 };
 
-use toys::{LEN, World, double, names, plus_one};
+use dacapo_selftest::toys::{LEN, World, double, names, plus_one};
 
 /// Doubles `x` to `y`, and then `y + 1` to `z`, where `y` stays; and two nodes that share an input.
 #[test]

@@ -2,73 +2,23 @@
 //! other by an interpreter that shares nothing with the runtime.
 
 mod common;
-mod programs;
 
 use std::sync::LazyLock;
 
-use dacapo::{Graph, Plan, PlanOptions, Reorder};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use programs::Op;
-use programs::cases::{config, expected, players, without_splits};
-use programs::fusing;
-use programs::play::{Player, Run};
-use programs::random::{programs, relays};
+use common::{config, players};
+use dacapo_selftest::programs::Op;
+use dacapo_selftest::programs::cases::without_splits;
+use dacapo_selftest::programs::planned::{plans, same_bytes};
+use dacapo_selftest::programs::play::Player;
+use dacapo_selftest::programs::random::{programs, relays};
 
-const WINDOWS: [u32; 2] = [3, 64];
-
-fn orders() -> impl Iterator<Item = Reorder> {
-    let windows = WINDOWS.map(|nodes| Reorder::Window(nodes.try_into().unwrap()));
-    [Reorder::Free, Reorder::Never, Reorder::Serial]
-        .into_iter()
-        .chain(windows)
-}
-
-/// Plans of a program with and without rules, in every order, with memory to rename and without; and the run whose buffers
-/// they use.
-fn plans<'p>(player: &'p Player, program: &[Op], check: &mut dyn FnMut(&Run<'p>, Plan)) {
-    let rules = fusing::rules(player);
-    let mut run = Run::new(player);
-    let graph = Graph::capture(&player.device, |encoder| {
-        run.encode(program, encoder);
-        Ok::<(), dacapo::Error>(())
-    })
-    .unwrap();
-    for rules in [&rules[..], &[]] {
-        for reorder in orders() {
-            for rename_bytes in [0, 1 << 20] {
-                let options = PlanOptions {
-                    rules,
-                    reorder,
-                    rename_bytes,
-                    costs: None,
-                };
-                check(&run, graph.plan(&options).unwrap());
-            }
-        }
-    }
-}
-
-fn same_bytes(program: &[Op]) -> Result<(), TestCaseError> {
+fn same_everywhere(program: &[Op]) -> Result<(), TestCaseError> {
     static PLAYERS: LazyLock<Vec<Player>> = LazyLock::new(|| players([1, 2]));
-    let expected = [1, 2].map(|times| expected(program, times));
-    for player in PLAYERS.iter() {
-        let mut differing = None;
-        plans(player, program, &mut |run, plan| {
-            run.restart();
-            let executable = plan.instantiate().unwrap();
-            for expected in &expected {
-                executable.launch("planned").unwrap().wait().unwrap();
-                if run.kept() != *expected && differing.is_none() {
-                    differing = Some(format!("{:?} {:#?}", plan.report(), plan.graph()));
-                }
-            }
-        });
-        prop_assert_eq!(differing, None, "{:?}", player.device);
-    }
-    Ok(())
+    (PLAYERS.iter()).try_for_each(|player| same_bytes(player, program))
 }
 
 proptest! {
@@ -76,12 +26,12 @@ proptest! {
 
     #[test]
     fn plans_of_any_program_give_the_bytes_of_the_interpreter(program in programs()) {
-        same_bytes(&without_splits(&program))?;
+        same_everywhere(&without_splits(&program))?;
     }
 
     #[test]
     fn plans_of_relays_give_the_bytes_of_the_interpreter(program in relays()) {
-        same_bytes(&program)?;
+        same_everywhere(&program)?;
     }
 }
 

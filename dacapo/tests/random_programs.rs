@@ -3,7 +3,6 @@
 //! comparison of each dispatch with each finds a conflict.
 
 mod common;
-mod programs;
 
 use std::sync::LazyLock;
 
@@ -15,12 +14,13 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
-use programs::cases::{cases, config, expected, players, without_splits};
-use programs::meaning::Memory;
-use programs::oracle::Oracle;
-use programs::play::{Player, Run};
-use programs::random::programs;
-use programs::{Kind, Op};
+use common::{cases, config, players};
+use dacapo_selftest::programs::cases::{expected, without_splits};
+use dacapo_selftest::programs::meaning::Memory;
+use dacapo_selftest::programs::oracle::Oracle;
+use dacapo_selftest::programs::play::{Player, Run};
+use dacapo_selftest::programs::random::programs;
+use dacapo_selftest::programs::{Kind, Op};
 
 /// For one test.
 type Players = LazyLock<Vec<Player>>;

@@ -7,9 +7,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use dacapo::{
-    Access, Backend, Buffer, BufferOptions, Device, DeviceKind, DeviceOptions, DeviceSelector,
-    EncoderOptions, Error, Fault, GpuWithout, Grid, Hazards, KernelFault, KernelSource, MemoryKind,
-    ReferenceOptions, Submission, Wgsl, WhenBusy, Workgroup, reference,
+    Access, Backend, Buffer, BufferOptions, CooperativeMatrix, Device, DeviceKind, DeviceOptions,
+    DeviceSelector, EncoderOptions, Error, Fault, GpuWithout, Grid, Hazards, KernelFault,
+    KernelSource, MemoryKind, ReferenceOptions, Submission, Wgsl, WhenBusy, Workgroup, reference,
 };
 
 fn options() -> DeviceOptions {
@@ -75,14 +75,20 @@ fn options_decide_threads_and_features() {
     assert_eq!(device.info().compute_units, 3);
     assert_eq!(
         (gpu.subgroup_size, gpu.f16, gpu.cooperative_matrix),
-        (8, false, false),
+        (8, false, None),
         "cooperative matrices are of f16"
     );
     let all = open().gpu().unwrap();
     assert_eq!(
         (all.subgroup_size, all.f16, all.cooperative_matrix),
-        (32, true, true)
+        (32, true, Some(CooperativeMatrix::Size16))
     );
+    let small = open_with(ReferenceOptions {
+        cooperative_matrix: CooperativeMatrix::Size8,
+        ..ReferenceOptions::default()
+    });
+    let small = small.gpu().unwrap().cooperative_matrix;
+    assert_eq!(small, Some(CooperativeMatrix::Size8));
     assert_eq!(open().limits().max_slot, Some(31));
 }
 

@@ -148,6 +148,7 @@ fn launching_updating_and_fetching_allocate_nothing() {
     };
     launching(device(2));
     common::on_vulkan(launching);
+    common::on_metal(launching);
 }
 
 /// Some of the first rounds may allocate what later ones use again, and threads may still be starting: rounds that

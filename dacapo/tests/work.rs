@@ -87,7 +87,7 @@ fn without_a_function_code_says_what_is_bound() {
         @group(0) @binding(0) var<storage, read> x: array<u32>;
         @group(0) @binding(3) var<storage, read_write> y: array<u32>;
         @compute @workgroup_size(1) fn main() { y[0] += x[0]; }";
-    common::on_vulkan(|device| {
+    let test = |device: Device| {
         let source = KernelSource::new("code").wgsl(Wgsl::new(TEXT));
         let kernel = device.kernel(&source).unwrap();
         let [x, y] = buffers(&device);
@@ -96,7 +96,9 @@ fn without_a_function_code_says_what_is_bound() {
         });
         let work = graph.nodes()[0].work(None);
         assert_eq!((work.read, work.written), (1024, 768));
-    });
+    };
+    common::on_vulkan(test);
+    common::on_metal(test);
 }
 
 #[test]

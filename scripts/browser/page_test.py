@@ -145,6 +145,11 @@ class Pages(unittest.TestCase):
         waits = self.browser.run("return Number(document.getElementById('waves').dataset.waits)")
         self.assertAlmostEqual(waits * 6, section["sums"]["barrier_wait_ns"], delta=0.03 * waits * 6)
 
+    def test_passes_of_their_own_are_told(self):
+        for name, told in [("decoder", False), ("no-peaks", True), ("submissions", False)]:
+            self.open(name)
+            self.assertEqual("in a pass of its own" in self.text("#tile-distortion"), told, name)
+
     def test_tables_sort(self):
         self.open("decoder")
         column = lambda at: self.browser.run(

@@ -9,6 +9,7 @@ pub(crate) mod inspect;
 pub(crate) mod perplexity;
 pub(crate) mod profile;
 pub(crate) mod replay;
+pub(crate) mod selftest;
 pub(crate) mod tokenize;
 
 /// How a command ended, if not with an error.

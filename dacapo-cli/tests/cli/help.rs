@@ -1,6 +1,6 @@
 use crate::run::{output, run};
 
-const COMMANDS: [(&str, &[&str]); 10] = [
+const COMMANDS: [(&str, &[&str]); 11] = [
     ("devices", &["--measure", "--device", "--threads", "--json"]),
     (
         "generate",
@@ -120,6 +120,19 @@ const COMMANDS: [(&str, &[&str]); 10] = [
             "--no-graph",
             "--no-fuse",
             "2 it could not",
+        ],
+    ),
+    (
+        "selftest",
+        &[
+            "--device",
+            "--threads",
+            "--report",
+            "--model",
+            "--only",
+            "--quick",
+            "--limit",
+            "1 something failed",
         ],
     ),
     (

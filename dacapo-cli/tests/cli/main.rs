@@ -13,4 +13,5 @@ mod planning;
 mod profile;
 mod replay;
 mod run;
+mod selftest;
 mod show;

@@ -270,6 +270,15 @@ fn known_times_come_out_as_they_are() {
     ] {
         assert!(report.contains(part), "{part}\n{report}");
     }
+    assert!(!report.contains("passes"), "{report}");
+    let passes = folder.join("passes.json");
+    let level = r#""level":"dispatches""#;
+    let timed = format!(r#"{level},"timed":"one_pass_each""#);
+    let changed = made_up(8, 1_000_000).replace(level, &timed);
+    std::fs::write(&passes, changed).expect("a file");
+    let report = in_columns(80, &["profile", "--from", text(&passes)]);
+    let row = "\npasses   one for each timed dispatch, as this device needs: none overlap\n";
+    assert!(report.contains(row), "{report}");
     let comparison = output(["profile", "--compare", &one, &two]);
     assert!(
         comparison.contains("2.000") && comparison.contains(" slower\n"),

@@ -285,10 +285,7 @@ fn files_that_cannot_be_run_are_explained() {
     let untrusted = run(["replay", text(&path)]);
     refused(
         &untrusted,
-        &[
-            "only with --trust",
-            "native CPU form that is not in the file",
-        ],
+        &["only with --trust", "native form that is not in the file"],
     );
     // A kernel that this program has not.
     let device = Device::open(&DeviceOptions::cpu()).expect("the CPU");
@@ -304,7 +301,7 @@ fn files_that_cannot_be_run_are_explained() {
     let missing = run(["replay", text(&other), "--trust"]);
     refused(
         &missing,
-        &["someone's own", "native CPU form that is not in the file"],
+        &["someone's own", "native form that is not in the file"],
     );
 }
 

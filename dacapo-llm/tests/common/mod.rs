@@ -45,32 +45,47 @@ pub fn reference(options: ReferenceOptions) -> Device {
     .unwrap()
 }
 
-/// Those of [`fast_devices`], and the reference interpreter, with which whatever it reports fails the test.
+/// Those of [`fast_devices`], the double that stands in for Metal off Apple's systems, and the reference interpreter,
+/// with which whatever it reports fails the test.
 pub fn devices() -> Vec<Device> {
     let mut devices = fast_devices();
+    if cfg!(all(dacapo_metal_double, not(target_vendor = "apple"))) {
+        devices.extend(gpu(Backend::Metal, "DACAPO_TEST_METAL"));
+    }
     devices.push(reference(
         DeviceOptions::default().with_env().unwrap().reference,
     ));
     devices
 }
 
-/// The processor with two threads, and the Vulkan device if there is one. `DACAPO_TEST_VULKAN` says whether there must
-/// be one (`require`), or none is to be used (`off`).
+/// The processor with two threads, and the Vulkan and Metal devices if there are some. `DACAPO_TEST_VULKAN` and
+/// `DACAPO_TEST_METAL` say whether there must be one (`require`), or none is to be used (`off`).
 pub fn fast_devices() -> Vec<Device> {
     let mut devices = vec![cpu(2)];
-    let wish = std::env::var("DACAPO_TEST_VULKAN").unwrap_or_default();
-    if wish != "off" {
-        let vulkan = Device::open(&DeviceOptions {
-            device: DeviceSelector::Backend(Backend::Vulkan),
-            ..DeviceOptions::default().with_env().unwrap()
-        });
-        match vulkan {
-            Err(error) if wish == "require" => panic!("{error}"),
-            Err(error) => eprintln!("NOT RUN on Vulkan: {error}"),
-            Ok(vulkan) => devices.push(vulkan),
-        }
+    devices.extend(gpu(Backend::Vulkan, "DACAPO_TEST_VULKAN"));
+    if cfg!(target_vendor = "apple") {
+        devices.extend(gpu(Backend::Metal, "DACAPO_TEST_METAL"));
     }
     devices
+}
+
+fn gpu(backend: Backend, wish: &str) -> Option<Device> {
+    let wish = std::env::var(wish).unwrap_or_default();
+    if wish == "off" {
+        return None;
+    }
+    let device = Device::open(&DeviceOptions {
+        device: DeviceSelector::Backend(backend),
+        ..DeviceOptions::default().with_env().unwrap()
+    });
+    match device {
+        Err(error) if wish == "require" => panic!("{error}"),
+        Err(error) => {
+            eprintln!("NOT RUN on {backend}: {error}");
+            None
+        }
+        Ok(device) => Some(device),
+    }
 }
 
 pub fn load(device: &Device, path: &Path) -> Model {

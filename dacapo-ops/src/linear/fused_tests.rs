@@ -423,7 +423,10 @@ fn products_are_added_to_what_is_there() {
                 })
                 .unwrap();
             }
-            let halves = tokens > 8 && device.gpu().is_some_and(|gpu| gpu.cooperative_matrix);
+            let halves = tokens > 8
+                && device
+                    .gpu()
+                    .is_some_and(|gpu| gpu.cooperative_matrix.is_some());
             let wanted = products(&case, &x).into_iter().map(|(want, bound)| {
                 let bound = if halves { bound * 2f64.powi(13) } else { bound };
                 let sum = 2.0 * want + f64::from(BEFORE);

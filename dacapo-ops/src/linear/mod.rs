@@ -1,5 +1,7 @@
 //! Linear layers: `out = x W^T + bias`, by the kernel that suits the number of rows.
 
+#[cfg(test)]
+mod cooperative_tests;
 mod fused;
 #[cfg(test)]
 mod fused_tests;

@@ -19,7 +19,7 @@ fn weights(device: &Device, linear: &Linear, case: &Case) -> Tensor {
 }
 
 /// `out` of one product, checked to be the only thing that changed.
-fn run(
+pub(super) fn run(
     device: &Device,
     linear: &Linear,
     case: &Case,
@@ -56,12 +56,15 @@ fn run(
 }
 
 /// Whether the device multiplies so many tokens in f16.
-fn in_halves(device: &Device, tokens: usize) -> bool {
-    tokens > 8 && device.gpu().is_some_and(|gpu| gpu.cooperative_matrix)
+pub(super) fn in_halves(device: &Device, tokens: usize) -> bool {
+    tokens > 8
+        && device
+            .gpu()
+            .is_some_and(|gpu| gpu.cooperative_matrix.is_some())
 }
 
 /// As [`check`] where both factors are rounded to f16: by 2^-11 of each term, or 2^-25 of one that is very small.
-fn check_halves(case: &Case, x: &[f32], bias: Option<&[f32]>, y: &[f32]) {
+pub(super) fn check_halves(case: &Case, x: &[f32], bias: Option<&[f32]>, y: &[f32]) {
     let (rows, cols) = (case.matrix().rows(), case.matrix().cols());
     for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact(rows)) {
         for (row, &y) in y.iter().enumerate() {
@@ -85,7 +88,7 @@ fn check_halves(case: &Case, x: &[f32], bias: Option<&[f32]>, y: &[f32]) {
     }
 }
 
-fn check(case: &Case, x: &[f32], bias: Option<&[f32]>, integer: bool, y: &[f32]) {
+pub(super) fn check(case: &Case, x: &[f32], bias: Option<&[f32]>, integer: bool, y: &[f32]) {
     let (rows, cols) = (case.matrix().rows(), case.matrix().cols());
     for (x, y) in x.chunks_exact(cols).zip(y.chunks_exact(rows)) {
         for (row, &y) in y.iter().enumerate() {

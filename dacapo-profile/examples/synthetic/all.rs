@@ -3,7 +3,7 @@
 #[path = "decoder.rs"]
 mod decoder;
 
-use dacapo_profile::{Level, Profile};
+use dacapo_profile::{Level, Profile, Timed};
 use decoder::decoder;
 
 /// Profiles of all kinds, with names for files.
@@ -23,12 +23,14 @@ pub(crate) fn all() -> Vec<(&'static str, Profile)> {
                 it.peaks = None;
                 it.distortion = None;
                 it.clock_error_ns = None;
+                it.timed = Some(Timed::OnePassEach);
             }),
         ),
         (
             "submissions",
             without(|it| {
                 it.level = Level::Submissions;
+                it.timed = None;
                 it.distortion = None;
                 for submission in &mut it.submissions {
                     submission.dispatches.clear();

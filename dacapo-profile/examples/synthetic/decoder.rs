@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use dacapo_profile::{
     Cause, Device, Dispatch, Distortion, Fused, Kernel, Level, Peaks, Profile, Span, Submission,
-    VERSION,
+    Timed, VERSION,
 };
 
 const HIDDEN: u64 = 576;
@@ -75,6 +75,7 @@ impl Maker {
                 compute_units: 132,
             },
             level: Level::Dispatches,
+            timed: Some(Timed::InPlace),
             clock_error_ns: Some(310),
             start_ns: host,
             end_ns: host,

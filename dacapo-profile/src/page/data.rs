@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use crate::lanes::assign;
-use crate::profile::{Cause, Device, Dispatch, Distortion, Fused, Kernel, Level};
+use crate::profile::{Cause, Device, Dispatch, Distortion, Fused, Kernel, Level, Timed};
 use crate::{Analysis, Peaks, Profile, Span, Submission};
 
 /// Rows beyond these would be too thin to see.
@@ -16,6 +16,7 @@ pub(super) struct Data<'a> {
     title: &'a str,
     device: &'a Device,
     level: Level,
+    timed: Option<Timed>,
     clock_error_ns: Option<u64>,
     peaks: Option<&'a Peaks>,
     distortion: Option<&'a Distortion>,
@@ -91,6 +92,7 @@ impl<'a> Data<'a> {
             title: &profile.title,
             device: &profile.device,
             level: profile.level,
+            timed: profile.timed,
             clock_error_ns: profile.clock_error_ns,
             peaks: profile.peaks.as_ref(),
             distortion: profile.distortion.as_ref(),

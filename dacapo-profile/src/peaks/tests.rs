@@ -6,7 +6,7 @@
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use dacapo::{Backend, Device, DeviceOptions, DeviceSelector};
+use dacapo::{Backend, CooperativeMatrix, Device, DeviceOptions, DeviceSelector};
 
 use super::*;
 
@@ -128,7 +128,7 @@ fn a_gpu_is_measured() {
         "it takes too long"
     );
     assert_sane(&peaks);
-    let has_matrices = device.gpu().unwrap().cooperative_matrix;
+    let has_matrices = device.gpu().unwrap().cooperative_matrix.is_some();
     assert_eq!(
         peaks.f16_matrix_operations_per_second.is_some(),
         has_matrices
@@ -148,17 +148,30 @@ fn little_memory_is_measured_and_too_little_refused() {
     );
 }
 
-/// Few devices run it; the compiler of all others is at hand.
+/// Few devices run it; the interpreter does, and the compiler of all others is at hand.
 #[test]
-fn the_kernel_for_matrices_compiles() {
+fn products_of_matrices_of_each_size() {
     use naga::valid::{Capabilities, ValidationFlags, Validator};
 
-    // As the runtime would.
-    let text = matrix::WGSL.replace("override SUBGROUP_SIZE: u32;", "const SUBGROUP_SIZE = 32u;");
-    let module = naga::front::wgsl::parse_str(&text).unwrap();
-    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::all());
-    let info = validator.validate(&module).unwrap();
-    let options = naga::back::spv::Options::default();
-    let words = naga::back::spv::write_vec(&module, &info, &options, None).unwrap();
-    assert!(words.len() > 100);
+    for size in [CooperativeMatrix::Size8, CooperativeMatrix::Size16] {
+        // As the runtime would.
+        let text = matrix::text(size);
+        let text = text.replace("override SUBGROUP_SIZE: u32;", "const SUBGROUP_SIZE = 32u;");
+        let module = naga::front::wgsl::parse_str(&text).unwrap();
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::all());
+        let info = validator.validate(&module).unwrap();
+        let options = naga::back::spv::Options::default();
+        let words = naga::back::spv::write_vec(&module, &info, &options, None).unwrap();
+        assert!(words.len() > 100);
+
+        let mut options = DeviceOptions {
+            device: DeviceSelector::Backend(Backend::Reference),
+            ..DeviceOptions::default()
+        };
+        options.reference.cooperative_matrix = size;
+        let device = Device::open(&options).unwrap();
+        // Which compares the sums.
+        let rate = matrix::measure(&device).unwrap();
+        assert!(rate.unwrap() > 0.0);
+    }
 }

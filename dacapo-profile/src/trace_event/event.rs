@@ -27,6 +27,8 @@ pub(super) struct Other<'a> {
     device: &'a str,
     level: crate::Level,
     #[serde(skip_serializing_if = "Option::is_none")]
+    timed: Option<crate::Timed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     clock_error_ns: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     distortion: Option<&'a Distortion>,
@@ -38,6 +40,7 @@ impl<'a> Other<'a> {
             title: &profile.title,
             device: &profile.device.name,
             level: profile.level,
+            timed: profile.timed,
             clock_error_ns: profile.clock_error_ns,
             distortion: profile.distortion.as_ref(),
         }

@@ -1,9 +1,12 @@
 //! What a backend must do. Each backend is a folder with the same file names: `adapter`, `memory`,
 //! `pipeline`, `encoder`, `queue`.
 
+mod clock;
 pub(crate) mod cpu;
 pub(crate) mod jobs;
 mod launched;
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+pub(crate) mod metal;
 pub(crate) mod reference;
 mod refused;
 pub(crate) mod vulkan;
@@ -20,6 +23,7 @@ use crate::error::Result;
 use crate::info::{GpuFeatures, Limits};
 use crate::kernel::{Interface, Kernel, KernelSource};
 use crate::memory::{BufferView, HostBytes, MemoryKind};
+use crate::profile::Timed;
 use crate::range::ByteRange;
 
 pub(crate) use refused::Refused;
@@ -64,6 +68,11 @@ pub(crate) trait Device: Send + Sync + Any {
     /// How far times of the device may lie from the host's; `None` where they are as late as the host sees completions.
     fn clock_error(&self) -> Option<Duration>;
 
+    /// How it is told when a dispatch runs.
+    fn timed(&self) -> Timed {
+        Timed::InPlace
+    }
+
     /// Whether a race between dispatches is undefined behaviour of this process, so that missing barriers are
     /// inserted even under manual hazards.
     fn must_prevent_races(&self) -> bool;
@@ -95,6 +104,10 @@ pub(crate) trait Pipeline: Send + Sync + Any {}
 
 /// A list of commands being recorded. What it gets has been validated.
 pub(crate) trait Encoder: Send + Any {
+    /// Runs each dispatch only when the one before it has ended, until it is reset. Called before any; barriers are
+    /// recorded all the same.
+    fn run_serially(&mut self) {}
+
     /// Notes when each dispatch runs that is recorded from now on, until it is reset. Called before any.
     fn time(&mut self);
     fn dispatch(&mut self, dispatch: &Dispatch<'_>);

@@ -6,6 +6,8 @@
 //!
 //! A checksum tells damage, not malice: whoever can write to the folder decides what runs on the GPU.
 
+#[cfg(any(test, target_vendor = "apple", dacapo_metal_double))]
+mod archives;
 mod frame;
 #[cfg(test)]
 mod tests;
@@ -108,15 +110,24 @@ impl DiskCache {
             tracing::debug!(bytes = entry.len(), "too large for the kernel cache");
             return;
         }
+        self.prepare(folder);
+        if let Err(error) = files::replace(&path, &frame::seal(key, entry)) {
+            self.complain(folder, &error);
+        }
+    }
+
+    /// Makes the folder before something is first stored, and removes what is too much. Where that fails, so does the
+    /// storing.
+    fn prepare(&self, folder: &Path) {
         self.prepared.call_once(|| {
-            // Where this fails, so does the writing below.
             let _ = fs::create_dir_all(folder);
             sweep(folder, MAX_FILES);
         });
-        let written = files::replace(&path, &frame::seal(key, entry));
-        if let Err(error) = written
-            && !self.complained.swap(true, Ordering::Relaxed)
-        {
+    }
+
+    /// Says once that nothing can be stored.
+    fn complain(&self, folder: &Path, error: &io::Error) {
+        if !self.complained.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 folder = %folder.display(), %error,
                 "the kernel cache cannot be written; kernels are compiled afresh by each process"

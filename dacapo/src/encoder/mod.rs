@@ -84,6 +84,9 @@ impl CommandEncoder {
             recording.note(Notes::new(level, Instant::now(), options.extent));
         }
         let order = core.order(options.hazards);
+        if order.hazards == Hazards::Serial {
+            recording.run_serially();
+        }
         CommandEncoder {
             core,
             target: Target::Live(Some(recording)),

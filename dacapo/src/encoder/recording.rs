@@ -74,6 +74,11 @@ impl Recording {
         })
     }
 
+    /// Runs one dispatch after the other. Called while this is empty.
+    pub(crate) fn run_serially(&mut self) {
+        self.native.run_serially();
+    }
+
     /// Notes what is encoded from now on. Called while this is empty.
     pub(crate) fn note(&mut self, notes: Notes) {
         if notes.has_dispatches() {

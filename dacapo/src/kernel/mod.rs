@@ -2,6 +2,7 @@
 
 mod builtin;
 mod interface;
+mod msl;
 mod registry;
 mod source;
 mod wgsl;
@@ -18,9 +19,10 @@ use crate::profile::{Dispatched, Work};
 pub use crate::backend::cpu::{CpuEntry, KernelFault, Workgroup};
 pub(crate) use builtin::Builtins;
 pub use interface::{Binding, Interface, SharedMemory};
+pub use msl::{Msl, MslConstant, MslValue};
 pub(crate) use registry::Registry;
 pub use source::KernelSource;
-pub(crate) use source::Transfer;
+pub(crate) use source::{Forms, Transfer};
 pub use wgsl::Wgsl;
 
 /// A kernel compiled for one device. Cheap to clone.

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use crate::access::Access;
 use crate::backend::cpu::CpuEntry;
-use crate::kernel::{Binding, Interface, SharedMemory, Wgsl};
+use crate::kernel::{Binding, Interface, Msl, SharedMemory, Wgsl};
 use crate::profile::{Dispatched, Work, WorkFn};
 
 /// A kernel as its author wrote it: a name, a declaration of what it binds, and one or more forms.
@@ -42,8 +42,17 @@ pub struct KernelSource {
     interface: Interface,
     cpu: Option<CpuEntry>,
     wgsl: Option<Wgsl>,
+    msl: Option<Msl>,
     transfer: Option<Transfer>,
     work: Option<WorkFn>,
+}
+
+/// What a kernel's author wrote, in the languages that devices take.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Forms {
+    pub(crate) cpu: Option<CpuEntry>,
+    pub(crate) wgsl: Option<Wgsl>,
+    pub(crate) msl: Option<Msl>,
 }
 
 /// What GPUs have commands for.
@@ -63,6 +72,7 @@ pub(crate) struct KernelKey {
     interface: Interface,
     cpu: Option<usize>,
     wgsl: Option<Wgsl>,
+    msl: Option<Msl>,
     transfer: Option<Transfer>,
 }
 
@@ -84,6 +94,7 @@ impl KernelSource {
             },
             cpu: None,
             wgsl: None,
+            msl: None,
             transfer: None,
             work: None,
         }
@@ -94,16 +105,17 @@ impl KernelSource {
         name: String,
         op: String,
         interface: Interface,
-        cpu: Option<CpuEntry>,
-        wgsl: Option<Wgsl>,
+        forms: Forms,
         work: Option<WorkFn>,
     ) -> KernelSource {
+        let Forms { cpu, wgsl, msl } = forms;
         KernelSource {
             name: name.into(),
             op: op.into(),
             interface,
             cpu,
             wgsl,
+            msl,
             transfer: None,
             work,
         }
@@ -175,6 +187,13 @@ impl KernelSource {
     /// as well, for a native form, the two must agree.
     pub fn wgsl(mut self, wgsl: Wgsl) -> KernelSource {
         self.wgsl = Some(wgsl);
+        self
+    }
+
+    /// Adds a form in the Metal Shading Language, which Metal runs rather than one in WGSL. What it binds, its inline
+    /// constants, its workgroup and its shared memory are what the source declares.
+    pub fn msl(mut self, msl: Msl) -> KernelSource {
+        self.msl = Some(msl);
         self
     }
 
@@ -252,6 +271,7 @@ impl KernelSource {
             interface,
             cpu,
             wgsl,
+            msl,
             transfer,
             // Says something about the kernel; it is not a part of it.
             work: _,
@@ -262,6 +282,7 @@ impl KernelSource {
             interface,
             cpu: cpu.map(|entry| entry as usize),
             wgsl,
+            msl,
             transfer,
         }
     }
@@ -278,12 +299,26 @@ impl KernelSource {
         self.wgsl.as_ref()
     }
 
-    pub(crate) fn offered(&self) -> &'static str {
-        match (&self.cpu, &self.wgsl) {
-            (Some(_), Some(_)) => "a native CPU form and WGSL",
-            (Some(_), None) => "a native CPU form",
-            (None, Some(_)) => "WGSL",
-            (None, None) => "no form at all",
+    pub(crate) fn msl_form(&self) -> Option<&Msl> {
+        self.msl.as_ref()
+    }
+
+    /// Whether it has a form that nothing keeps inside its buffers, and that capture files do not hold.
+    pub(crate) fn has_native_form(&self) -> bool {
+        self.cpu.is_some() || self.msl.is_some()
+    }
+
+    pub(crate) fn offered(&self) -> String {
+        let forms = [
+            self.cpu.map(|_| "a native CPU form"),
+            self.wgsl.as_ref().map(|_| "WGSL"),
+            self.msl.as_ref().map(|_| "MSL"),
+        ];
+        let forms: Vec<_> = forms.into_iter().flatten().collect();
+        match &forms[..] {
+            [] => "no form at all".to_owned(),
+            [one] => (*one).to_owned(),
+            [first @ .., last] => format!("{} and {last}", first.join(", ")),
         }
     }
 }

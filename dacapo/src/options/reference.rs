@@ -2,11 +2,15 @@ use core::str::FromStr;
 
 use dacapo_reference::{Order, Settings};
 
+use crate::info::CooperativeMatrix;
+
 /// How the reference interpreter runs kernels, and what it checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ReferenceOptions {
     /// Invocations of a subgroup: a power of two from 1 to 128.
     pub subgroup_size: u32,
+    /// The matrices that the device says its subgroups multiply. Kernels with others run all the same.
+    pub cooperative_matrix: CooperativeMatrix,
     /// In which order workgroups run. A correct program gives the same bytes in all.
     pub order: Order,
     /// Whether anything is checked; without, what is out of bounds still reads zeros and writes nothing.
@@ -28,7 +32,7 @@ pub struct ReferenceOptions {
 const MAX_SUBGROUP: u32 = 128;
 
 /// What the environment may say.
-pub(super) const CHOICES: &str = "subgroup=N (a power of two, 1 to 128), \
+pub(super) const CHOICES: &str = "subgroup=N (a power of two, 1 to 128), matrix=8 or 16, \
     order=parallel, forward, reverse or shuffled:SEED, checks=on or off, zeroed, finite, steps=N, reports=N (from 1), \
     collect, joined by commas";
 
@@ -37,6 +41,7 @@ impl Default for ReferenceOptions {
         let settings = Settings::default();
         ReferenceOptions {
             subgroup_size: 32,
+            cooperative_matrix: CooperativeMatrix::Size16,
             order: settings.order,
             checks: settings.checks,
             zeroed: settings.zeroed,
@@ -67,6 +72,7 @@ impl ReferenceOptions {
     fn set(&mut self, name: &str, value: Option<&str>) -> Option<()> {
         match (name, value) {
             ("subgroup", Some(size)) => self.subgroup_size = size.parse().ok()?,
+            ("matrix", Some(size)) => self.cooperative_matrix = size.parse().ok()?,
             ("order", Some(order)) => self.order = parse_order(order)?,
             ("checks", Some("on")) => self.checks = true,
             ("checks", Some("off")) => self.checks = false,
@@ -116,10 +122,10 @@ mod tests {
 
     #[test]
     fn a_list_sets_what_it_names() {
-        let text =
-            "subgroup=8,order=shuffled:7,checks=off,zeroed,finite,steps=1000000,reports=20,collect";
+        let text = "subgroup=8,matrix=8,order=shuffled:7,checks=off,zeroed,finite,steps=1000000,reports=20,collect";
         let all = ReferenceOptions {
             subgroup_size: 8,
+            cooperative_matrix: CooperativeMatrix::Size8,
             order: Order::Shuffled(7),
             checks: false,
             zeroed: true,
@@ -148,6 +154,9 @@ mod tests {
             "subgroup=0",
             "subgroup=12",
             "subgroup=256",
+            "matrix",
+            "matrix=4",
+            "matrix=off",
             "order=backward",
             "order=shuffled",
             "order=shuffled:x",

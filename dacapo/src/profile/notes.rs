@@ -8,7 +8,7 @@ use crate::counters::Counters;
 use crate::device::DeviceCore;
 use crate::encoder::BarrierCause;
 use crate::kernel::Kernel;
-use crate::profile::{DispatchTrace, Dispatched, ProfileLevel, SubmissionTrace, Work};
+use crate::profile::{DispatchTrace, Dispatched, ProfileLevel, SubmissionTrace, Timed, Work};
 use crate::submission::GpuTimes;
 
 /// What is noted of a recording, which is one part of a submission or all of it.
@@ -119,6 +119,7 @@ impl SubmissionTrace {
             number: ending.number,
             label: ending.label.into(),
             level,
+            timed: core.backend.timed(),
             opened: core.since_opened(notes.opened),
             committed: core.since_opened(committed),
             device: ending.device,
@@ -141,7 +142,7 @@ impl SubmissionTrace {
     }
 
     /// Brings times into the order that barriers guarantee: clocks are read where the device likes, which can be a little
-    /// before the barrier in front has let anybody pass.
+    /// before the barrier in front has let anybody pass. Passes run one after the other.
     pub(crate) fn settle(&mut self) {
         if self.failed || self.level < ProfileLevel::Dispatches {
             self.dispatches.clear();
@@ -149,7 +150,7 @@ impl SubmissionTrace {
         let (mut floor, mut last) = (self.device.start, self.device.start);
         let mut wave = 0;
         for dispatch in &mut self.dispatches {
-            if dispatch.wave != wave {
+            if dispatch.wave != wave || self.timed == Timed::OnePassEach {
                 (floor, wave) = (last, dispatch.wave);
             }
             dispatch.start = dispatch.start.max(floor);
@@ -158,5 +159,73 @@ impl SubmissionTrace {
         }
         self.device.end = self.device.end.max(last);
         self.completed = self.completed.max(self.device.end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const US: Duration = Duration::from_micros(1);
+
+    /// Three dispatches in two waves of a submission from 10 to 90 us.
+    fn timed(timed: Timed, times: [[u32; 2]; 3]) -> SubmissionTrace {
+        let mut notes = Notes::new(ProfileLevel::Dispatches, Instant::now(), None);
+        for (wave, [start, end]) in [0, 0, 1].into_iter().zip(times) {
+            notes.native(
+                "step",
+                Standing {
+                    wave,
+                    barrier: None,
+                },
+            );
+            if let Some(last) = notes.dispatches.last_mut() {
+                (last.start, last.end) = (start * US, end * US);
+            }
+        }
+        SubmissionTrace {
+            number: 1,
+            label: "settled".into(),
+            level: ProfileLevel::Dispatches,
+            timed,
+            opened: US,
+            committed: US,
+            device: GpuTimes {
+                start: 10 * US,
+                end: 90 * US,
+            },
+            completed: 95 * US,
+            failed: false,
+            counters: Counters::default(),
+            dispatches: notes.dispatches,
+        }
+    }
+
+    fn settled(mut trace: SubmissionTrace) -> Vec<[u32; 2]> {
+        trace.settle();
+        let micros = |time: Duration| time.as_micros() as u32;
+        let dispatches = trace.dispatches.iter();
+        dispatches
+            .map(|it| [micros(it.start), micros(it.end)])
+            .collect()
+    }
+
+    #[test]
+    fn waves_begin_behind_the_wave_before() {
+        let trace = timed(Timed::InPlace, [[5, 30], [11, 20], [25, 60]]);
+        assert_eq!(settled(trace), [[10, 30], [11, 20], [30, 60]]);
+    }
+
+    #[test]
+    fn passes_begin_behind_the_pass_before() {
+        let trace = timed(Timed::OnePassEach, [[5, 30], [11, 40], [35, 60]]);
+        assert_eq!(settled(trace), [[10, 30], [30, 40], [40, 60]]);
+    }
+
+    #[test]
+    fn what_has_failed_has_no_dispatches() {
+        let mut trace = timed(Timed::OnePassEach, [[10, 20], [20, 30], [30, 40]]);
+        trace.failed = true;
+        assert_eq!(settled(trace), [[0; 2]; 0]);
     }
 }

@@ -5,7 +5,7 @@ use crate::counters::Counters;
 use crate::encoder::BarrierCause;
 use crate::graph::Fused;
 use crate::info::DeviceInfo;
-use crate::profile::{ProfileLevel, Work};
+use crate::profile::{ProfileLevel, Timed, Work};
 use crate::submission::GpuTimes;
 
 /// What a device and its callers did while a [`Recorder`](crate::Recorder) watched. All times count from when the device
@@ -40,6 +40,8 @@ pub struct SubmissionTrace {
     pub label: Arc<str>,
     /// What was noted of it.
     pub level: ProfileLevel,
+    /// How it is told when its dispatches ran, where they were noted.
+    pub timed: Timed,
     /// When its encoder was opened, or its launch began.
     pub opened: Duration,
     /// When it was committed.
@@ -75,7 +77,7 @@ pub struct DispatchTrace {
     pub barrier: Option<BarrierCause>,
     /// What there was to do.
     pub work: Work,
-    /// When it began. Dispatches of one wave overlap.
+    /// When it began. Dispatches of one wave overlap, unless each was in a pass of its own.
     pub start: Duration,
     /// When it ended.
     pub end: Duration,

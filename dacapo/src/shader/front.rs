@@ -14,7 +14,10 @@ fn capabilities(target: &Target) -> Capabilities {
         // What `unpack2x16float` and its relatives need: arithmetic on f32 alone.
         | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
     all.set(Capabilities::SHADER_FLOAT16, target.f16);
-    all.set(Capabilities::COOPERATIVE_MATRIX, target.cooperative_matrix);
+    all.set(
+        Capabilities::COOPERATIVE_MATRIX,
+        target.cooperative_matrix.is_some(),
+    );
     all.set(
         Capabilities::SUBGROUP | Capabilities::SUBGROUP_BARRIER,
         target.subgroups,

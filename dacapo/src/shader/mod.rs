@@ -1,4 +1,4 @@
-//! From WGSL to SPIR-V and the interface of the kernel, through naga.
+//! From WGSL to SPIR-V or the Metal Shading Language, and the interface of the kernel, through naga.
 //!
 //! Errors are texts for the kernel's author: naga's own message with the line of the source, or what was asked
 //! and what the source offers.
@@ -7,6 +7,9 @@ mod access_chains;
 mod diagnostic;
 mod front;
 mod immediates;
+mod matrices;
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+pub(crate) mod msl;
 mod reflect;
 mod specialize;
 mod spirv;
@@ -19,6 +22,7 @@ use naga::Module;
 use naga::valid::ModuleInfo;
 
 use crate::disk_cache::DiskCache;
+use crate::info::CooperativeMatrix;
 use crate::kernel::{Interface, Wgsl};
 use crate::panics;
 use reflect::Reflection;
@@ -40,8 +44,9 @@ pub(crate) struct Target {
     pub(crate) subgroup_size: u32,
     /// Arithmetic in half precision, and half-precision elements in storage buffers.
     pub(crate) f16: bool,
-    /// Cooperative matrices, with the Vulkan memory model.
-    pub(crate) cooperative_matrix: bool,
+    /// Cooperative matrices, with the Vulkan memory model. Code for a device has none of another size; the interpreter
+    /// takes all.
+    pub(crate) cooperative_matrix: Option<CooperativeMatrix>,
     /// Subgroup operations of all classes except clustered ones, in compute shaders.
     pub(crate) subgroups: bool,
     /// Bytes of push constants. A larger `var<immediate>` becomes a read-only storage buffer.
@@ -88,7 +93,7 @@ pub(crate) fn compile_with(
 /// The text says what is wrong with the kernel, or what it needs that the target lacks.
 fn compile(kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<Shader, Box<str>> {
     let work = |analysed: &Analysed<'_>| {
-        dump(kernel, analysed, true); dump(kernel, analysed, false);
+        analysed.check_matrices(kernel, wgsl, target)?;
         let spirv = spirv::write(analysed.module, analysed.info, wgsl, target)?;
         Ok(Shader {
             uses_subgroups: spirv::uses_subgroups(&spirv),
@@ -122,7 +127,6 @@ pub(crate) fn interpret(
     finite: bool,
 ) -> Result<Interpreted, Box<str>> {
     let work = |analysed: &Analysed<'_>| {
-        dump(kernel, analysed, true); dump(kernel, analysed, false);
         let program = Program::new(&reference::Source {
             name: kernel,
             text: &wgsl.text,
@@ -155,6 +159,18 @@ struct Analysed<'a> {
     info: &'a ModuleInfo,
     entry: usize,
     reflection: Reflection,
+}
+
+impl Analysed<'_> {
+    /// Looks for matrices that the device does not multiply.
+    fn check_matrices(&self, kernel: &str, wgsl: &Wgsl, target: &Target) -> Result<(), Box<str>> {
+        let source = diagnostic::Source {
+            kernel,
+            text: &wgsl.text,
+        };
+        let size = target.cooperative_matrix;
+        matrices::check(&source, self.module, self.info, self.entry, size)
+    }
 }
 
 /// Runs the compiler on a thread with enough stack for the text: nested expressions take it. What panics there is an
@@ -218,28 +234,5 @@ fn analyse<T>(
 pub(crate) fn fuzz_stored(bytes: &[u8]) {
     if let Some(shader) = stored::decode(bytes) {
         assert_eq!(stored::encode(&shader), bytes);
-    }
-}
-
-fn dump(kernel: &str, a: &Analysed<'_>, trusted: bool) {
-    use naga::back::msl;
-    let mut r = msl::EntryPointResources { immediates_buffer: Some(30), sizes_buffer: Some(29), ..Default::default() };
-    for (_, v) in a.module.global_variables.iter() {
-        if let Some(b) = v.binding {
-            r.resources.insert(b, msl::BindTarget { buffer: Some(b.binding as u8), mutable: true, ..Default::default() });
-        }
-    }
-    let p = if trusted { naga::proc::BoundsCheckPolicy::Unchecked } else { naga::proc::BoundsCheckPolicy::ReadZeroSkipWrite };
-    let o = msl::Options { lang_version: (3, 1), per_entry_point_map: a.module.entry_points.iter().map(|e| (e.name.clone(), r.clone())).collect(),
-        zero_initialize_workgroup_memory: !trusted, force_loop_bounding: !trusted, emit_int_div_checks: !trusted,
-        bounds_check_policies: naga::proc::BoundsCheckPolicies { index: p, buffer: p, image_load: p, binding_array: p }, ..Default::default() };
-    let name: String = kernel.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
-    match msl::write_string(a.module, a.info, &o, &Default::default()) {
-        Ok((t, _)) => {
-            use std::hash::{Hash, Hasher};
-            let mut h = std::hash::DefaultHasher::new(); t.hash(&mut h);
-            std::fs::write(format!("/tmp/opsmsl/{name}-{:016x}.metal", h.finish()), t).unwrap();
-        }
-        Err(e) => eprintln!("MSLDUMP {kernel}: {e}"),
     }
 }

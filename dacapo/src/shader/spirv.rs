@@ -79,7 +79,7 @@ fn capabilities(target: &Target) -> FastHashSet<Capability> {
             Capability::UniformAndStorageBuffer16BitAccess,
         ]);
     }
-    if target.cooperative_matrix {
+    if target.cooperative_matrix.is_some() {
         all.extend([
             Capability::CooperativeMatrixKHR,
             Capability::VulkanMemoryModel,

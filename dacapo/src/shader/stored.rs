@@ -4,19 +4,21 @@ use super::immediates::MAX_SLOTS;
 use super::{Shader, Target};
 use crate::access::Access;
 use crate::disk_cache::{Key, KeyBuilder};
+use crate::info::CooperativeMatrix;
 use crate::kernel::{Binding, Interface, SharedMemory, Wgsl};
 
 /// Changes with what [`encode`] writes.
 const VERSION: u32 = 1;
 
 /// The version of naga in the lock file: another one may write other code.
-const NAGA: &str = "30.0.2";
+pub(super) const NAGA: &str = "30.0.2";
 
 /// Whatever in this folder decides what the code is like.
 const COMPILER: u64 = hash(&[
     include_bytes!("access_chains.rs"),
     include_bytes!("front.rs"),
     include_bytes!("immediates.rs"),
+    include_bytes!("matrices.rs"),
     include_bytes!("mod.rs"),
     include_bytes!("reflect.rs"),
     include_bytes!("specialize.rs"),
@@ -26,7 +28,7 @@ const COMPILER: u64 = hash(&[
 const MAGIC: u32 = 0x0723_0203;
 
 /// FNV-1a, which is simple enough for the compiler to evaluate.
-const fn hash(texts: &[&[u8]]) -> u64 {
+pub(super) const fn hash(texts: &[&[u8]]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     let mut text = 0;
     while text < texts.len() {
@@ -57,13 +59,8 @@ pub(super) fn key(wgsl: &Wgsl, target: &Target) -> Key {
         max_immediate_bytes,
         join_access_chains,
     } = *target;
-    let flags = [
-        *trusted,
-        f16,
-        cooperative_matrix,
-        subgroups,
-        join_access_chains,
-    ];
+    let matrix_size = cooperative_matrix.map_or(0, CooperativeMatrix::size);
+    let flags = [*trusted, f16, subgroups, join_access_chains];
     let mut key = KeyBuilder::new("shader", VERSION)
         .bytes(NAGA.as_bytes())
         .bytes(&COMPILER.to_le_bytes())
@@ -72,6 +69,7 @@ pub(super) fn key(wgsl: &Wgsl, target: &Target) -> Key {
         .bytes(&[major, minor])
         .bytes(&subgroup_size.to_le_bytes())
         .bytes(&max_immediate_bytes.to_le_bytes())
+        .bytes(&matrix_size.to_le_bytes())
         .bytes(&flags.map(u8::from));
     for (name, bits) in constants {
         key = key.bytes(name.as_bytes()).bytes(&bits.to_le_bytes());
@@ -87,17 +85,8 @@ pub(super) fn encode(shader: &Shader) -> Vec<u8> {
         inline_slot,
         uses_subgroups,
     } = shader;
-    let mut words = vec![
-        inline_slot.unwrap_or(u32::MAX),
-        u32::from(*uses_subgroups),
-        interface.inline_bytes,
-        interface.shared.max_bytes(),
-    ];
-    words.extend(interface.workgroup);
-    words.push(interface.bindings.len() as u32);
-    for binding in &interface.bindings {
-        words.extend([binding.slot, access_code(binding.access), binding.align]);
-    }
+    let mut words = vec![inline_slot.unwrap_or(u32::MAX), u32::from(*uses_subgroups)];
+    encode_interface(interface, &mut words);
     words.extend_from_slice(spirv);
     words.iter().flat_map(|word| word.to_le_bytes()).collect()
 }
@@ -118,6 +107,35 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Shader> {
         1 => true,
         _ => return None,
     };
+    let interface = decode_interface(&mut words)?;
+    let mut slots = interface.bindings.iter().map(|binding| binding.slot);
+    if slots.any(|slot| Some(slot) == inline_slot) {
+        return None;
+    }
+    let spirv: Vec<u32> = words.collect();
+    if spirv.first() != Some(&MAGIC) {
+        return None;
+    }
+    Some(Shader {
+        spirv,
+        interface,
+        inline_slot,
+        uses_subgroups,
+    })
+}
+
+/// What an entry point binds, as words: counts come before what they count.
+pub(super) fn encode_interface(interface: &Interface, words: &mut Vec<u32>) {
+    words.extend([interface.inline_bytes, interface.shared.max_bytes()]);
+    words.extend(interface.workgroup);
+    words.push(interface.bindings.len() as u32);
+    for binding in &interface.bindings {
+        words.extend([binding.slot, access_code(binding.access), binding.align]);
+    }
+}
+
+/// What [`encode_interface`] has written; `None` for all other words that it could not have.
+pub(super) fn decode_interface(words: &mut impl Iterator<Item = u32>) -> Option<Interface> {
     let (inline_bytes, shared) = (words.next()?, words.next()?);
     let workgroup = [words.next()?, words.next()?, words.next()?];
     let count = words.next().filter(|count| *count <= MAX_SLOTS)?;
@@ -127,7 +145,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Shader> {
         let follows = bindings
             .last()
             .is_none_or(|before: &Binding| before.slot < slot);
-        if !follows || slot >= MAX_SLOTS || Some(slot) == inline_slot || !align.is_power_of_two() {
+        if !follows || slot >= MAX_SLOTS || !align.is_power_of_two() {
             return None;
         }
         bindings.push(Binding {
@@ -136,26 +154,17 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Shader> {
             align,
         });
     }
-    let spirv: Vec<u32> = words.collect();
-    if spirv.first() != Some(&MAGIC) {
-        return None;
-    }
-    Some(Shader {
-        spirv,
-        interface: Interface {
-            bindings,
-            inline_bytes,
-            workgroup,
-            shared: match shared {
-                0 => SharedMemory::None,
-                bytes => SharedMemory::Fixed(bytes),
-            },
-            touches_anything: false,
-            overwritten: Vec::new(),
-            is_transfer: false,
+    Some(Interface {
+        bindings,
+        inline_bytes,
+        workgroup,
+        shared: match shared {
+            0 => SharedMemory::None,
+            bytes => SharedMemory::Fixed(bytes),
         },
-        inline_slot,
-        uses_subgroups,
+        touches_anything: false,
+        overwritten: Vec::new(),
+        is_transfer: false,
     })
 }
 
@@ -235,7 +244,8 @@ mod tests {
             |target: &mut Target| target.spirv_version = (1, 4),
             |target: &mut Target| target.subgroup_size = 9,
             |target: &mut Target| target.f16 = true,
-            |target: &mut Target| target.cooperative_matrix = true,
+            |target: &mut Target| target.cooperative_matrix = Some(CooperativeMatrix::Size8),
+            |target: &mut Target| target.cooperative_matrix = Some(CooperativeMatrix::Size16),
             |target: &mut Target| target.subgroups = false,
             |target: &mut Target| target.max_immediate_bytes = 256,
             |target: &mut Target| target.join_access_chains = true,

@@ -11,7 +11,7 @@ pub(super) const PLAIN: Target = Target {
     spirv_version: (1, 3),
     subgroup_size: 8,
     f16: false,
-    cooperative_matrix: false,
+    cooperative_matrix: None,
     subgroups: true,
     max_immediate_bytes: 128,
     join_access_chains: false,
@@ -19,7 +19,7 @@ pub(super) const PLAIN: Target = Target {
 
 pub(super) const FULL: Target = Target {
     f16: true,
-    cooperative_matrix: true,
+    cooperative_matrix: Some(CooperativeMatrix::Size16),
     ..PLAIN
 };
 
@@ -376,6 +376,36 @@ fn main() {
     coopStoreT(out, &c[0], 16u);
 }
 ";
+
+#[test]
+fn matrices_of_another_size_are_refused() {
+    let small = Target {
+        cooperative_matrix: Some(CooperativeMatrix::Size8),
+        ..FULL
+    };
+    let text = MATRICES.replace("16x16", "8x8");
+    ok(&Wgsl::new(text.clone()), &small);
+    for (text, target, asked, allowed) in [
+        (MATRICES.to_owned(), &small, "16x16", "8x8"),
+        (text, &FULL, "8x8", "16x16"),
+    ] {
+        let wgsl = Wgsl::new(text);
+        let message = refused(&wgsl, target);
+        let said = format!("a cooperative matrix of {asked}; the device multiplies {allowed}");
+        assert!(message.contains(&said), "{message}");
+        assert!(message.contains("coopLoadT"), "no line: {message}");
+        interpret("kernel", &wgsl, target, false).unwrap();
+    }
+    // What another entry point does is of no importance.
+    let both = format!(
+        "{MATRICES}
+        @compute @workgroup_size(32) fn small() {{
+            let a = coopLoad<coop_mat8x8<f32, C>>(&c[0], 8u);
+            coopStore(a, &c[64], 8u);
+        }}"
+    );
+    ok(&Wgsl::new(both), &FULL);
+}
 
 #[test]
 fn a_panic_of_the_writer_is_an_error() {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::num::NonZeroUsize;
 
-use dacapo::{Backend, Device, DeviceOptions, DeviceSelector, GpuDebug, GpuWithout};
+use dacapo::{Backend, Device, DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, MetalOptions};
 
 /// The processor, with this many threads.
 pub(crate) fn device(threads: usize) -> Device {
@@ -24,12 +24,12 @@ pub(crate) fn reference(threads: usize) -> Device {
     .unwrap()
 }
 
-/// Runs a test on the processor, on the reference interpreter, on the Vulkan device if there is one, and there also
-/// with host and device memory apart.
+/// Runs a test on the processor, on the reference interpreter, and as [`on_vulkan`] and [`on_metal`] do.
 pub(crate) fn on_devices(threads: usize, test: impl Fn(Device)) {
     test(device(threads));
     test(reference(threads));
     on_vulkan(&test);
+    on_metal(&test);
 }
 
 /// Runs a test on the Vulkan device if there is one, as it is, and with host and device memory apart.
@@ -45,16 +45,43 @@ pub(crate) fn on_vulkan(test: impl Fn(Device)) {
     }
 }
 
-/// What `DACAPO_TEST_VULKAN` says: `require` that there is a device, or leave it `off`; otherwise tests use it if
-/// it is there.
-fn wish() -> String {
-    std::env::var("DACAPO_TEST_VULKAN").unwrap_or_default()
+/// Runs a test on the Metal device if there is one, as it is, and by the ways that older systems take: indirect command
+/// buffers, command buffers that keep what they use, no residency set.
+pub(crate) fn on_metal(test: impl Fn(Device)) {
+    let metal = [MetalOptions::default(), {
+        MetalOptions {
+            indirect: true,
+            retained: true,
+        }
+    }];
+    for metal in metal {
+        let other = |options: &mut DeviceOptions| {
+            options.metal = metal;
+            options.gpu_without.residency_sets = metal.retained;
+        };
+        self::metal(other).into_iter().for_each(&test);
+    }
+}
+
+/// The Metal device if there is one, with what `change` asks for.
+pub(crate) fn metal(change: impl Fn(&mut DeviceOptions)) -> Option<Device> {
+    if !cfg!(any(target_vendor = "apple", dacapo_metal_double)) {
+        return None;
+    }
+    gpu(Backend::Metal, "DACAPO_TEST_METAL", change)
 }
 
 /// The Vulkan device if there is one, under the validation layer unless the environment says otherwise, and with
 /// what `change` asks for.
 pub(crate) fn vulkan(change: impl Fn(&mut DeviceOptions)) -> Option<Device> {
-    if wish() == "off" {
+    gpu(Backend::Vulkan, "DACAPO_TEST_VULKAN", change)
+}
+
+/// A device of this backend if there is one. `wish` is a variable that says `require` where there must be one, `off`
+/// where none is to be used.
+fn gpu(backend: Backend, wish: &str, change: impl Fn(&mut DeviceOptions)) -> Option<Device> {
+    let wish = std::env::var(wish).unwrap_or_default();
+    if wish == "off" {
         return None;
     }
     let mut options = DeviceOptions {
@@ -63,18 +90,20 @@ pub(crate) fn vulkan(change: impl Fn(&mut DeviceOptions)) -> Option<Device> {
     };
     options = options.with_env().unwrap();
     // A GPU may be chosen by the environment, among several.
-    if matches!(
-        options.device,
-        DeviceSelector::Best | DeviceSelector::Backend(_)
-    ) {
-        options.device = DeviceSelector::Backend(Backend::Vulkan);
+    if backend != Backend::Vulkan
+        || matches!(
+            options.device,
+            DeviceSelector::Best | DeviceSelector::Backend(_)
+        )
+    {
+        options.device = DeviceSelector::Backend(backend);
     }
     change(&mut options);
     match Device::open(&options) {
         Ok(device) => Some(device),
-        Err(error) if wish() == "require" => panic!("a Vulkan device is required: {error}"),
+        Err(error) if wish == "require" => panic!("a device of {backend} is required: {error}"),
         Err(error) => {
-            say(&format!("SKIPPED on Vulkan: {error}"));
+            say(&format!("SKIPPED on {backend}: {error}"));
             None
         }
     }

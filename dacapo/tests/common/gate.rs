@@ -24,16 +24,71 @@ pub(crate) struct Gate {
     semaphores: Mutex<Vec<Semaphore>>,
 }
 
-/// What a GPU's queue waits for. Everything behind it on the queue waits too, also new buffers, which are cleared
+/// What a GPU's queue waits for. Everything behind it on the queue waits too, also new buffers where they are cleared
 /// there.
-struct Semaphore {
-    device: Device,
-    raw: vk::Semaphore,
+enum Semaphore {
+    Vulkan(VulkanSemaphore),
+    #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+    Metal(metal::Event),
 }
 
 impl Semaphore {
     /// Makes the queue wait.
     fn submit(device: &Device) -> Semaphore {
+        #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+        if device.info().backend == Backend::Metal {
+            return Semaphore::Metal(metal::Event::submit(device));
+        }
+        Semaphore::Vulkan(VulkanSemaphore::submit(device))
+    }
+
+    fn open(&self) {
+        match self {
+            Semaphore::Vulkan(semaphore) => semaphore.open(),
+            #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+            Semaphore::Metal(event) => event.open(),
+        }
+    }
+}
+
+#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
+mod metal {
+    use dacapo::Device;
+    use dacapo::metal::handles;
+    use dacapo::metal::objc2::rc::Retained;
+    use dacapo::metal::objc2::runtime::ProtocolObject;
+    use dacapo::metal::objc2_metal::{
+        MTLCommandBuffer, MTLCommandQueue, MTLDevice, MTLSharedEvent,
+    };
+
+    pub(super) struct Event(Retained<ProtocolObject<dyn MTLSharedEvent>>);
+
+    // SAFETY: events are what threads share.
+    unsafe impl Send for Event {}
+
+    impl Event {
+        pub(super) fn submit(device: &Device) -> Event {
+            let handles = handles(device).unwrap();
+            let event = handles.device.newSharedEvent().unwrap();
+            let commands = handles.queue.commandBuffer().unwrap();
+            commands.encodeWaitForEvent_value(ProtocolObject::from_ref(&*event), 1);
+            commands.commit();
+            Event(event)
+        }
+
+        pub(super) fn open(&self) {
+            self.0.setSignaledValue(1);
+        }
+    }
+}
+
+struct VulkanSemaphore {
+    device: Device,
+    raw: vk::Semaphore,
+}
+
+impl VulkanSemaphore {
+    fn submit(device: &Device) -> VulkanSemaphore {
         let handles = vulkan::handles(device).unwrap();
         let mut kind =
             vk::SemaphoreTypeCreateInfo::default().semaphore_type(vk::SemaphoreType::TIMELINE);
@@ -54,7 +109,7 @@ impl Semaphore {
                 .queue_submit(queue, &[info], vk::Fence::null())
         };
         vulkan::with_queue(device, submit).unwrap().unwrap();
-        Semaphore {
+        VulkanSemaphore {
             device: device.clone(),
             raw,
         }
@@ -70,7 +125,7 @@ impl Semaphore {
     }
 }
 
-impl Drop for Semaphore {
+impl Drop for VulkanSemaphore {
     fn drop(&mut self) {
         let handles = vulkan::handles(&self.device).unwrap();
         // SAFETY: the queue is locked, and has passed the semaphore once it is idle.

@@ -1,60 +1,13 @@
 //! What the tests of misuse and lifetime share.
-#![allow(unsafe_code, reason = "kernels write their part of a buffer")]
 #![allow(dead_code, reason = "each test program uses a part of it")]
 #![allow(unused_imports, reason = "as above")]
 
+mod cases;
 mod devices;
 mod gate;
 
-use dacapo::{
-    Access, Backend, Buffer, Device, Grid, Kernel, KernelFault, KernelSource, MemoryKind, Result,
-    Wgsl, Workgroup,
-};
+pub(crate) use dacapo_selftest::kit::{buffer, one, step_kernel};
 
-pub(crate) use devices::{device, on_devices, on_vulkan, reference, say, vulkan};
+pub(crate) use cases::{cases, config, players};
+pub(crate) use devices::{device, metal, on_devices, on_metal, on_vulkan, reference, say, vulkan};
 pub(crate) use gate::Gate;
-
-/// Zeros, which the interpreter knows to be meant.
-pub(crate) fn buffer(device: &Device, elements: u64) -> Buffer {
-    let buffer = device
-        .buffer(elements * 4, MemoryKind::DeviceLocal)
-        .unwrap();
-    if device.info().backend == Backend::Reference {
-        buffer.write(&vec![0u32; elements as usize][..]).unwrap();
-    }
-    buffer
-}
-
-fn add(group: &mut Workgroup<'_>) -> Result<(), KernelFault> {
-    let (value, len) = (group.inline::<u32>(), group.len::<u32>(0));
-    // SAFETY: there is one workgroup.
-    let target = unsafe { group.write::<u32>(0, 0..len) };
-    target
-        .iter_mut()
-        .for_each(|x| *x = x.wrapping_mul(3).wrapping_add(value));
-    Ok(())
-}
-
-const STEP: &str = "
-var<immediate> value: u32;
-@group(0) @binding(0) var<storage, read_write> data: array<u32>;
-@compute @workgroup_size(64) fn main(@builtin(local_invocation_index) first: u32) {
-    for (var at = first; at < arrayLength(&data); at += 64) {
-        data[at] = 3 * data[at] + value;
-    }
-}";
-
-/// `x = 3 x + value`, in place: the order of several shows.
-pub(crate) fn step_kernel(device: &Device) -> Kernel {
-    let source = KernelSource::new("step")
-        .binding::<u32>(0, Access::ReadWrite)
-        .inline::<u32>()
-        .cpu(add)
-        .wgsl(Wgsl::new(STEP));
-    device.kernel(&source).unwrap()
-}
-
-/// One workgroup.
-pub(crate) fn one() -> Grid<'static> {
-    Grid::groups([1, 1, 1])
-}

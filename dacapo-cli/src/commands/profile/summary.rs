@@ -3,7 +3,7 @@
 use core::fmt::Write;
 
 use dacapo_profile::analysis::{Bound, Doing, Section};
-use dacapo_profile::{Analysis, Level, Profile};
+use dacapo_profile::{Analysis, Level, Profile, Timed};
 use indicatif::HumanCount;
 
 use crate::commands::profile::figures::{cut, number, percent, time, us, words};
@@ -22,6 +22,9 @@ const UNMEASURED: &str = "\
 what the device can do is not known, and so neither are bounds: see
 `dacapo devices --measure`
 ";
+
+/// What holds of every time where dispatches cannot be timed among others.
+const PASSES: &str = "one for each timed dispatch, as this device needs: none overlap";
 
 /// The summary, which ends with an empty line.
 pub(super) fn shown(profile: &Profile, analysis: &Analysis, columns: usize) -> String {
@@ -88,6 +91,9 @@ fn heading(profile: &Profile, columns: usize) -> String {
         }
         (_, Level::Submissions) => rows.push(("timing", "submissions only".to_owned())),
         (_, Level::Dispatches) => rows.push(("timing", "each dispatch".to_owned())),
+    }
+    if profile.timed == Some(Timed::OnePassEach) {
+        rows.push(("passes", PASSES.to_owned()));
     }
     let rows = rows.into_iter().map(|(name, value)| {
         let value = cut(&visible(&value), columns.saturating_sub(9));

@@ -16,16 +16,19 @@ const QUADS: u32 = SLICE_CHUNKS * VECS;
 const WIDTH: u32 = (QUADS + COLUMNS - 1u) / COLUMNS;
 /// Odd, so that threads which read successive rows use different banks.
 const STRIDE: u32 = QUADS | 1u;
-/// Has the rows of the 4 groups of 32 threads in different banks.
-const WEIGHTS_STRIDE: u32 = TILE / 4u + 2u;
+/// Has what neighbouring threads write in different banks.
+const WEIGHTS_STRIDE: u32 = GROUPS + 1u;
 
 /// Queries times the scale, with zeros at the end.
 var<workgroup> queries: array<vec4<f32>, PAIRS * SLICES * QUADS>;
 /// A slice of the keys or values of a tile.
 var<workgroup> staged: array<vec4<f32>, TILE * STRIDE>;
-var<workgroup> weights: array<vec4<f32>, PAIRS * WEIGHTS_STRIDE>;
-/// What each thread of a pair has found.
-var<workgroup> parts: array<vec4<f32>, PAIRS * COLUMNS / 4u>;
+// In the vectors that follow, an element belongs to one of the PER pairs of a thread, so that each vector is written by one
+// thread: whoever writes an element may write the others, too.
+/// Of each position of a tile, those of each group of pairs.
+var<workgroup> weights: array<vec4<f32>, TILE * WEIGHTS_STRIDE>;
+/// What each thread has found.
+var<workgroup> parts: array<vec4<f32>, WORKGROUP>;
 var<workgroup> newest_seen: atomic<u32>;
 var<workgroup> end_seen: atomic<u32>;
 
@@ -105,13 +108,9 @@ fn main(
         queries[i] = x;
     }
 
-    var greatest: array<f32, PER>;
-    var weight: array<f32, PER>;
+    var greatest = vec4<f32>(LOWEST);
+    var weight = vec4<f32>(0.0);
     var sums: array<vec4<f32>, PER * SLICES * WIDTH>;
-    for (var i = 0u; i < PER; i++) {
-        greatest[i] = LOWEST;
-        weight[i] = 0.0;
-    }
     for (var i = 0u; i < PER * SLICES * WIDTH; i++) {
         sums[i] = vec4<f32>(0.0);
     }
@@ -139,37 +138,39 @@ fn main(
                 }
             }
         }
+        var own = vec4<f32>(LOWEST);
         for (var i = 0u; i < PER; i++) {
-            var best = LOWEST;
             for (var s = 0u; s < SPAN; s++) {
                 let score = capped(scores[i * SPAN + s]);
                 scores[i * SPAN + s] = select(LOWEST, score, tile + column + s * COLUMNS < ends[i]);
-                best = max(best, scores[i * SPAN + s]);
+                own[i] = max(own[i], scores[i * SPAN + s]);
             }
-            set_part(group + i * GROUPS, column, best);
         }
+        parts[group * COLUMNS + column] = own;
         workgroupBarrier();
+        var best = greatest;
+        for (var c = 0u; c < COLUMNS; c++) {
+            best = max(best, parts[group * COLUMNS + c]);
+        }
         for (var i = 0u; i < PER; i++) {
-            let pair = group + i * GROUPS;
-            var best = greatest[i];
-            for (var c = 0u; c < COLUMNS / 4u; c++) {
-                let x = parts[pair * (COLUMNS / 4u) + c];
-                best = max(best, max(max(x.x, x.y), max(x.z, x.w)));
-            }
-            let shrink = exp_exactly(greatest[i] - best);
-            greatest[i] = best;
+            let shrink = exp_exactly(greatest[i] - best[i]);
             weight[i] *= shrink;
             for (var s = 0u; s < SPAN; s++) {
-                var e = exp_exactly(scores[i * SPAN + s] - best);
+                var e = exp_exactly(scores[i * SPAN + s] - best[i]);
                 if scores[i * SPAN + s] <= LOWEST {
                     e = 0.0;
                 }
                 weight[i] += e;
-                weights[pair * WEIGHTS_STRIDE + s * COLUMNS / 4u + column / 4u][column % 4u] = e;
+                scores[i * SPAN + s] = e;
             }
             for (var n = 0u; n < SLICES * WIDTH; n++) {
                 sums[i * SLICES * WIDTH + n] *= shrink;
             }
+        }
+        greatest = best;
+        for (var s = 0u; s < SPAN; s++) {
+            weights[(s * COLUMNS + column) * WEIGHTS_STRIDE + group] =
+                vec4<f32>(scores[s], scores[SPAN + s], scores[2u * SPAN + s], scores[3u * SPAN + s]);
         }
         for (var slice = 0u; slice < SLICES; slice++) {
             if slice > 0u {
@@ -178,10 +179,12 @@ fn main(
             stage(true, kv_head, tile, part.y, slice, thread);
             workgroupBarrier();
             for (var j = 0u; j < TILE; j += 4u) {
-                var w: array<vec4<f32>, PER>;
-                for (var i = 0u; i < PER; i++) {
-                    w[i] = weights[(group + i * GROUPS) * WEIGHTS_STRIDE + j / 4u];
-                }
+                // Of four positions.
+                let first = j * WEIGHTS_STRIDE + group;
+                let wa = weights[first];
+                let wb = weights[first + WEIGHTS_STRIDE];
+                let wc = weights[first + 2u * WEIGHTS_STRIDE];
+                let wd = weights[first + 3u * WEIGHTS_STRIDE];
                 for (var n = 0u; n < WIDTH; n++) {
                     if QUADS % COLUMNS == 0u || column + n * COLUMNS < QUADS {
                         let at = j * STRIDE + column + n * COLUMNS;
@@ -191,8 +194,8 @@ fn main(
                         let d = staged[at + 3u * STRIDE];
                         for (var i = 0u; i < PER; i++) {
                             let to = (i * SLICES + slice) * WIDTH + n;
-                            let z = fma(vec4<f32>(w[i].y), b, fma(vec4<f32>(w[i].x), a, sums[to]));
-                            sums[to] = fma(vec4<f32>(w[i].w), d, fma(vec4<f32>(w[i].z), c, z));
+                            let z = fma(vec4<f32>(wb[i]), b, fma(vec4<f32>(wa[i]), a, sums[to]));
+                            sums[to] = fma(vec4<f32>(wd[i]), d, fma(vec4<f32>(wc[i]), c, z));
                         }
                     }
                 }
@@ -201,20 +204,19 @@ fn main(
     }
 
     workgroupBarrier();
-    for (var i = 0u; i < PER; i++) {
-        set_part(group + i * GROUPS, column, weight[i]);
-    }
+    parts[group * COLUMNS + column] = weight;
     workgroupBarrier();
+    var totals = vec4<f32>(0.0);
+    for (var c = 0u; c < COLUMNS; c += 4u) {
+        let at = group * COLUMNS + c;
+        totals += (parts[at] + parts[at + 1u]) + (parts[at + 2u] + parts[at + 3u]);
+    }
     for (var i = 0u; i < PER; i++) {
         let pair = group + i * GROUPS;
         if pair >= pairs {
             break;
         }
-        var total = 0.0;
-        for (var c = 0u; c < COLUMNS / 4u; c++) {
-            let x = parts[pair * (COLUMNS / 4u) + c];
-            total += (x.x + x.y) + (x.z + x.w);
-        }
+        let total = totals[i];
         let at = first_element(first_pair + pair, kv_head, ratio);
         let record = first_record(block, kv_head, split) + pair * RECORD;
         for (var n = 0u; n < SLICES * WIDTH; n++) {
@@ -263,8 +265,4 @@ fn stage(values: bool, kv_head: u32, tile: u32, stop: u32, slice: u32, thread: u
             staged[row * STRIDE + i % SLICE_CHUNKS * VECS + v] = x[v];
         }
     }
-}
-
-fn set_part(pair: u32, column: u32, x: f32) {
-    parts[pair * (COLUMNS / 4u) + column / 4u][column % 4u] = x;
 }

@@ -17,7 +17,7 @@ pub(super) struct Tiling {
 const LEAST_TOKENS: u32 = 16;
 /// Widest head, which bounds the registers of a thread.
 const WIDEST: u32 = 256;
-/// Pairs of one thread.
+/// Pairs of one thread, as many as a vector has elements.
 const PER: u32 = 4;
 /// Vectors of 4 elements of a row that are in workgroup memory at once.
 const MAX_QUADS: u32 = 32;
@@ -51,8 +51,8 @@ impl Tiling {
         let quads = head_dim.next_multiple_of(16) / 4;
         let queries = self.pairs * quads;
         let staged = self.tile * (quads.min(MAX_QUADS) + 1);
-        let weights = self.pairs * (self.tile / 4 + 2);
-        let parts = self.pairs * self.columns / 4;
+        let weights = self.tile * (self.pairs / PER + 1);
+        let parts = self.threads();
         16 * (queries + staged + weights + parts + 1)
     }
 

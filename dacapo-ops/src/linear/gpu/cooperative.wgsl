@@ -1,6 +1,7 @@
 // A tile of 64 tokens by 64 rows for each workgroup of four subgroups, 32 columns at a time; each subgroup has 32 by 32 of
-// it, as four matrices of the device's matrix units. Rows of the tiles are 40 elements apart, so that the 16 rows of a
-// matrix lie in different banks.
+// it, as matrices of the size that the device's matrix units take: SIZE by SIZE, of the types Left, Right and Sum, which
+// stand in front of this text. A line with {d} in it is written once for each matrix from top to bottom, and one with {a} for
+// each from left to right. Rows of the tiles are 40 elements apart, so that the rows of a matrix lie in different banks.
 const TILE: u32 = 64u;
 const DEPTH: u32 = 32u;
 const STRIDE: u32 = 40u;
@@ -28,10 +29,7 @@ fn main(
     let first_token = group.y * TILE;
     let down = subgroup / 2u * 32u;
     let across = subgroup % 2u * 32u;
-    var c00 = coop_mat16x16<f32, C>();
-    var c01 = coop_mat16x16<f32, C>();
-    var c10 = coop_mat16x16<f32, C>();
-    var c11 = coop_mat16x16<f32, C>();
+    var c{d}{a} = Sum();
     for (var k = 0u; k < p.cols; k += DEPTH) {
         for (var at = thread; at < 512u; at += threads) {
             let column = at % 8u;
@@ -51,32 +49,18 @@ fn main(
             }
         }
         workgroupBarrier();
-        for (var depth = 0u; depth < DEPTH; depth += 16u) {
-            let a0 = coopLoadT<coop_mat16x16<f16, A>>(&inputs[down * STRIDE + depth], STRIDE);
-            let a1 = coopLoadT<coop_mat16x16<f16, A>>(&inputs[(down + 16u) * STRIDE + depth], STRIDE);
-            let b0 = coopLoad<coop_mat16x16<f16, B>>(&weights[across * STRIDE + depth], STRIDE);
-            let b1 = coopLoad<coop_mat16x16<f16, B>>(&weights[(across + 16u) * STRIDE + depth], STRIDE);
-            c00 = coopMultiplyAdd(a0, b0, c00);
-            c01 = coopMultiplyAdd(a0, b1, c01);
-            c10 = coopMultiplyAdd(a1, b0, c10);
-            c11 = coopMultiplyAdd(a1, b1, c11);
+        for (var depth = 0u; depth < DEPTH; depth += SIZE) {
+            let a{d} = coopLoadT<Left>(&inputs[(down + {d}u * SIZE) * STRIDE + depth], STRIDE);
+            let b{a} = coopLoad<Right>(&weights[(across + {a}u * SIZE) * STRIDE + depth], STRIDE);
+            c{d}{a} = coopMultiplyAdd(a{d}, b{a}, c{d}{a});
         }
         workgroupBarrier();
     }
     // The arguments of a store must have names.
     let stride = OUT;
-    let at00 = down * OUT + across;
-    let at01 = at00 + 16u;
-    let at10 = at00 + 16u * OUT;
-    let at11 = at10 + 16u;
-    let r00 = c00;
-    let r01 = c01;
-    let r10 = c10;
-    let r11 = c11;
-    coopStoreT(r00, &results[at00], stride);
-    coopStoreT(r01, &results[at01], stride);
-    coopStoreT(r10, &results[at10], stride);
-    coopStoreT(r11, &results[at11], stride);
+    let at{d}{a} = (down + {d}u * SIZE) * OUT + across + {a}u * SIZE;
+    let r{d}{a} = c{d}{a};
+    coopStoreT(r{d}{a}, &results[at{d}{a}], stride);
     workgroupBarrier();
     for (var at = thread; at < TILE * TILE; at += threads) {
         let token = first_token + at / TILE;

@@ -2,9 +2,13 @@
 // memory neighbours along a column lie side by side, so that a thread loads its four at once.
 const TILE: u32 = 64u;
 const DEPTH: u32 = 32u;
-const THREADS: u32 = 256u;
 var<workgroup> inputs: array<vec4<f32>, 512>;
 var<workgroup> weights: array<vec4<f32>, 512>;
+
+// Where four lines of a column are; neighbouring threads write to different banks.
+fn place_of(column: u32, four: u32) -> u32 {
+    return column * 16u + (four ^ (column / 4u));
+}
 
 @compute @workgroup_size(256)
 fn main(
@@ -18,30 +22,34 @@ fn main(
     let down = thread / 16u;
     var sums = array<vec4<f32>, 4>();
     for (var k = 0u; k < p.cols; k += DEPTH) {
-        // Each thread brings two runs of four columns of each side.
-        for (var run = 0u; run < 2u; run += 1u) {
-            // Four neighbouring lanes take one row's columns in order; rows are spread over the others.
-            let at = run * THREADS + thread;
-            let column = at % 8u;
-            let line = at / 8u;
-            let k4 = k / 4u + column;
-            let inside = k4 * 4u < p.cols;
-            var x = vec4<f32>();
-            var weight = vec4<f32>();
-            if inside && first_token + line < p.tokens { x = x4(first_token + line, k4); }
-            if inside && first_row + line < p.rows_0 { weight = weight4_0(first_row + line, k4, units); }
-            let place = line / 4u;
-            let lane = line & 3u;
-            let base = column * 4u;
+        // Half of the threads bring one side each: four columns of four lines, turned around, for whoever writes an element
+        // of a vector may write the others, too. Eight neighbours take one line's columns in order.
+        let column = thread % 8u;
+        let four = thread / 8u % 16u;
+        let k4 = k / 4u + column;
+        let inside = k4 * 4u < p.cols;
+        var lines = array<vec4<f32>, 4>();
+        if thread < 128u {
             for (var i = 0u; i < 4u; i += 1u) {
-                inputs[(base + i) * 16u + place][lane] = x[i];
-                weights[(base + i) * 16u + place][lane] = weight[i];
+                let token = first_token + four * 4u + i;
+                if inside && token < p.tokens { lines[i] = x4(token, k4); }
+            }
+            for (var i = 0u; i < 4u; i += 1u) {
+                inputs[place_of(column * 4u + i, four)] = vec4<f32>(lines[0][i], lines[1][i], lines[2][i], lines[3][i]);
+            }
+        } else {
+            for (var i = 0u; i < 4u; i += 1u) {
+                let row = first_row + four * 4u + i;
+                if inside && row < p.rows_0 { lines[i] = weight4_0(row, k4, units); }
+            }
+            for (var i = 0u; i < 4u; i += 1u) {
+                weights[place_of(column * 4u + i, four)] = vec4<f32>(lines[0][i], lines[1][i], lines[2][i], lines[3][i]);
             }
         }
         workgroupBarrier();
         for (var depth = 0u; depth < DEPTH; depth += 1u) {
-            let x = inputs[depth * 16u + down];
-            let weight = weights[depth * 16u + across];
+            let x = inputs[place_of(depth, down)];
+            let weight = weights[place_of(depth, across)];
             sums[0] += x.x * weight;
             sums[1] += x.y * weight;
             sums[2] += x.z * weight;

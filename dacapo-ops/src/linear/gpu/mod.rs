@@ -4,6 +4,7 @@
     reason = "vouches for kernels that stay inside their buffers"
 )]
 
+mod cooperative;
 mod fused;
 mod matvec;
 mod pack;
@@ -203,8 +204,8 @@ impl GpuLinear {
     fn variant(&self, dtype: DType, rows: u32, cols: u32, tokens: u32, put: Put) -> Variant {
         let way = match (tokens <= FEW, self.gpu.cooperative_matrix) {
             (true, _) => Way::MatVec(self.shape(dtype, rows, cols, tokens, 1)),
-            (false, true) => Way::Cooperative,
-            (false, false) => Way::MatMul,
+            (false, Some(matrix)) => Way::Cooperative(matrix),
+            (false, None) => Way::MatMul,
         };
         Variant {
             dtype,
@@ -289,7 +290,7 @@ fn grid(way: Way, params: &Params) -> Grid<'static> {
             let down = groups.div_ceil(MAX_GROUPS as u32);
             Grid::groups([groups.div_ceil(down), down, 1])
         }
-        Way::MatMul | Way::Cooperative => {
+        Way::MatMul | Way::Cooperative(_) => {
             let rows = params.rows[0].div_ceil(TILE);
             Grid::groups([rows, params.tokens.div_ceil(TILE), 1])
         }

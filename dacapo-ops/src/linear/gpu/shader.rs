@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::cooperative;
 use super::matvec::MatVec;
 use super::variant::{INPUT, Job, NORM, Put, SLOTS, Variant, Way};
 use crate::dtype::DType;
@@ -11,7 +12,7 @@ impl Variant {
     /// The whole text.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
-        if self.way == Way::Cooperative {
+        if let Way::Cooperative(_) = self.way {
             text.push_str("enable f16;\nenable wgpu_cooperative_matrix;\n");
         }
         if self.way != Way::MatMul {
@@ -29,7 +30,7 @@ var<immediate> p: Params;\n",
         match self.way {
             Way::MatVec(shape) => MatVec::new(self, shape).write(&mut text),
             Way::MatMul => text.push_str(include_str!("matmul.wgsl")),
-            Way::Cooperative => text.push_str(include_str!("cooperative.wgsl")),
+            Way::Cooperative(matrix) => cooperative::write(&mut text, matrix),
         }
         text
     }

@@ -2,6 +2,8 @@ use naga::back::pipeline_constants::process_overrides;
 use naga::back::spv;
 use naga::valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator};
 
+use dacapo::CooperativeMatrix;
+
 use super::*;
 use crate::gelu_mul::Form;
 use crate::linear::Activation;
@@ -23,7 +25,8 @@ fn every_kernel_compiles() {
         shape(4, 8, 4, 4, 1),
         shape(2, 4, 2, 2, 8),
         Way::MatMul,
-        Way::Cooperative,
+        Way::Cooperative(CooperativeMatrix::Size8),
+        Way::Cooperative(CooperativeMatrix::Size16),
     ];
     let mut kernels = 0;
     for dtype in DType::WEIGHTS {
@@ -66,7 +69,7 @@ fn every_kernel_compiles() {
             }
         }
     }
-    assert_eq!(kernels, DType::WEIGHTS.len() * (5 * 6 + 6 * 7));
+    assert_eq!(kernels, DType::WEIGHTS.len() * (6 * 6 + 6 * 7));
 }
 
 fn compile(text: &str, subgroup_size: u32) -> Result<Vec<u32>, String> {

@@ -1,5 +1,7 @@
 //! What kernels of products are made for, and what they bind where.
 
+use dacapo::CooperativeMatrix;
+
 use crate::dtype::DType;
 use crate::gelu_mul::Form;
 use crate::linear::Activation;
@@ -24,7 +26,7 @@ pub(super) struct Variant {
 pub(super) enum Way {
     MatVec(Shape),
     MatMul,
-    Cooperative,
+    Cooperative(CooperativeMatrix),
 }
 
 /// How the work of few tokens is cut.
@@ -96,7 +98,7 @@ impl Variant {
             Job::Each(_) | Job::Argmax => {}
         }
         for (is, suffix) in [
-            (self.way == Way::Cooperative, "_cooperative"),
+            (matches!(self.way, Way::Cooperative(_)), "_cooperative"),
             (self.norm, "_normed"),
             (self.part, "_part"),
         ] {

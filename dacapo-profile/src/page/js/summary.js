@@ -79,11 +79,12 @@ function tiles(section) {
 
 function distortion() {
   if (data.level === "submissions") return ["none", "dispatches were not noted"];
-  if (!data.distortion) return ["not measured", "noting dispatches slows them down"];
+  const passes = data.timed === "one_pass_each" ? "; each noted dispatch is in a pass of its own, so none overlap" : "";
+  if (!data.distortion) return ["not measured", `noting dispatches slows them down${passes}`];
   const { profiled_ns: noted, unprofiled_ns: plain, label } = data.distortion;
   if (plain === 0) return ["not known"];
   const more = noted / plain - 1;
-  return [`${more < 0 ? "−" : "+"}${percent(Math.abs(more))}`, `${named(label)}: ${time(noted)} noted, ${time(plain)} not`];
+  return [`${more < 0 ? "−" : "+"}${percent(Math.abs(more))}`, `${named(label)}: ${time(noted)} noted, ${time(plain)} not${passes}`];
 }
 
 function bounds(section) {

@@ -1,6 +1,5 @@
-enable f16;
-enable wgpu_cooperative_matrix;
-// Multiplies matrices in registers: four with two others, each product added up over the turns.
+// Multiplies matrices in registers: four with two others, each product added up over the turns. In front of this stand SIZE,
+// the rows and columns of each, and the types Left, Right and Sum.
 
 override SUBGROUP_SIZE: u32;
 
@@ -12,16 +11,19 @@ var<immediate> params: Params;
 
 @group(0) @binding(0) var<storage, read_write> sums: array<u32>;
 
-// Rows of 16: four matrices, and two that are multiplied by their rows, too.
-var<workgroup> left: array<f16, 1024>;
-var<workgroup> right: array<f16, 512>;
+// Elements of a matrix.
+const ELEMENTS: u32 = SIZE * SIZE;
+
+// Rows of SIZE: four matrices, and two that are multiplied by their rows, too.
+var<workgroup> left: array<f16, 4u * ELEMENTS>;
+var<workgroup> right: array<f16, 2u * ELEMENTS>;
 // A product of each subgroup.
-var<workgroup> results: array<f32, 1024>;
+var<workgroup> results: array<f32, 4u * ELEMENTS>;
 
 fn sum_of(subgroup: u32, lane: u32) -> u32 {
     var sum = 0u;
-    for (var i = lane; i < 256u; i += SUBGROUP_SIZE) {
-        sum += u32(results[subgroup * 256u + i]);
+    for (var i = lane; i < ELEMENTS; i += SUBGROUP_SIZE) {
+        sum += u32(results[subgroup * ELEMENTS + i]);
     }
     return sum;
 }
@@ -34,27 +36,27 @@ fn main(
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
     let threads = SUBGROUP_SIZE * 4u;
-    for (var i = thread; i < 1024u; i += threads) {
-        left[i] = f16((3u * (i / 16u) + i % 16u) % 5u);
+    for (var i = thread; i < 4u * ELEMENTS; i += threads) {
+        left[i] = f16((3u * (i / SIZE) + i % SIZE) % 5u);
     }
-    for (var i = thread; i < 512u; i += threads) {
-        right[i] = f16((i / 16u + 2u * (i % 16u)) % 7u);
+    for (var i = thread; i < 2u * ELEMENTS; i += threads) {
+        right[i] = f16((i / SIZE + 2u * (i % SIZE)) % 7u);
     }
     workgroupBarrier();
-    let a0 = coopLoadT<coop_mat16x16<f16, A>>(&left[0u], 16u);
-    let a1 = coopLoadT<coop_mat16x16<f16, A>>(&left[256u], 16u);
-    let a2 = coopLoadT<coop_mat16x16<f16, A>>(&left[512u], 16u);
-    let a3 = coopLoadT<coop_mat16x16<f16, A>>(&left[768u], 16u);
-    let b0 = coopLoad<coop_mat16x16<f16, B>>(&right[0u], 16u);
-    let b1 = coopLoad<coop_mat16x16<f16, B>>(&right[256u], 16u);
-    var c00 = coop_mat16x16<f32, C>();
-    var c01 = coop_mat16x16<f32, C>();
-    var c10 = coop_mat16x16<f32, C>();
-    var c11 = coop_mat16x16<f32, C>();
-    var c20 = coop_mat16x16<f32, C>();
-    var c21 = coop_mat16x16<f32, C>();
-    var c30 = coop_mat16x16<f32, C>();
-    var c31 = coop_mat16x16<f32, C>();
+    let a0 = coopLoadT<Left>(&left[0u], SIZE);
+    let a1 = coopLoadT<Left>(&left[ELEMENTS], SIZE);
+    let a2 = coopLoadT<Left>(&left[2u * ELEMENTS], SIZE);
+    let a3 = coopLoadT<Left>(&left[3u * ELEMENTS], SIZE);
+    let b0 = coopLoad<Right>(&right[0u], SIZE);
+    let b1 = coopLoad<Right>(&right[ELEMENTS], SIZE);
+    var c00 = Sum();
+    var c01 = Sum();
+    var c10 = Sum();
+    var c11 = Sum();
+    var c20 = Sum();
+    var c21 = Sum();
+    var c30 = Sum();
+    var c31 = Sum();
     for (var turn = 0u; turn < params.turns; turn += 1u) {
         c00 = coopMultiplyAdd(a0, b0, c00);
         c01 = coopMultiplyAdd(a0, b1, c01);
@@ -66,8 +68,8 @@ fn main(
         c31 = coopMultiplyAdd(a3, b1, c31);
     }
     // The arguments of a store must have names.
-    let stride = 16u;
-    let own = subgroup * 256u;
+    let stride = SIZE;
+    let own = subgroup * ELEMENTS;
     var sum = 0u;
     let r00 = c00;
     coopStoreT(r00, &results[own], stride);

@@ -92,7 +92,8 @@ impl ReferenceDevice {
             features: GpuFeatures {
                 subgroup_size: asked.subgroup_size,
                 f16: !without.f16,
-                cooperative_matrix: !(without.cooperative_matrix || without.f16),
+                cooperative_matrix: (!without.cooperative_matrix && !without.f16)
+                    .then_some(asked.cooperative_matrix),
             },
             finite: asked.finite,
         })

@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use ash::{ext, khr, nv, vk};
 
 use crate::backend::vulkan::instance::Instance;
-use crate::info::{GpuFeatures, Limits};
+use crate::info::{CooperativeMatrix, GpuFeatures, Limits};
 use crate::options::GpuWithout;
 
 /// The slots of a kernel, and its inline constants where they are too many for push constants.
@@ -224,9 +224,10 @@ pub(super) fn query(instance: &Instance, physical: vk::PhysicalDevice) -> Result
         gpu: GpuFeatures {
             subgroup_size: subgroup.subgroup_size,
             f16: f12.shader_float16 == vk::TRUE && storage_f16,
-            cooperative_matrix: cooperative.cooperative_matrix == vk::TRUE
+            cooperative_matrix: (cooperative.cooperative_matrix == vk::TRUE
                 && memory_model
-                && multiplies_16(instance, physical),
+                && multiplies_16(instance, physical))
+            .then_some(CooperativeMatrix::Size16),
         },
         bindings,
         family: family as u32,
@@ -299,7 +300,9 @@ impl Features {
         self.synchronization2 &= !without.synchronization2;
         self.mapped_device_memory &= !without.mapped_device_memory;
         self.gpu.f16 &= !without.f16;
-        self.gpu.cooperative_matrix &= !(without.cooperative_matrix || without.f16);
+        if without.cooperative_matrix || without.f16 {
+            self.gpu.cooperative_matrix = None;
+        }
         self
     }
 
@@ -312,7 +315,7 @@ impl Features {
         self.calibrated_timestamps &= has(ext::calibrated_timestamps::NAME);
         self.gpu.f16 &= f16;
         // What only a feature tells, and no extension, counts as not enabled.
-        self.gpu.cooperative_matrix = false;
+        self.gpu.cooperative_matrix = None;
         self.pageable_memory = false;
         self.subgroup_size_varies = false;
         self.full_subgroups = false;
@@ -324,7 +327,10 @@ impl Features {
     pub(super) fn names(&self) -> Vec<&'static str> {
         let all = [
             ("f16", self.gpu.f16),
-            ("cooperative matrices", self.gpu.cooperative_matrix),
+            (
+                "cooperative matrices",
+                self.gpu.cooperative_matrix.is_some(),
+            ),
             ("push descriptors", self.push_descriptors),
             ("synchronization2", self.synchronization2),
             ("mapped device memory", self.mapped_device_memory),
@@ -339,7 +345,10 @@ impl Features {
         let all = [
             (khr::push_descriptor::NAME, self.push_descriptors),
             (khr::synchronization2::NAME, self.synchronization2),
-            (khr::cooperative_matrix::NAME, self.gpu.cooperative_matrix),
+            (
+                khr::cooperative_matrix::NAME,
+                self.gpu.cooperative_matrix.is_some(),
+            ),
             (ext::memory_budget::NAME, self.memory_budget),
             (ext::calibrated_timestamps::NAME, self.calibrated_timestamps),
             (

@@ -413,7 +413,7 @@ fn create(
     if features.controls_subgroups() {
         info = info.push_next(&mut control);
     }
-    if features.gpu.cooperative_matrix {
+    if features.gpu.cooperative_matrix.is_some() {
         info = info.push_next(&mut cooperative);
     }
     if features.pageable_memory {

@@ -11,7 +11,7 @@ use crate::graph::file::{
 };
 use crate::graph::node::{ScopeId, ScopeLabel};
 use crate::grid::Grid;
-use crate::kernel::{CpuEntry, Kernel, KernelSource, Wgsl};
+use crate::kernel::{Forms, Kernel, KernelSource, Wgsl};
 use crate::memory::{BufferOptions, BufferView};
 use crate::profile::WorkFn;
 
@@ -38,8 +38,8 @@ impl GraphFile<'_> {
     /// buffers are allocated, with their stored contents or else zeros.
     ///
     /// Kernels in WGSL are compiled with checks, also those that were captured without, so that a file can do no more
-    /// than give wrong results in its own buffers. Native kernels are not in the file: on the processor, nothing runs
-    /// but copies and fills. [`GraphFile::load_trusted`] does more.
+    /// than give wrong results in its own buffers. Native kernels, for the processor and in Metal's language, are not in
+    /// the file: on the processor, nothing runs but copies and fills. [`GraphFile::load_trusted`] does more.
     ///
     /// # Errors
     /// [`GraphFileError`] where `given` does not fit, or a node is refused as it would be in live encoding;
@@ -300,8 +300,10 @@ impl FileSource<'_> {
             self.name.to_owned(),
             self.op.to_owned(),
             self.interface.clone(),
-            self.native_in(trust.natives),
-            wgsl,
+            Forms {
+                wgsl,
+                ..self.natives_in(trust.natives)
+            },
             self.work_in(trust.natives),
         );
         device.kernel(&source).map_err(|error| match error {
@@ -320,10 +322,17 @@ impl FileSource<'_> {
         })
     }
 
-    fn native_in(&self, natives: &[KernelSource]) -> Option<CpuEntry> {
-        let same = |source: &&KernelSource| self.native && self.is_declared_as(source);
+    /// The native forms that this had: those of the first source with any that is the same kernel.
+    fn natives_in(&self, natives: &[KernelSource]) -> Forms {
+        let same = |source: &&KernelSource| {
+            self.native && self.is_declared_as(source) && source.has_native_form()
+        };
         let mut same = natives.iter().filter(same);
-        same.find_map(KernelSource::cpu_entry)
+        same.next().map_or_else(Forms::default, |source| Forms {
+            cpu: source.cpu_entry(),
+            wgsl: None,
+            msl: source.msl_form().cloned(),
+        })
     }
 
     /// How a kernel accounts for its work is not in the file, but that of the same kernel holds for it.
@@ -341,10 +350,45 @@ impl FileSource<'_> {
 
     fn offered(&self) -> &'static str {
         match (self.native, &self.wgsl) {
-            (true, Some(_)) => "WGSL, and a native CPU form that is not in the file",
-            (true, None) => "a native CPU form that is not in the file",
+            (true, Some(_)) => "WGSL, and a native form that is not in the file",
+            (true, None) => "a native form that is not in the file",
             (false, Some(_)) => "WGSL",
             (false, None) => "no form at all",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(unsafe_code, reason = "names kernels that run without checks")]
+
+    use super::*;
+    use crate::access::Access;
+    use crate::kernel::Msl;
+
+    fn source(name: &'static str) -> KernelSource {
+        KernelSource::new(name).binding::<f32>(0, Access::Read)
+    }
+
+    #[test]
+    fn native_forms_are_those_of_the_same_kernel() {
+        // SAFETY: nothing here is run.
+        let msl = unsafe { Msl::new("text", "entry") };
+        let natives = [
+            source("other").msl(msl.clone()),
+            source("kernel"),
+            source("kernel").msl(msl.clone()),
+        ];
+        let of_file = |native| FileSource {
+            name: "kernel",
+            op: "kernel",
+            interface: source("kernel").interface().clone(),
+            native,
+            wgsl: None,
+        };
+        let found = of_file(true).natives_in(&natives);
+        assert_eq!((found.cpu, found.msl), (None, Some(msl)));
+        assert_eq!(of_file(false).natives_in(&natives).msl, None);
+        assert_eq!(of_file(true).natives_in(&natives[..2]).msl, None);
     }
 }

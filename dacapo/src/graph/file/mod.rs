@@ -82,7 +82,7 @@ pub struct FileSource<'a> {
     pub op: &'a str,
     /// What the source declares; a kernel in WGSL may declare nothing.
     pub interface: Interface,
-    /// Whether it had a native form for the processor, which the file does not hold.
+    /// Whether it had a native form, for the processor or in Metal's language, which the file does not hold.
     pub native: bool,
     /// Its form for GPUs. Whether it says that it is to be trusted is the file's word, and counts only for
     /// [`GraphFile::load_trusted`].

@@ -201,7 +201,7 @@ fn file_kernel(kernel: &Kernel) -> FileKernel<'_> {
         name: source.name(),
         op: source.op_kind(),
         interface: source.interface().clone(),
-        native: source.cpu_entry().is_some(),
+        native: source.has_native_form(),
         wgsl: source.wgsl_form().cloned(),
     }))
 }
