@@ -148,7 +148,7 @@ impl BinaryArchive {
             device: device.retain(),
             _live: Live::new(Class::BinaryArchive),
         };
-        Some(make!(BinaryArchive, ivars))
+        Some(make::<BinaryArchive>(ivars))
     }
 
     /// Whether the function of this key is in it.

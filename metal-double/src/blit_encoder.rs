@@ -264,7 +264,7 @@ impl BlitEncoder {
             label: RefCell::default(),
             _live: Live::new(Class::BlitEncoder),
         };
-        make!(BlitEncoder, ivars)
+        make::<BlitEncoder>(ivars)
     }
 
     fn encode(&self, place: &str, f: impl FnOnce(&mut State)) {

@@ -85,7 +85,7 @@ define_class!(
     impl CaptureManager {
         #[unsafe(method_id(sharedCaptureManager))]
         fn shared() -> Retained<CaptureManager> {
-            make!(CaptureManager, ())
+            make::<CaptureManager>(())
         }
 
         #[unsafe(method(supportsDestination:))]

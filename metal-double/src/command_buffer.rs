@@ -550,7 +550,7 @@ impl CommandBuffer {
             place: Mutex::new(Some(place)),
             _live: Live::new(Class::CommandBuffer),
         };
-        make!(CommandBuffer, ivars)
+        make::<CommandBuffer>(ivars)
     }
 
     pub(crate) fn device_object(&self) -> Retained<Device> {
@@ -817,14 +817,11 @@ impl CommandBuffer {
                     std::cmp::Ordering::Equal => MTLCommandEncoderErrorState::Faulted,
                     std::cmp::Ordering::Greater => MTLCommandEncoderErrorState::Pending,
                 };
-                make!(
-                    EncoderInfo,
-                    Info {
-                        label: label.clone(),
-                        signposts: signposts.clone(),
-                        state
-                    }
-                )
+                make::<EncoderInfo>(Info {
+                    label: label.clone(),
+                    signposts: signposts.clone(),
+                    state,
+                })
             })
             .collect();
         let infos = NSArray::from_retained_slice(&infos);

@@ -372,7 +372,7 @@ impl ComputeEncoder {
             label: RefCell::default(),
             _live: Live::new(Class::ComputeEncoder),
         };
-        make!(ComputeEncoder, ivars)
+        make::<ComputeEncoder>(ivars)
     }
 
     #[inline]

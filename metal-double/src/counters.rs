@@ -74,7 +74,7 @@ define_class!(
 
         #[unsafe(method_id(counters))]
         fn counters(&self) -> Retained<NSArray<ProtocolObject<dyn MTLCounter>>> {
-            let counter: Owned<dyn MTLCounter> = ProtocolObject::from_retained(make!(Counter, ()));
+            let counter: Owned<dyn MTLCounter> = ProtocolObject::from_retained(make::<Counter>(()));
             NSArray::from_retained_slice(&[counter])
         }
     }
@@ -87,7 +87,7 @@ unsafe impl Sync for CounterSet {}
 
 /// The sets of a device: timestamps alone.
 pub(crate) fn sets() -> Retained<NSArray<ProtocolObject<dyn MTLCounterSet>>> {
-    let set: Owned<dyn MTLCounterSet> = ProtocolObject::from_retained(make!(CounterSet, ()));
+    let set: Owned<dyn MTLCounterSet> = ProtocolObject::from_retained(make::<CounterSet>(()));
     NSArray::from_retained_slice(&[set])
 }
 
@@ -307,6 +307,6 @@ impl SampleBuffer {
             device: device.retain(),
             _live: Live::new(Class::CounterSampleBuffer),
         };
-        Some(make!(SampleBuffer, ivars))
+        Some(make::<SampleBuffer>(ivars))
     }
 }

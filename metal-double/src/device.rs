@@ -614,14 +614,11 @@ pub(crate) fn device(number: u32) -> Retained<Device> {
     let number = number.min(1);
     DEVICES[number as usize]
         .get_or_init(|| {
-            make!(
-                Device,
-                DeviceIvars {
-                    number,
-                    accounts: Arc::default(),
-                    _live: Live::new(Class::Device)
-                }
-            )
+            make::<Device>(DeviceIvars {
+                number,
+                accounts: Arc::default(),
+                _live: Live::new(Class::Device),
+            })
         })
         .clone()
 }

@@ -166,28 +166,22 @@ unsafe impl Sync for SharedEvent {}
 impl Event {
     pub(crate) fn of(device: &Device) -> Retained<Self> {
         let core = Core::new(EventCore::new("event", device));
-        make!(
-            Event,
-            EventIvars {
-                core,
-                device: device.retain(),
-                _live: Live::new(Class::Event)
-            }
-        )
+        make::<Event>(EventIvars {
+            core,
+            device: device.retain(),
+            _live: Live::new(Class::Event),
+        })
     }
 }
 
 impl SharedEvent {
     pub(crate) fn of(device: &Device) -> Retained<Self> {
         let core = Core::new(EventCore::new("shared event", device));
-        make!(
-            SharedEvent,
-            EventIvars {
-                core,
-                device: device.retain(),
-                _live: Live::new(Class::SharedEvent)
-            }
-        )
+        make::<SharedEvent>(EventIvars {
+            core,
+            device: device.retain(),
+            _live: Live::new(Class::SharedEvent),
+        })
     }
 }
 
@@ -260,13 +254,10 @@ impl Fence {
             lifetime: Lifetime::new("fence", device.number()),
             before: Mutex::default(),
         };
-        make!(
-            Fence,
-            FenceIvars {
-                core: Core::new(core),
-                device: device.retain(),
-                _live: Live::new(Class::Fence)
-            }
-        )
+        make::<Fence>(FenceIvars {
+            core: Core::new(core),
+            device: device.retain(),
+            _live: Live::new(Class::Fence),
+        })
     }
 }

@@ -293,45 +293,20 @@ impl Watcher<'_, '_> {
             // SAFETY: the lock of the hazards is held, and the word is let go before the next one.
             let known = unsafe { storage.shadow.word(word) };
             let before = *known;
-            if write {
-                known.writer.update(new);
-            } else if known.readers[0].serial == new.serial {
-                known.readers[0].update(new);
+            let touched = if write {
+                &mut known.writers
             } else {
-                known.readers[1] = known.readers[0];
-                known.readers[0] = new;
+                &mut known.readers
+            };
+            touched.update(new);
+            let does = if write { "writes" } else { "reads" };
+            for old in before.writers.0 {
+                self.compare(storage, tracked, floor, word, new, old, does, "wrote");
             }
-            self.compare(
-                storage,
-                tracked,
-                floor,
-                word,
-                new,
-                before.writer,
-                if write { "writes" } else { "reads" },
-                "wrote",
-            );
             if write {
-                self.compare(
-                    storage,
-                    tracked,
-                    floor,
-                    word,
-                    new,
-                    before.readers[0],
-                    "writes",
-                    "read",
-                );
-                self.compare(
-                    storage,
-                    tracked,
-                    floor,
-                    word,
-                    new,
-                    before.readers[1],
-                    "writes",
-                    "read",
-                );
+                for old in before.readers.0 {
+                    self.compare(storage, tracked, floor, word, new, old, does, "read");
+                }
             }
         }
     }

@@ -283,7 +283,7 @@ define_class!(
                 index,
                 _live: Live::new(Class::IndirectCommand),
             };
-            ProtocolObject::from_retained(make!(IndirectCommand, ivars))
+            ProtocolObject::from_retained(make::<IndirectCommand>(ivars))
         }
     }
 );
@@ -350,7 +350,7 @@ impl IndirectCommandBuffer {
             device: device.retain(),
             _live: Live::new(Class::IndirectCommandBuffer),
         };
-        Some(make!(IndirectCommandBuffer, ivars))
+        Some(make::<IndirectCommandBuffer>(ivars))
     }
 }
 

@@ -333,7 +333,7 @@ impl Library {
                     label: RefCell::default(),
                     _live: Live::new(Class::Library),
                 };
-                Some(make!(Library, ivars))
+                Some(make::<Library>(ivars))
             }
             Err(text) => {
                 refuse(
@@ -419,7 +419,7 @@ impl Library {
             label: RefCell::default(),
             _live: Live::new(Class::Function),
         };
-        Ok(make!(Function, function))
+        Ok(make::<Function>(function))
     }
 }
 

@@ -274,7 +274,7 @@ impl Buffer {
             device: device.retain(),
             _live: Live::new(Class::Buffer),
         };
-        make!(Buffer, ivars)
+        make::<Buffer>(ivars)
     }
 
     /// A new buffer of `length` bytes, all zero. Nothing if there is no memory.

@@ -225,7 +225,7 @@ impl Pipeline {
             device: device.retain(),
             _live: Live::new(Class::Pipeline),
         };
-        Some(make!(Pipeline, ivars))
+        Some(make::<Pipeline>(ivars))
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::time::Duration;
 
 use objc2::rc::Retained;
 use objc2::runtime::{NSObject, NSObjectProtocol, ProtocolObject};
@@ -21,12 +20,10 @@ use crate::object::{Owned, make};
 use crate::residency::{ResidencySet, Resident};
 use crate::root::Root;
 use crate::rules::fail;
-use crate::settings::{Feature, has};
+use crate::settings::{self, Feature, has};
 
 /// Residency sets that a queue takes at most.
 const MAX_SETS: usize = 32;
-/// A program that waits this long for a command buffer that cannot come has locked itself up.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Command buffers that exist and have not ended: a queue has room for so many.
 #[derive(Debug)]
@@ -40,7 +37,12 @@ impl Room {
     fn take(&self) -> bool {
         let mut taken = self.taken.lock();
         while *taken >= self.most {
-            if self.freed.wait_for(&mut taken, PATIENCE).timed_out() && *taken >= self.most {
+            if self
+                .freed
+                .wait_for(&mut taken, settings::patience())
+                .timed_out()
+                && *taken >= self.most
+            {
                 return false;
             }
         }
@@ -184,7 +186,7 @@ impl Queue {
             sets: Mutex::default(),
             _live: Live::new(Class::Queue),
         };
-        make!(Queue, ivars)
+        make::<Queue>(ivars)
     }
 
     pub(crate) fn device_object(&self) -> &Retained<Device> {
@@ -212,7 +214,7 @@ impl Queue {
                 format_args!(
                     "all {} command buffers of the queue exist, and none has ended for {} s: commit them or let them go",
                     room.most,
-                    PATIENCE.as_secs()
+                    settings::patience().as_secs_f32()
                 ),
             );
             return None;

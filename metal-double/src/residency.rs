@@ -208,7 +208,7 @@ impl ResidencySet {
             committed: Mutex::default(),
             _live: Live::new(Class::ResidencySet),
         };
-        make!(ResidencySet, ivars)
+        make::<ResidencySet>(ivars)
     }
 
     pub(crate) fn id(&self) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 
 macro_rules! features {
     ($($feature:ident => $name:literal),* $(,)?) => {
@@ -47,6 +48,7 @@ struct Settings {
     hazards: AtomicBool,
     execute: AtomicBool,
     working_set: AtomicU64,
+    patience_ms: AtomicU64,
 }
 
 fn settings() -> &'static Settings {
@@ -63,6 +65,7 @@ fn settings() -> &'static Settings {
             order: AtomicU8::new(order as u8),
             hazards: AtomicBool::new(variable("METAL_DOUBLE_HAZARDS") != "off"),
             execute: AtomicBool::new(variable("METAL_DOUBLE_EXECUTE") != "off"),
+            patience_ms: AtomicU64::new(20_000),
             working_set: AtomicU64::new(
                 variable("METAL_DOUBLE_WORKING_SET")
                     .parse()
@@ -147,4 +150,15 @@ pub fn working_set() -> u64 {
 /// Sets the bytes that a program should use at most; a buffer that does not fit twice that is refused.
 pub fn set_working_set(bytes: u64) {
     settings().working_set.store(bytes, SeqCst);
+}
+
+/// How long a program may wait for a command buffer that cannot come before it is told that it has locked itself up.
+pub fn patience() -> Duration {
+    Duration::from_millis(settings().patience_ms.load(SeqCst))
+}
+
+/// Sets how long.
+pub fn set_patience(patience: Duration) {
+    let milliseconds = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
+    settings().patience_ms.store(milliseconds, SeqCst);
 }

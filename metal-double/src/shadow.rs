@@ -11,9 +11,27 @@ pub(crate) type Serial = u32;
 /// What is known about one word of four bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Word {
-    pub(crate) writer: Touch,
-    /// The last reader, and the last one before it that was another dispatch.
-    pub(crate) readers: [Touch; 2],
+    pub(crate) writers: Touches,
+    pub(crate) readers: Touches,
+}
+
+/// The last dispatch, and the last one before it that was another one: this one may have touched other bytes, or be the very
+/// dispatch that is compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Touches(pub(crate) [Touch; 2]);
+
+impl Touches {
+    /// Adds an access.
+    pub(crate) fn update(&mut self, new: Touch) {
+        let [last, before] = &mut self.0;
+        if last.serial == new.serial {
+            last.bytes |= new.bytes;
+            last.atomic &= new.atomic;
+        } else {
+            *before = *last;
+            *last = new;
+        }
+    }
 }
 
 /// One dispatch's access to a word.
@@ -24,18 +42,6 @@ pub(crate) struct Touch {
     pub(crate) bytes: u8,
     /// Whether every such access was atomic.
     pub(crate) atomic: bool,
-}
-
-impl Touch {
-    /// Adds an access of the same dispatch, or takes its place.
-    pub(crate) fn update(&mut self, new: Touch) {
-        if self.serial == new.serial {
-            self.bytes |= new.bytes;
-            self.atomic &= new.atomic;
-        } else {
-            *self = new;
-        }
-    }
 }
 
 /// The words of a buffer. Only whoever holds the lock of [`crate::hazards`] may look.

@@ -76,6 +76,8 @@ static ALONE: Mutex<()> = Mutex::new(());
 pub struct Gpu {
     pub device: Device,
     pub queue: Queue,
+    /// Pipelines that recorded commands use.
+    kept: std::cell::RefCell<Vec<Pipeline>>,
 }
 
 pub fn ns(text: &str) -> Retained<NSString> {
@@ -94,7 +96,11 @@ impl Gpu {
     fn new() -> Self {
         let device = MTLCreateSystemDefaultDevice().expect("a device");
         let queue = device.newCommandQueue().expect("a queue");
-        Self { device, queue }
+        Self {
+            device,
+            queue,
+            kept: std::cell::RefCell::default(),
+        }
     }
 
     pub fn buffer(&self, length: usize) -> Buffer {
@@ -145,6 +151,13 @@ impl Gpu {
                 None,
             )
             .expect("a pipeline")
+    }
+
+    /// The same, kept until the test ends: recorded commands do not keep it.
+    pub fn kept_pipeline(&self, name: &str) -> Pipeline {
+        let pipeline = self.indirect_pipeline(name);
+        self.kept.borrow_mut().push(pipeline.clone());
+        pipeline
     }
 
     pub fn command_buffer(&self) -> CommandBuffer {

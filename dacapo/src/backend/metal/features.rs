@@ -115,6 +115,7 @@ impl Features {
         }
         self.counters &= !without.counter_sampling;
         self.residency_sets &= !without.residency_sets;
+        self.indirect &= options.metal.indirect;
         self
     }
 
