@@ -156,7 +156,7 @@ const PLUS_ONE: &str = "
 @group(0) @binding(9) var<storage, read_write> y: array<i32>;
 var<immediate> offsets: vec2<i32>;
 @compute @workgroup_size(32) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    y[id.x] = x[id.x] + 1;
+    y[id.x] = x[id.x] + 1 + offsets.x * offsets.y;
 }";
 
 #[test]

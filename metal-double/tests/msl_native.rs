@@ -319,6 +319,10 @@ using namespace metal;
 constant float table[4] = { 1.0f, 2.0, 4.0e0, 8 };
 constexpr constant int8_t levels[4] = { -3, -1, 1, 3 };
 
+typedef metal::float4 Quad;
+template <typename V, typename H> V widened(H h) { return V(h); }
+template <typename T> T scaled(T v) { return v * T(2); }
+template <typename T, typename U> T scaled(U v) { return T(v) * T(2); }
 inline float pick(constant float* from, uint i) { return from[i]; }
 
 kernel void vectors(device float4* out [[buffer(0)]], device const packed_float3* in [[buffer(1)]],
@@ -346,6 +350,10 @@ kernel void vectors(device float4* out [[buffer(0)]], device const packed_float3
     out[6] = float4(p, (transpose(m) * float3(1, 1, 1)).y);
     int4 shifted = int4(-8, 8, 1, 3) >> 1;
     out[7] = float4(shifted);
+    Quad quad = Quad(1.0f, 2.0f, 3.0f, 4.0f) + vec<float, 4>(half4(1.0h));
+    out[8] = quad + widened<Quad>(half4(0.5h)) + float4(scaled<float>(2), scaled<float2>(int2(3, 4)), 0);
+    const float4 corners[2] = { float4(1), {2, 3, 4, 5} };
+    out[9] = corners[words[0] & 1] + as_type<float4>(as_type<uint4>(corners[1]));
 }
 "#;
 
@@ -353,7 +361,7 @@ kernel void vectors(device float4* out [[buffer(0)]], device const packed_float3
 fn vectors_packs_and_casts() {
     let function = function(VECTORS, "vectors", &[]);
     let done = Call::of(&function)
-        .buffer(0, &[0f32; 32])
+        .buffer(0, &[0f32; 40])
         .buffer(1, &[9f32, 9.0, 9.0, 1.0, 2.0, 3.0])
         .buffer(2, &[0u32; 7])
         .run(1, 1);
@@ -368,6 +376,8 @@ fn vectors_packs_and_casts() {
         [8.0, 2.0, -3.0, 3.0],
         [410.0, 520.0, 630.0, 15.0],
         [-4.0, 4.0, 0.0, 1.0],
+        [6.5, 9.5, 12.5, 5.5],
+        [3.0, 4.0, 5.0, 6.0],
     ];
     assert_eq!(out, expected.as_flattened());
     let two =

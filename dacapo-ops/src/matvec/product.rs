@@ -62,13 +62,21 @@ pub fn quantized(
 pub(super) fn fetch(w: &WeightMatrix<'_>, rows: Range<usize>) {
     /// What a product has fetched before it reaches it.
     const BYTES: usize = 4096;
-    #[cfg(target_arch = "x86_64")]
     if let Ok(bytes) = w.row_range(rows) {
         for line in bytes[..bytes.len().min(BYTES)].chunks(64) {
-            avx512::fetch(line);
+            fetch_line(line);
         }
     }
 }
+
+#[cfg(target_arch = "x86_64")]
+fn fetch_line(line: &[u8]) {
+    avx512::fetch(line);
+}
+
+/// Stable Rust has no instruction for it here.
+#[cfg(not(target_arch = "x86_64"))]
+fn fetch_line(_line: &[u8]) {}
 
 fn integer_rows(
     isa: Isa,

@@ -4,7 +4,9 @@
     reason = "calling a function compiled for a level needs the proof that an `Isa` is"
 )]
 
-use super::{Isa, Level};
+use super::Isa;
+#[cfg(target_arch = "x86_64")]
+use super::Level;
 
 /// A kernel in plain Rust that the compiler turns into vector code for each level.
 ///
@@ -22,16 +24,16 @@ impl Isa {
     /// Runs `kernel` compiled for this level.
     #[inline]
     pub(crate) fn run<K: Kernel>(self, kernel: K) -> K::Output {
+        #[cfg(target_arch = "x86_64")]
         match self.level() {
-            #[cfg(target_arch = "x86_64")]
             // SAFETY: an `Isa` of this level is proof that the processor has these features.
-            Level::Avx512 => unsafe { avx512(kernel) },
-            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => return unsafe { avx512(kernel) },
             // SAFETY: an `Isa` of this level is proof that the processor has these features.
-            Level::Avx2 => unsafe { avx2(kernel) },
-            // Every aarch64 processor has fused multiply-add.
-            _ => kernel.run::<{ cfg!(target_arch = "aarch64") }>(),
+            Level::Avx2 => return unsafe { avx2(kernel) },
+            _ => {}
         }
+        // Every aarch64 processor has fused multiply-add.
+        kernel.run::<{ cfg!(target_arch = "aarch64") }>()
     }
 }
 

@@ -148,10 +148,10 @@ fn serial_encoders_need_no_barriers() {
 fn dropped_encoders_and_devices_leave_nothing() {
     let _alone = alone();
     let classes = [
-        c"FakeMTLCommandBuffer",
-        c"FakeMTLComputeCommandEncoder",
-        c"FakeMTLBuffer",
-        c"FakeMTLComputePipelineState",
+        c"MTLCommandBuffer",
+        c"MTLComputeCommandEncoder",
+        c"MTLBuffer",
+        c"MTLComputePipelineState",
     ];
     let before = classes.map(live);
     {
@@ -160,10 +160,16 @@ fn dropped_encoders_and_devices_leave_nothing() {
             let mut encoder = device.encoder("dropped").unwrap();
             encode(&mut encoder).unwrap();
         }
-        assert!(live(c"FakeMTLCommandBuffer") <= before[0] + 1);
+        assert!(live(c"MTLCommandBuffer") <= before[0] + 1);
         let mut encoder = device.encoder("run").unwrap();
         encode(&mut encoder).unwrap();
         encoder.commit().unwrap().wait().unwrap();
     }
-    assert_eq!(classes.map(live), before);
+    // What was in flight before may be gone meanwhile.
+    let left = classes.map(live);
+    let is_clean = left
+        .iter()
+        .zip(before)
+        .all(|(left, before)| *left <= before);
+    assert!(is_clean, "{left:?} are left, {before:?} were there");
 }

@@ -194,7 +194,12 @@ template <class A, class... B> struct total<A, B...> {
 template <int N, class... A> struct makes {
     static const bool value = total<A...>::components == N || (sizeof...(A) == 1 && total<A...>::components == 1) || sizeof...(A) == 0;
 };
-template <class V, class... A> V construct();
+template <class T> T any_of();
+// T(a, b) where T is another name of a vector, or a parameter of a template.
+template <class V, class... A>
+typename when<(number<V>::components > 1) && makes<number<V>::components, A...>::value, V>::type construct(A...);
+template <class V, class... A>
+typename when<(number<V>::components < 2), decltype(V(any_of<A>()...))>::type construct(A...);
 } // namespace msl
 
 namespace metal {

@@ -51,14 +51,16 @@ struct Host {
     ulong unwatched_length;
 };
 
-// Lies at the lowest usable address of its stack, which is aligned to its size.
+// Lies in the lowest page of its stack, which is aligned to its size.
 struct Fiber {
     Thread* thread;
     const Host* host;
 };
 
+// Not at the same place of every stack: all of them would compete for the same lines of the caches.
 MSL_UNWATCHED inline __attribute__((always_inline)) Fiber* fiber() {
-    return (Fiber*)((uintptr_t)__builtin_frame_address(0) & ~(MSL_STACK_BYTES - 1));
+    const uintptr_t stack = (uintptr_t)__builtin_frame_address(0) & ~(MSL_STACK_BYTES - 1);
+    return (Fiber*)(stack + (stack / MSL_STACK_BYTES % 64) * 64);
 }
 
 MSL_UNWATCHED inline void wait(Wait kind, uint site) {

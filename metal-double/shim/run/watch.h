@@ -6,7 +6,7 @@
 namespace msl {
 MSL_UNWATCHED inline void watch(const volatile void* address, ulong length, bool write, bool atomic) {
     Fiber* self = fiber();
-    if (((uintptr_t)address ^ (uintptr_t)self) < MSL_STACK_BYTES) return;
+    if (((uintptr_t)address ^ (uintptr_t)__builtin_frame_address(0)) < MSL_STACK_BYTES) return;
     if ((uintptr_t)address - (uintptr_t)self->host->unwatched < self->host->unwatched_length) return;
     self->host->access(self, (void*)address, length, uint(write) | uint(atomic) << 1);
 }

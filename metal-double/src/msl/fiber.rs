@@ -8,6 +8,9 @@ use super::abi::{Fiber, STACK_BYTES};
 /// Stacks of one mapping.
 const STACKS_PER_MAPPING: usize = 64;
 const PAGE: usize = 4096;
+/// Fibers and the tops of their stacks lie at different lines of the caches, by the stack's number.
+const COLORS: usize = 64;
+const LINE: usize = 64;
 
 /// Leaves the running context in `*save` and goes on where `to` was left.
 ///
@@ -130,7 +133,9 @@ impl Stacks {
             if guarded != 0 {
                 return Err(io::Error::last_os_error());
             }
-            self.all.push(base.cast());
+            let color = base as usize / STACK_BYTES % COLORS;
+            // SAFETY: a line of the stack's first page.
+            self.all.push(unsafe { base.add(color * LINE) }.cast());
         }
         Ok(&self.all[first..])
     }
@@ -140,8 +145,10 @@ impl Stacks {
     /// # Safety
     /// The fiber comes from these stacks and is not running.
     pub unsafe fn prepare(fiber: *mut Fiber, main: unsafe extern "C" fn(*mut Fiber)) {
-        // SAFETY: a stack is STACK_BYTES long from its fiber on.
-        let top = unsafe { fiber.cast::<u8>().add(STACK_BYTES) }.cast::<usize>();
+        let offset = fiber as usize % STACK_BYTES;
+        let height = STACK_BYTES - offset - offset / LINE * 5 * LINE;
+        // SAFETY: below the end of the stack, which begins `offset` before its fiber.
+        let top = unsafe { fiber.cast::<u8>().add(height) }.cast::<usize>();
         #[cfg(target_arch = "x86_64")]
         let frame = [
             0,

@@ -15,7 +15,6 @@ const SEED: u64 = 0x9E37_79B9_7F4A_7C15;
 pub struct Order {
     kind: Kind,
     state: u64,
-    indices: Vec<u32>,
 }
 
 impl Order {
@@ -34,25 +33,24 @@ impl Order {
         Self {
             kind,
             state: seed | 1,
-            indices: Vec::new(),
         }
     }
 
-    /// The numbers below `count` in the order of their turns.
-    pub fn permutation(&mut self, count: usize) -> Vec<u32> {
-        self.indices.clear();
-        self.indices.extend(0..count as u32);
+    /// Appends `count` numbers from `start` on, in the order of their turns.
+    pub fn permute(&mut self, start: usize, count: usize, to: &mut Vec<u32>) {
+        let first = to.len();
+        to.extend((start..start + count).map(|at| at as u32));
+        let turns = &mut to[first..];
         match self.kind {
             Kind::Forward => {}
-            Kind::Reverse => self.indices.reverse(),
+            Kind::Reverse => turns.reverse(),
             Kind::Shuffle => {
                 for at in (1..count).rev() {
-                    let other = self.random() as usize % (at + 1);
-                    self.indices.swap(at, other);
+                    let other = (self.random() >> 32) * (at as u64 + 1) >> 32;
+                    turns.swap(at, other as usize);
                 }
             }
         }
-        self.indices.clone()
     }
 
     fn random(&mut self) -> u64 {

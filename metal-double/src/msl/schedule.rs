@@ -40,9 +40,11 @@ struct Inner<'w> {
     states: Vec<State>,
     fibers: Vec<*mut Fiber>,
     free: Vec<*mut Fiber>,
-    /// Threads of the current simdgroup in the order of their turns, and how many have begun.
+    /// The threads in the order of their turns, simdgroup by simdgroup.
     turns: Vec<u32>,
+    /// The turn after those of the threads that have begun, and the end of the current simdgroup's.
     begun: usize,
+    end: usize,
     order: Order,
     stacks: Stacks,
     watch: Option<&'w mut (dyn Watch + 'w)>,
@@ -94,6 +96,7 @@ impl<'w> Run<'w> {
             free,
             turns: Vec::new(),
             begun: 0,
+            end: 0,
             order: Order::from_environment(),
             stacks,
             watch,
@@ -132,7 +135,14 @@ impl<'w> Run<'w> {
             run.states.resize(count, State::New);
             run.fibers.clear();
             run.fibers.resize(count, ptr::null_mut());
-            run.order.permutation(simdgroups)
+            run.turns.clear();
+            for start in (0..count).step_by(LANES) {
+                run.order
+                    .permute(start, (count - start).min(LANES), &mut run.turns);
+            }
+            let mut simdgroup_turns = Vec::new();
+            run.order.permute(0, simdgroups, &mut simdgroup_turns);
+            simdgroup_turns
         };
         // SAFETY: as of this function.
         while unsafe { phase(run, &turns)? } {}
@@ -148,7 +158,7 @@ unsafe fn phase(run: *mut Inner<'_>, turns: &[u32]) -> Result<bool, String> {
         unsafe {
             begin(run, start)?;
             while meet(run, start)? {
-                go_round(run)?;
+                go_round(run, start)?;
             }
         }
     }
@@ -159,24 +169,20 @@ unsafe fn phase(run: *mut Inner<'_>, turns: &[u32]) -> Result<bool, String> {
 /// Gives every thread of a simdgroup its first turn, or its next after a barrier.
 unsafe fn begin(run: *mut Inner<'_>, start: usize) -> Result<(), String> {
     // SAFETY: no kernel runs at this point.
-    let (lanes, new) = unsafe {
+    let (end, new) = unsafe {
         let run = &mut *run;
-        let lanes = (run.threads.len() - start).min(LANES);
-        let turns = run.order.permutation(lanes);
-        run.turns.clear();
-        run.turns
-            .extend(turns.iter().map(|&lane| start as u32 + lane));
+        run.end = run.threads.len().min(start + LANES);
         let new = run.states[start] == State::New;
-        run.begun = if new { 0 } else { lanes };
-        (lanes, new)
+        run.begun = if new { start } else { run.end };
+        (run.end, new)
     };
     if !new {
         // SAFETY: of the caller's.
-        return unsafe { go_round(run) };
+        return unsafe { go_round(run, start) };
     }
     // SAFETY: no reference to the run is held while a kernel runs.
     unsafe {
-        while (*run).begun < lanes {
+        while (*run).begun < end {
             let fiber = free_fiber(&mut *run)?;
             (*fiber).thread = next_new(run);
             (*fiber).host = run.cast();
@@ -187,10 +193,10 @@ unsafe fn begin(run: *mut Inner<'_>, start: usize) -> Result<(), String> {
 }
 
 /// Gives every ready thread of the current simdgroup a turn.
-unsafe fn go_round(run: *mut Inner<'_>) -> Result<(), String> {
+unsafe fn go_round(run: *mut Inner<'_>, start: usize) -> Result<(), String> {
     // SAFETY: no reference to the run is held while a kernel runs.
     unsafe {
-        for turn in 0..(&(*run).turns).len() {
+        for turn in start..(*run).end {
             let thread = (&(*run).turns)[turn] as usize;
             if (&(*run).states)[thread] == State::Ready {
                 go_on(run, (&(*run).fibers)[thread])?;
@@ -290,7 +296,7 @@ unsafe extern "C" fn main(fiber: *mut Fiber) {
             ((*run).entry)(thread);
             (*run).watched.in_kernel.set(false);
             (&mut (*run).states)[(*thread).index as usize] = State::Done;
-            if (*run).begun < (&(*run).turns).len() && !(*run).watched.expired.get() {
+            if (*run).begun < (*run).end && !(*run).watched.expired.get() {
                 (*fiber).thread = next_new(run);
                 (*run).watched.in_kernel.set(true);
             } else {
@@ -359,7 +365,7 @@ unsafe fn leave(context: *mut c_void) {
     let here = &raw const run as usize;
     // SAFETY: the run is alive; its fibers are prepared anew before they are used again.
     unsafe {
-        if (here ^ (*run).current as usize) < STACK_BYTES {
+        if here / STACK_BYTES == (*run).current as usize / STACK_BYTES {
             (*run).watched.in_kernel.set(false);
             let mut abandoned = ptr::null_mut();
             switch(&raw mut abandoned, (*run).home);

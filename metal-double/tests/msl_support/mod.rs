@@ -17,6 +17,16 @@ pub fn msl(wgsl: &str) -> String {
 }
 
 pub fn try_msl(wgsl: &str) -> Result<String, String> {
+    msl_with(wgsl, false)
+}
+
+/// With `checked`, accesses out of bounds read zero and write nothing, and workgroup memory begins as zero.
+pub fn msl_with(wgsl: &str, checked: bool) -> Result<String, String> {
+    let policy = if checked {
+        naga::proc::BoundsCheckPolicy::ReadZeroSkipWrite
+    } else {
+        naga::proc::BoundsCheckPolicy::Unchecked
+    };
     let mut front = naga::front::wgsl::Frontend::new();
     let module = front.parse(wgsl).map_err(|e| e.emit_to_string(wgsl))?;
     let mut validator = naga::valid::Validator::new(
@@ -50,7 +60,13 @@ pub fn try_msl(wgsl: &str) -> Result<String, String> {
             .iter()
             .map(|e| (e.name.clone(), resources.clone()))
             .collect(),
-        zero_initialize_workgroup_memory: false,
+        zero_initialize_workgroup_memory: checked,
+        bounds_check_policies: naga::proc::BoundsCheckPolicies {
+            index: policy,
+            buffer: policy,
+            image_load: policy,
+            binding_array: policy,
+        },
         force_loop_bounding: true,
         ..Default::default()
     };

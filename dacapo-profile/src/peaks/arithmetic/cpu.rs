@@ -125,6 +125,10 @@ mod tests {
     type Form = fn(&mut [f32; NUMBERS], Params);
 
     fn forms() -> Vec<(&'static str, Form)> {
+        #[cfg_attr(
+            not(target_arch = "x86_64"),
+            allow(unused_mut, reason = "others have one form")
+        )]
         let mut forms: Vec<(_, Form)> = vec![("portable", portable)];
         #[cfg(target_arch = "x86_64")]
         {

@@ -8,8 +8,7 @@ use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
 use objc2_foundation::NSProcessInfo;
 use objc2_metal::{
-    MTLBuffer, MTLCommandBuffer, MTLCommandQueue, MTLCopyAllDevices, MTLCreateSystemDefaultDevice,
-    MTLDevice, MTLFence,
+    MTLBuffer, MTLCommandBuffer, MTLCommandQueue, MTLCreateSystemDefaultDevice, MTLDevice, MTLFence,
 };
 
 use crate::backend::metal::encoder::{ListEncoder, MetalEncoder};
@@ -49,10 +48,7 @@ pub(crate) struct Candidate {
 /// The devices that can be opened, or why there are none.
 pub(crate) fn enumerate() -> Result<Vec<Candidate>, String> {
     autoreleasepool(|_| {
-        let mut devices = MTLCopyAllDevices().to_vec();
-        if devices.is_empty() {
-            devices.extend(MTLCreateSystemDefaultDevice());
-        }
+        let devices = all_devices();
         let mut unfit = Vec::new();
         let mut candidates = Vec::new();
         for device in devices {
@@ -71,6 +67,28 @@ pub(crate) fn enumerate() -> Result<Vec<Candidate>, String> {
             (true, false) => Err(unfit.join("; ")),
         }
     })
+}
+
+/// Every GPU of a Mac, the system's choice first.
+#[cfg(any(target_os = "macos", not(target_vendor = "apple")))]
+fn all_devices() -> Vec<Retained<ProtocolObject<dyn MTLDevice>>> {
+    let first = MTLCreateSystemDefaultDevice();
+    let mut devices: Vec<_> = first.into_iter().collect();
+    for device in objc2_metal::MTLCopyAllDevices().to_vec() {
+        if devices
+            .iter()
+            .all(|known| known.registryID() != device.registryID())
+        {
+            devices.push(device);
+        }
+    }
+    devices
+}
+
+/// Other systems have one GPU, and only new ones a list.
+#[cfg(not(any(target_os = "macos", not(target_vendor = "apple"))))]
+fn all_devices() -> Vec<Retained<ProtocolObject<dyn MTLDevice>>> {
+    MTLCreateSystemDefaultDevice().into_iter().collect()
 }
 
 fn info(features: &Features) -> DeviceInfo {
@@ -123,12 +141,12 @@ impl MetalDevice {
         queue: Retained<ProtocolObject<dyn MTLCommandQueue>>,
         options: &DeviceOptions,
     ) -> Result<(MetalDevice, DeviceInfo)> {
-        let features = features::query(&device).map_err(|reason| Error::System {
+        let looked = autoreleasepool(|_| features::query(&device).map(|it| (info(&it), it)));
+        let (info, features) = looked.map_err(|reason| Error::System {
             device: "an adopted Metal device".into(),
             what: "looking at it",
             reason: reason.into(),
         })?;
-        let info = info(&features);
         let candidate = Candidate {
             info: info.clone(),
             device,

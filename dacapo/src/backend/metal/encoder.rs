@@ -99,7 +99,7 @@ impl MetalEncoder {
         if self.pass.is_none() {
             self.begin()?;
             self.open(&Kind::Plain(self.order))?;
-            if let Some(pass) = &self.pass {
+            if let Some(pass) = &mut self.pass {
                 self.scopes.iter().for_each(|scope| pass.push_scope(scope));
             }
         }
@@ -206,9 +206,11 @@ impl MetalEncoder {
         }
     }
 
-    pub(super) fn open_scope(&mut self, scope: &Label) -> Result<(), Refused> {
-        if !self.stopwatch.is_running() {
-            self.pass()?.push_scope(scope);
+    /// Where dispatches are timed, each in a pass of its own, scopes open in none of them.
+    pub(super) fn open_scope(&mut self, scope: &Label, is_timed: bool) -> Result<(), Refused> {
+        match is_timed {
+            true => self.pass = None,
+            false => self.pass()?.push_scope(scope),
         }
         self.scopes.push(scope.clone());
         Ok(())
@@ -216,7 +218,7 @@ impl MetalEncoder {
 
     pub(super) fn close_scope(&mut self) {
         if self.scopes.pop().is_some()
-            && let Some(pass) = &self.pass
+            && let Some(pass) = &mut self.pass
         {
             pass.pop_scope();
         }
@@ -250,7 +252,8 @@ impl backend::Encoder for MetalEncoder {
 
     fn push_scope(&mut self, text: &str) {
         if self.gpu.labels {
-            self.attempt(|encoder| encoder.open_scope(&label(text)));
+            let is_timed = self.stopwatch.is_running();
+            self.attempt(|encoder| encoder.open_scope(&label(text), is_timed));
         }
     }
 

@@ -6,7 +6,10 @@ use std::sync::OnceLock;
 use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
 use objc2_foundation::NSString;
-use objc2_metal::{MTLCommandQueue, MTLDevice, MTLFence, MTLResourceOptions};
+use objc2_metal::{
+    MTLCommandBuffer, MTLCommandEncoder, MTLCommandQueue, MTLComputeCommandEncoder, MTLDevice,
+    MTLFence, MTLResource, MTLResourceOptions,
+};
 
 use crate::backend::Refused;
 use crate::backend::metal::cache::PipelineCache;
@@ -50,6 +53,7 @@ impl Gpu {
     ) -> Result<Gpu, String> {
         let queue = queue.map_or_else(|| own_queue(&device), Ok)?;
         let fence = device.newFence().ok_or("Metal makes no fence")?;
+        update(&queue, &fence).ok_or("Metal makes no command buffer")?;
         let residency = match features.residency_sets {
             true => Residency::new(&device, &queue),
             false => Residency::none(),
@@ -135,13 +139,25 @@ fn own_queue(
     Ok(queue)
 }
 
+/// Has the queue update the fence, so that no pass ever waits for one that nobody has updated.
+fn update(
+    queue: &ProtocolObject<dyn MTLCommandQueue>,
+    fence: &ProtocolObject<dyn MTLFence>,
+) -> Option<()> {
+    let commands = queue.commandBuffer()?;
+    let pass = commands.computeCommandEncoder()?;
+    pass.updateFence(fence);
+    pass.endEncoding();
+    commands.commit();
+    Some(())
+}
+
 /// Every buffer is shared with the host. Metal does not watch who uses it: this crate does.
 pub(super) const RESOURCES: MTLResourceOptions = MTLResourceOptions(
     MTLResourceOptions::StorageModeShared.0 | MTLResourceOptions::HazardTrackingModeUntracked.0,
 );
 
 pub(super) fn labelled(buffer: Buffer, label: &str) -> Buffer {
-    use objc2_metal::MTLResource;
     if !label.is_empty() {
         buffer.setLabel(Some(&NSString::from_str(label)));
     }

@@ -33,7 +33,7 @@ pub(super) struct Part {
 impl Part {
     pub(super) fn new(gpu: Arc<Gpu>, list: List, stopwatch: Stopwatch) -> Result<Part, Refused> {
         // Dispatches that are timed need passes of their own.
-        let wanted = gpu.options.indirect && gpu.features.indirect && !stopwatch.is_running();
+        let wanted = gpu.features.indirect && !stopwatch.is_running();
         let indirect = match wanted {
             true => IndirectPart::new(&gpu, &list)?,
             false => None,
@@ -124,7 +124,7 @@ impl MetalEncoder {
                     self.encode_prepared(&part.list.call(prepared), &mut stopwatch)?;
                 }
                 Step::Barrier => self.open_barrier(),
-                Step::PushScope(label) => self.open_scope(label)?,
+                Step::PushScope(label) => self.open_scope(label, stopwatch.is_running())?,
                 Step::PopScope => self.close_scope(),
             }
         }

@@ -51,6 +51,8 @@ pub(super) struct Pass {
     /// Whether something ran that the next dispatch must wait for.
     barrier: bool,
     has_run: bool,
+    /// Debug groups that are open.
+    groups: u32,
     /// Whether dispatches run side by side where no barrier keeps them apart.
     is_concurrent: bool,
 }
@@ -78,6 +80,7 @@ impl Pass {
             bound: [(NOTHING, 0); BUFFERS],
             barrier: false,
             has_run: false,
+            groups: 0,
             is_concurrent: encoder.dispatchType() == MTLDispatchType::Concurrent,
             encoder,
         })
@@ -115,12 +118,16 @@ impl Pass {
         self.barrier |= self.has_run && self.is_concurrent;
     }
 
-    pub(super) fn push_scope(&self, label: &NSString) {
+    pub(super) fn push_scope(&mut self, label: &NSString) {
         self.encoder.pushDebugGroup(label);
+        self.groups += 1;
     }
 
-    pub(super) fn pop_scope(&self) {
-        self.encoder.popDebugGroup();
+    pub(super) fn pop_scope(&mut self) {
+        if let Some(groups) = self.groups.checked_sub(1) {
+            self.groups = groups;
+            self.encoder.popDebugGroup();
+        }
     }
 
     pub(super) fn label(&self, label: &NSString) {
@@ -196,6 +203,9 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
+        while self.groups > 0 {
+            self.pop_scope();
+        }
         self.encoder.updateFence(&self.fence);
         self.encoder.endEncoding();
     }
