@@ -173,7 +173,8 @@ impl fmt::Debug for Check {
 /// Fails unless a condition holds, with words as of `format!`.
 macro_rules! ensure {
     ($holds:expr, $($words:tt)+) => {
-        if !$holds {
+        let holds: bool = $holds;
+        if !holds {
             return Err($crate::check::Flaw::Failed(format!($($words)+)));
         }
     };
