@@ -126,9 +126,9 @@ pub fn capture<R>(device: &Device, file: &Path, work: impl FnOnce() -> R) -> Res
         device: device.info().name.as_str().into(),
         reason: format!("no capture to {}: {reason}", file.display()).into(),
     };
-    // SAFETY: the manager is there for the whole process.
-    let manager = unsafe { MTLCaptureManager::sharedCaptureManager() };
-    autoreleasepool(|_| {
+    let manager = autoreleasepool(|_| {
+        // SAFETY: the manager is there for the whole process.
+        let manager = unsafe { MTLCaptureManager::sharedCaptureManager() };
         if !manager.supportsDestination(MTLCaptureDestination::GPUTraceDocument) {
             return Err(refused(
                 "Metal does not allow it; set METAL_CAPTURE_ENABLED=1".to_owned(),
@@ -142,7 +142,8 @@ pub fn capture<R>(device: &Device, file: &Path, work: impl FnOnce() -> R) -> Res
         descriptor.setOutputURL(Some(&NSURL::fileURLWithPath(&path)));
         manager
             .startCaptureWithDescriptor_error(&descriptor)
-            .map_err(|error| refused(text(&error)))
+            .map_err(|error| refused(text(&error)))?;
+        Ok(manager)
     })?;
     let done = StopCapture(manager);
     let result = work();

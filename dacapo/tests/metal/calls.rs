@@ -148,10 +148,10 @@ fn serial_encoders_need_no_barriers() {
 fn dropped_encoders_and_devices_leave_nothing() {
     let _alone = alone();
     let classes = [
-        c"FakeMTLCommandBuffer",
-        c"FakeMTLComputeCommandEncoder",
-        c"FakeMTLBuffer",
-        c"FakeMTLComputePipelineState",
+        c"MTLCommandBuffer",
+        c"MTLComputeCommandEncoder",
+        c"MTLBuffer",
+        c"MTLComputePipelineState",
     ];
     let before = classes.map(live);
     {
@@ -160,7 +160,7 @@ fn dropped_encoders_and_devices_leave_nothing() {
             let mut encoder = device.encoder("dropped").unwrap();
             encode(&mut encoder).unwrap();
         }
-        assert!(live(c"FakeMTLCommandBuffer") <= before[0] + 1);
+        assert!(live(c"MTLCommandBuffer") <= before[0] + 1);
         let mut encoder = device.encoder("run").unwrap();
         encode(&mut encoder).unwrap();
         encoder.commit().unwrap().wait().unwrap();

@@ -146,7 +146,10 @@ fn what_metal_refuses_is_an_error_of_the_call() {
         Err(Error::InvalidKernel { kernel, .. }) => assert_eq!(&*kernel, "refused"),
         other => panic!("{other:?}"),
     }
-    device.kernel(&source).unwrap();
+    // What a compiler says of a text is remembered with it.
+    device.kernel(&source).unwrap_err();
+    let other = KernelSource::new("taken").wgsl(Wgsl::new(text));
+    device.kernel(&other).unwrap();
 }
 
 /// As on systems that do not have it, or with none left.

@@ -141,12 +141,12 @@ impl MetalDevice {
         queue: Retained<ProtocolObject<dyn MTLCommandQueue>>,
         options: &DeviceOptions,
     ) -> Result<(MetalDevice, DeviceInfo)> {
-        let features = features::query(&device).map_err(|reason| Error::System {
+        let looked = autoreleasepool(|_| features::query(&device).map(|it| (info(&it), it)));
+        let (info, features) = looked.map_err(|reason| Error::System {
             device: "an adopted Metal device".into(),
             what: "looking at it",
             reason: reason.into(),
         })?;
-        let info = info(&features);
         let candidate = Candidate {
             info: info.clone(),
             device,
