@@ -86,7 +86,10 @@ impl Rounding {
         let quantized = dtype.is_quantized();
         Rounding {
             activations: quantized && device.gpu().is_none(),
-            halves: tokens > 8 && device.gpu().is_some_and(|gpu| gpu.cooperative_matrix),
+            halves: tokens > 8
+                && device
+                    .gpu()
+                    .is_some_and(|gpu| gpu.cooperative_matrix.is_some()),
             quantized,
         }
     }

@@ -341,7 +341,7 @@ fn attention(bench: &Bench, judge: &mut Judge, dtype: DType) -> Verdict {
 /// Devices with matrix units round queries and weights of many tokens to f16.
 fn tolerance(device: &Device, tokens: usize) -> f64 {
     match device.gpu() {
-        Some(gpu) if gpu.cooperative_matrix && tokens > 1 => 3e-3,
+        Some(gpu) if gpu.cooperative_matrix.is_some() && tokens > 1 => 3e-3,
         _ => 2e-5,
     }
 }
