@@ -14,6 +14,7 @@ use crate::order::PassId;
 use crate::pipeline::PipelineCore;
 use crate::rules::fail;
 
+/// What a buffer index of a dispatch holds.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Slot {
     Empty,
