@@ -40,6 +40,12 @@ mod work;
 #[cfg(test)]
 mod fusing;
 #[cfg(test)]
+mod msl;
+#[cfg(test)]
+mod msl_tests;
+#[cfg(test)]
+mod offset_tests;
+#[cfg(test)]
 mod reference;
 #[cfg(test)]
 mod testing;

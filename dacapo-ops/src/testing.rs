@@ -226,12 +226,12 @@ fn gpu(backend: Backend, wish: &str) -> Option<Device> {
     }
 }
 
-/// The smallest offset from `at` on that tensors may have on every kind of device.
+/// The smallest offset from `at` on that tensors may have on every kind of device; on GPUs one with which kernels load 16
+/// bytes at once, as they do in programs.
 pub(crate) fn offset(device: &Device, at: u64) -> u64 {
-    let align = u64::from(device.limits().min_binding_alignment);
-    match align {
+    match u64::from(device.limits().min_binding_alignment) {
         1 => at,
-        _ => at.next_multiple_of(align),
+        align => at.next_multiple_of(align.max(16)),
     }
 }
 

@@ -107,7 +107,7 @@ fn a_device_without_barriers_fails() {
         Group::Counters,
     ];
     let report = SelfTest::new(settings).unwrap().run(&mut |_| {});
-    for group in ["graphs", "executables", "counters"] {
+    for group in ["graphs", "submissions", "counters"] {
         let failed = report.failed().filter(|it| it.group == group).count();
         assert!(failed > 0, "nothing failed in {group}");
     }

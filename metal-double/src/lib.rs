@@ -15,7 +15,11 @@
     unsafe_code,
     reason = "the Objective-C runtime's interface is made of raw objects and entry points"
 )]
-#![warn(clippy::undocumented_unsafe_blocks, clippy::missing_safety_doc, missing_debug_implementations)]
+#![warn(
+    clippy::undocumented_unsafe_blocks,
+    clippy::missing_safety_doc,
+    missing_debug_implementations
+)]
 
 pub mod control;
 pub mod counts;

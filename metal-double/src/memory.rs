@@ -29,11 +29,14 @@ pub(crate) const PAGE: usize = 16384;
 /// Written over the memory of buffers that were let go while a command buffer may still use them.
 pub(crate) const POISON: u8 = 0xDB;
 
+/// Called with the address and the length when a buffer over the program's own pages goes.
+pub(crate) type Deallocator = RcBlock<dyn Fn(NonNull<c_void>, usize)>;
+
 /// Where the bytes are.
 enum Backing {
     Allocated(Layout),
     /// The program's own pages, and what it wants to be called with at the end.
-    Borrowed(Option<RcBlock<dyn Fn(NonNull<c_void>, usize)>>),
+    Borrowed(Option<Deallocator>),
 }
 
 /// The memory behind a buffer.
@@ -298,7 +301,7 @@ impl Buffer {
         base: NonNull<c_void>,
         length: usize,
         options: MTLResourceOptions,
-        deallocator: Option<RcBlock<dyn Fn(NonNull<c_void>, usize)>>,
+        deallocator: Option<Deallocator>,
     ) -> Retained<Self> {
         Self::over(
             device,

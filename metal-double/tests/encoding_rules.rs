@@ -1,5 +1,10 @@
 //! What encoders and command buffers refuse: each misuse, and beside it the same thing done right.
 
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "tests call what objc2-metal marks unsafe"
+)]
+
 mod common;
 
 use std::ffi::c_void;

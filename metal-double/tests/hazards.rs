@@ -1,5 +1,10 @@
 //! Accesses that nothing orders, and accesses outside what is bound: each misuse, and beside it the same thing done right.
 
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "tests call what objc2-metal marks unsafe"
+)]
+
 mod common;
 
 use std::ptr::NonNull;

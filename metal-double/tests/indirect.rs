@@ -1,5 +1,10 @@
 //! Indirect command buffers and residency: each misuse, and beside it the same thing done right.
 
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "tests call what objc2-metal marks unsafe"
+)]
+
 mod common;
 
 use common::*;

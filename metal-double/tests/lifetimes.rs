@@ -1,5 +1,10 @@
 //! Objects that go too early, too often, or never.
 
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "tests call what objc2-metal marks unsafe"
+)]
+
 mod common;
 
 use std::process::Command;

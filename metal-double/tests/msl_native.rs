@@ -3,7 +3,7 @@
 mod msl_support;
 
 use half::{bf16, f16};
-use metal_double::msl::{Constant, Grid, Library};
+use metal_double::msl::{CompileOptions, Constant, Grid, Library};
 use msl_support::{Call, OPTIONS, function, library};
 
 const NORM: &str = r#"
@@ -486,4 +486,19 @@ fn errors_name_their_lines() {
         );
         assert!(error.contains(word), "{error}\n{whole}");
     }
+}
+
+#[test]
+fn types_of_later_languages_are_refused() {
+    let text = "kernel void k(device bfloat* x [[buffer(0)]]) { x[0] = x[1]; }";
+    let older = CompileOptions {
+        language: (3, 0),
+        ..OPTIONS
+    };
+    let error = Library::compile(text, &older).unwrap_err();
+    assert!(
+        error.contains("program_source:1:") && error.contains("'bfloat' needs Metal 3.1"),
+        "{error}"
+    );
+    Library::compile(text, &OPTIONS).unwrap();
 }

@@ -1,5 +1,10 @@
 //! Rules that few programs come near: each misuse, and beside it the same thing done right where that is not elsewhere.
 
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "tests call what objc2-metal marks unsafe"
+)]
+
 mod common;
 
 use std::ffi::c_void;

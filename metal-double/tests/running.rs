@@ -1,5 +1,10 @@
 //! Command buffers run, in order, asynchronously, and give what kernels compute.
 
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "tests call what objc2-metal marks unsafe"
+)]
+
 mod common;
 
 use std::ffi::c_void;

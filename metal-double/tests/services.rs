@@ -1,5 +1,10 @@
 //! Counters, faults on demand, features that are absent, archives, captures and counts.
 
+#![allow(
+    clippy::undocumented_unsafe_blocks,
+    reason = "tests call what objc2-metal marks unsafe"
+)]
+
 mod common;
 
 use std::path::PathBuf;

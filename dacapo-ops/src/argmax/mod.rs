@@ -73,7 +73,7 @@ impl Argmax {
             Form::Cpu(kernel) => encoder.dispatch(kernel, args, Grid::groups([rows, 1, 1]))?,
             Form::Gpu(kernels) => {
                 let grid = rows::grid(&encoder.device(), rows);
-                encoder.dispatch(kernels.get(width)?, args, grid)?;
+                encoder.dispatch(kernels.get(logits, width)?, args, grid)?;
             }
         }
         Ok(())

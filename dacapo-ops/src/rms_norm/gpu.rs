@@ -8,7 +8,7 @@ use dacapo::{BufferView, GpuFeatures, Wgsl};
 
 use crate::check::Check;
 use crate::error::Result;
-use crate::launch::MAX_GROUPS;
+use crate::launch::{MAX_GROUPS, are_wide};
 use crate::tensor::Tensor;
 
 use super::Params;
@@ -42,8 +42,7 @@ pub(super) fn wgsl(form: &str, wide: bool) -> Wgsl {
 
 /// Whether rows of `cols` in these views can be loaded four elements at a time.
 pub(super) fn wide(cols: usize, views: &[&BufferView]) -> bool {
-    let aligned = |view: &&BufferView| view.offset().is_multiple_of(4 * WIDE as u64);
-    cols.is_multiple_of(WIDE) && views.iter().all(aligned)
+    cols.is_multiple_of(WIDE) && are_wide(views)
 }
 
 /// The inline constants and the number of workgroups.

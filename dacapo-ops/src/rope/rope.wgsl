@@ -3,7 +3,7 @@
 
 @group(0) @binding(0) var<storage, read_write> x: array<f32>;
 @group(0) @binding(1) var<storage, read> positions: array<u32>;
-@group(0) @binding(2) var<storage, read> frequencies: array<vec2<u32>>;
+@group(0) @binding(2) var<storage, read> frequencies: array<u32>;
 
 struct Params {
     heads: u32,
@@ -22,7 +22,7 @@ fn main(
     @builtin(workgroup_id) group: vec3<u32>,
     @builtin(num_workgroups) groups: vec3<u32>,
 ) {
-    let half = arrayLength(&frequencies);
+    let half = arrayLength(&frequencies) / 2u;
     let pair = thread.x % half;
     let first = thread.x / half;
     // Heads that have a thread at the same time.
@@ -32,7 +32,7 @@ fn main(
     }
     let a = select(pair, 2u * pair, params.pairs != 0u);
     let b = select(pair + half, 2u * pair + 1u, params.pairs != 0u);
-    let frequency = frequencies[pair];
+    let frequency = vec2<u32>(frequencies[2u * pair], frequencies[2u * pair + 1u]);
     let tokens = arrayLength(&positions);
     for (var token = group.y; token < tokens; token += groups.y) {
         let position = positions[token];

@@ -8,7 +8,7 @@
 @group(0) @binding(2) var<storage, read> v: array<f32>;
 @group(0) @binding(5) var<storage, read> positions: array<u32>;
 // In turns a position, units of 2^-64: low and high halves.
-@group(0) @binding(6) var<storage, read> frequencies: array<vec2<u32>>;
+@group(0) @binding(6) var<storage, read> frequencies: array<u32>;
 
 struct Params {
     heads: u32,
@@ -104,6 +104,10 @@ fn superseded(position: u32, first: u32) -> bool {
     return subgroupMax(same) != 0u;
 }
 
+fn turn_of(pair: u32, position: u32) -> vec2<f32> {
+    return turn_at(vec2<u32>(frequencies[2u * pair], frequencies[2u * pair + 1u]), position);
+}
+
 // Element i after its pair has turned.
 fn turned(head: Head, norm: Norm, position: u32, i: u32) -> f32 {
     let own = element(head, norm, i);
@@ -115,7 +119,7 @@ fn turned(head: Head, norm: Norm, position: u32, i: u32) -> f32 {
     let pair = select(behind, i / 2u, params.pairs != 0u);
     let partner = select(second_of(pair, head.half), first_of(pair), is_second);
     let other = element(head, norm, partner);
-    let turn = turn_at(frequencies[pair], position);
+    let turn = turn_of(pair, position);
     if is_second {
         return other * turn.y + own * turn.x;
     }
@@ -127,7 +131,7 @@ fn turn_in_place(head: Head, norm: Norm, position: u32, lane: u32) {
         let a = first_of(pair);
         let b = second_of(pair, head.half);
         let v = vec2(element(head, norm, a), element(head, norm, b));
-        let turn = turn_at(frequencies[pair], position);
+        let turn = turn_of(pair, position);
         q[head.base + a] = v.x * turn.x - v.y * turn.y;
         q[head.base + b] = v.x * turn.y + v.y * turn.x;
     }
@@ -172,7 +176,7 @@ fn main(
         let head = Head(
             of_q,
             row * params.head_dim,
-            select(0u, arrayLength(&frequencies), busy),
+            select(0u, arrayLength(&frequencies) / 2u, busy),
             select(0u, params.head_dim, busy),
         );
         let position = positions[token];

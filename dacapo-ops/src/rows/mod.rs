@@ -4,7 +4,9 @@
 use dacapo::{Device, Grid, Kernel, KernelSource, Wgsl};
 
 use crate::error::Result;
+use crate::launch::are_wide;
 use crate::lazy::LazyKernel;
+use crate::tensor::Tensor;
 
 /// Subgroups that the workgroup of any device may have.
 const MAX_SUBGROUPS: u32 = 32;
@@ -22,8 +24,8 @@ pub(crate) fn grid(device: &Device, rows: u32) -> Grid<'static> {
     Grid::groups([rows.min(device.limits().max_groups[0]), 1, 1])
 }
 
-/// A kernel over logits bound at slot 0: the form for rows of whole quads of elements, and that for the rest, compiled when
-/// they are first used. Those that select take a second each on some drivers, and few programs need them.
+/// A kernel over logits bound at slot 0: the form for aligned rows of whole quads of elements, and that for the rest,
+/// compiled when they are first used. Those that select take a second each on some drivers, and few programs need them.
 #[derive(Clone, Debug)]
 pub(crate) struct ByWidth {
     quads: LazyKernel,
@@ -58,9 +60,9 @@ impl ByWidth {
         Ok(self)
     }
 
-    /// The form for rows of `width`.
-    pub(crate) fn get(&self, width: u32) -> Result<&Kernel> {
-        let form = match width.is_multiple_of(4) {
+    /// The form for these rows of `width`.
+    pub(crate) fn get(&self, logits: &Tensor, width: u32) -> Result<&Kernel> {
+        let form = match width.is_multiple_of(4) && are_wide(&[logits.view()]) {
             true => &self.quads,
             false => &self.singles,
         };

@@ -79,7 +79,7 @@ impl Gpu {
             seed: halves(params.seed),
         };
         let grid = rows::grid(&encoder.device(), rows);
-        let kernel = self.draw.get(inline.vocabulary)?;
+        let kernel = self.draw.get(logits, inline.vocabulary)?;
         let args = (logits.view(), positions.view(), ids.view(), Bytes(&inline));
         Ok(encoder.dispatch(kernel, args, grid)?)
     }

@@ -87,7 +87,7 @@ impl TopK {
             Form::Cpu(kernel) => encoder.dispatch(kernel, args, Grid::groups([rows, 1, 1]))?,
             Form::Gpu(kernels) => {
                 let grid = rows::grid(&encoder.device(), rows);
-                encoder.dispatch(kernels.get(params[0])?, args, grid)?;
+                encoder.dispatch(kernels.get(logits, params[0])?, args, grid)?;
             }
         }
         Ok(())

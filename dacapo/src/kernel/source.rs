@@ -295,7 +295,8 @@ impl KernelSource {
         self.cpu
     }
 
-    pub(crate) fn wgsl_form(&self) -> Option<&Wgsl> {
+    /// Its form in WGSL, if it has one.
+    pub fn wgsl_form(&self) -> Option<&Wgsl> {
         self.wgsl.as_ref()
     }
 

@@ -51,6 +51,18 @@ impl Wgsl {
         self
     }
 
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The `override` constants that have been given values, in the order of their names.
+    pub fn constants(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.constants
+            .iter()
+            .map(|(name, bits)| (&**name, f64::from_bits(*bits)))
+    }
+
     /// Compiles without checks: accesses are not kept inside their buffers, loops need not end, workgroup memory
     /// does not start as zeros, and integer division is not guarded.
     ///

@@ -165,5 +165,11 @@ fn dropped_encoders_and_devices_leave_nothing() {
         encode(&mut encoder).unwrap();
         encoder.commit().unwrap().wait().unwrap();
     }
-    assert_eq!(classes.map(live), before);
+    // What was in flight before may be gone meanwhile.
+    let left = classes.map(live);
+    let is_clean = left
+        .iter()
+        .zip(before)
+        .all(|(left, before)| *left <= before);
+    assert!(is_clean, "{left:?} are left, {before:?} were there");
 }

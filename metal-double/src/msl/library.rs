@@ -57,6 +57,7 @@ impl Library {
     /// clang's messages, with the line numbers of the text.
     pub fn compile(source: &str, options: &CompileOptions) -> Result<Arc<Self>, String> {
         let source = Source::read(source)?;
+        source.check_language(options.language)?;
         let (major, minor) = options.language;
         let prelude = format!(
             "#define __METAL_VERSION__ {}\n#define __METAL__ 1\n",

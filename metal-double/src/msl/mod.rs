@@ -16,6 +16,7 @@ mod run;
 mod schedule;
 mod shim;
 mod source;
+mod state;
 mod watchdog;
 
 pub use library::{Function, FunctionInfo, Library};

@@ -46,7 +46,7 @@ impl Order {
             Kind::Reverse => turns.reverse(),
             Kind::Shuffle => {
                 for at in (1..count).rev() {
-                    let other = (self.random() >> 32) * (at as u64 + 1) >> 32;
+                    let other = ((self.random() >> 32) * (at as u64 + 1)) >> 32;
                     turns.swap(at, other as usize);
                 }
             }

@@ -13,19 +13,11 @@ use super::abi::{Fiber, Host, LANES, STACK_BYTES, Thread, WAIT_SIMDGROUP};
 use super::arena::Arena;
 use super::fiber::{Stacks, switch};
 use super::order::Order;
+use super::state::{State, divergence, pass_barrier};
 use super::watchdog::{self, Watched};
 
 /// A kernel as its object exports it.
 pub type Entry = unsafe extern "C" fn(*const Thread);
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    New,
-    Ready,
-    Simdgroup { site: u32 },
-    Threadgroup { site: u32 },
-    Done,
-}
 
 /// One run. The shim knows it as its `Host`.
 #[repr(C)]
@@ -226,20 +218,6 @@ unsafe fn meet(run: *mut Inner<'_>, start: usize) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Lets the threads past the barrier at which all of them wait. False if all are done.
-fn pass_barrier(states: &mut [State]) -> Result<bool, String> {
-    let first = states.first().copied().unwrap_or(State::Done);
-    if let Some(at) = states.iter().position(|s| *s != first) {
-        return Err(format!(
-            "threadgroup_barrier not reached by every thread: thread 0 {}, thread {at} {}",
-            told(first),
-            told(states[at])
-        ));
-    }
-    states.fill(State::Ready);
-    Ok(first != State::Done)
-}
-
 fn free_fiber(run: &mut Inner<'_>) -> Result<*mut Fiber, String> {
     if let Some(fiber) = run.free.pop() {
         return Ok(fiber);
@@ -300,7 +278,8 @@ unsafe extern "C" fn main(fiber: *mut Fiber) {
                 (*fiber).thread = next_new(run);
                 (*run).watched.in_kernel.set(true);
             } else {
-                (&mut (*run).free).push(fiber);
+                let free = &mut (*run).free;
+                free.push(fiber);
                 switch(&raw mut (*fiber).stack_pointer, (*run).home);
             }
         }
@@ -371,26 +350,4 @@ unsafe fn leave(context: *mut c_void) {
             switch(&raw mut abandoned, (*run).home);
         }
     }
-}
-
-fn told(state: State) -> String {
-    match state {
-        State::New | State::Ready => "has not come there".to_owned(),
-        State::Simdgroup { site } => format!("is at the simdgroup operation of line {site}"),
-        State::Threadgroup { site } => format!("waits at the barrier of line {site}"),
-        State::Done => "has returned".to_owned(),
-    }
-}
-
-fn divergence(simdgroup: usize, states: &[State]) -> String {
-    let at = states
-        .iter()
-        .position(|s| matches!(s, State::Simdgroup { .. }))
-        .unwrap_or(0);
-    let other = states.iter().position(|s| *s != states[at]).unwrap_or(0);
-    format!(
-        "simdgroup operation in divergent control flow: in simdgroup {simdgroup}, lane {at} {}, lane {other} {}",
-        told(states[at]),
-        told(states[other])
-    )
 }

@@ -35,7 +35,7 @@ Examples:
   dacapo selftest --device vulkan --quick
   dacapo selftest --only ops,decode --model model.gguf --report mine.json";
 
-/// Check dacapo on this machine, and write a report to attach to an issue
+/// Check dacapo on this machine and write a report on it
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Selftest {

@@ -19,6 +19,7 @@ use self::tiling::Tiling;
 use super::{Params, work};
 use crate::dtype::DType;
 use crate::error::Result;
+use crate::launch::{are_wide, busy_threads};
 use crate::rows;
 use crate::tensor::Tensor;
 
@@ -28,6 +29,8 @@ pub(super) struct Gpu {
     kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
     /// Threads of the split form.
     workgroup: u32,
+    /// Threads that keep the device busy.
+    enough: u32,
     limits: Limits,
     scratch: Buffer,
     /// The next region of scratch to be used.
@@ -38,6 +41,8 @@ pub(super) struct Gpu {
 struct Variant {
     dtype: DType,
     head_dim: u32,
+    /// Keys and values are loaded 16 bytes at once.
+    wide: bool,
     form: Form,
 }
 
@@ -66,8 +71,6 @@ const LEAST: u32 = 256;
 /// Most pairs of one workgroup, and most elements of their queries: both cost registers or shared memory.
 const MAX_PAIRS: u32 = 8;
 const MAX_ELEMENTS: u32 = 1024;
-/// Threads that keep a GPU busy.
-const ENOUGH: u32 = 1 << 16;
 const MAX_SPLITS: u32 = 64;
 /// Regions of scratch taken in turn, so that attentions of different sessions need not wait for each other.
 const REGIONS: usize = 4;
@@ -91,6 +94,7 @@ impl Gpu {
         Ok(Gpu {
             kernels: Arc::default(),
             workgroup: rows::workgroup(device, 256),
+            enough: busy_threads(device),
             limits: *device.limits(),
             scratch,
             next: Arc::default(),
@@ -124,6 +128,7 @@ impl Gpu {
         let variant = Variant {
             dtype: k.dtype(),
             head_dim,
+            wide: is_wide(k, v, head_dim),
             form,
         };
         let kernel = self.kernel(encoder, variant)?;
@@ -172,7 +177,7 @@ impl Gpu {
         let room = (REGION - COUNTERS) / (groups * form.pairs() * (head_dim + 2));
         capacity
             .div_ceil(LEAST)
-            .min(ENOUGH / (groups * threads))
+            .min(self.enough / (groups * threads))
             .min(room)
             .clamp(1, MAX_SPLITS)
     }
@@ -181,6 +186,7 @@ impl Gpu {
         let Variant {
             dtype,
             head_dim,
+            wide,
             form,
         } = variant;
         let common = [
@@ -207,11 +213,11 @@ impl Gpu {
             let _ = writeln!(text, "const {name}: u32 = {value}u;");
         }
         let elements = include_str!("elements.wgsl");
-        let loads = match dtype {
-            DType::F16 if head_dim.is_multiple_of(8) => [include_str!("cache_half8.wgsl"), ""],
-            DType::F16 => [include_str!("cache_half1.wgsl"), elements],
-            _ if head_dim.is_multiple_of(4) => [include_str!("cache_single4.wgsl"), ""],
-            _ => [include_str!("cache_single1.wgsl"), elements],
+        let loads = match (dtype, wide) {
+            (DType::F16, true) => [include_str!("cache_half8.wgsl"), ""],
+            (DType::F16, false) => [include_str!("cache_half1.wgsl"), elements],
+            (_, true) => [include_str!("cache_single4.wgsl"), ""],
+            (_, false) => [include_str!("cache_single1.wgsl"), elements],
         };
         text.extend(loads);
         text.extend([
@@ -240,6 +246,15 @@ fn split_work(call: &Dispatched<'_>) -> Work {
 }
 
 const REGION_BYTES: u64 = REGION as u64 * size_of::<u32>() as u64;
+
+/// Whether heads are a whole number of 16 bytes, and lie where these can be loaded at once.
+fn is_wide(k: &Tensor, v: &Tensor, head_dim: u32) -> bool {
+    let elements = match k.dtype() {
+        DType::F16 => 8,
+        _ => 4,
+    };
+    head_dim.is_multiple_of(elements) && are_wide(&[k.view(), v.view()])
+}
 
 /// Pairs of one workgroup: all query heads of a KV head if they are few, else evenly.
 fn pairs(tokens: u32, ratio: u32, head_dim: u32) -> u32 {

@@ -8,6 +8,7 @@ use smallvec::SmallVec;
 use super::variant::{Job, MATRICES, Put, Variant, Way};
 use super::{FEW, GpuLinear, Layout, Params, grid, is_odd};
 use crate::error::Result;
+use crate::launch::are_wide;
 use crate::linear::fused::unfused;
 use crate::linear::{Activation, Norm, Operands, slots};
 
@@ -105,10 +106,13 @@ impl GpuLinear {
                 .iter()
                 .fold(0, |all: u32, rows| all.saturating_add(*rows)),
         };
+        let weight = norm.map(|norm| norm.weight.view());
+        let wide =
+            are_wide(&[matrices[0].x.view()]) && weight.is_none_or(|weight| are_wide(&[weight]));
         let way = Way::MatVec(self.shape(dtype, all_rows, cols, tokens, job.abreast()));
         let variant = Variant {
             dtype,
-            odd: is_odd(dtype, cols),
+            odd: is_odd(dtype, cols) || !wide,
             norm: norm.is_some(),
             way,
             job,

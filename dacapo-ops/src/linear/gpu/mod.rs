@@ -31,7 +31,7 @@ use smallvec::SmallVec;
 
 use crate::dtype::DType;
 use crate::error::Result;
-use crate::launch::MAX_GROUPS;
+use crate::launch::{MAX_GROUPS, are_wide, busy_threads};
 use crate::linear::{Epilogue, Operands};
 use crate::quant::WeightMatrix;
 use crate::tensor::Tensor;
@@ -166,9 +166,11 @@ impl GpuLinear {
         let length = layout.rows_within(self.device.limits().max_binding_bytes);
         // The rows of several tokens have gaps between what is a part's.
         let part = length < all && tokens > 1;
+        let variant = self.variant(w.dtype(), rows, cols, tokens, put);
         let variant = Variant {
             part,
-            ..self.variant(w.dtype(), rows, cols, tokens, put)
+            odd: variant.odd || !are_wide(&[operands.x.view()]),
+            ..variant
         };
         let kernel = self.kernel(variant)?;
         for start in (0..all).step_by(length as usize) {
@@ -223,8 +225,8 @@ impl GpuLinear {
     ///
     /// A subgroup goes along rows of `abreast` matrices; `rows` are those of all others.
     fn shape(&self, dtype: DType, rows: u32, cols: u32, tokens: u32, abreast: u32) -> Shape {
-        /// Subgroups of 32 lanes that keep the memory of a large GPU busy.
-        const ENOUGH: u32 = 2048;
+        // Of 32 lanes, whatever the device has.
+        let enough = busy_threads(&self.device) / 32;
         if let Some(forced) = *self.shape.lock() {
             return forced;
         }
@@ -239,7 +241,7 @@ impl GpuLinear {
         let per_subgroup = (shared / (tokens * abreast)).max(1);
         let turns = units.div_ceil(lanes);
         let mut split = 1 << (turns / 4).clamp(1, 8).ilog2();
-        while split < 8 && split * 2 <= turns && rows / per_subgroup * split < ENOUGH {
+        while split < 8 && split * 2 <= turns && rows / per_subgroup * split < enough {
             split *= 2;
         }
         let unroll = match turns / split {

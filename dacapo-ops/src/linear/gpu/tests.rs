@@ -8,7 +8,7 @@ use super::*;
 use crate::gelu_mul::Form;
 use crate::linear::Activation;
 
-/// Every kernel is valid WGSL and becomes SPIR-V, also those for which no device is at hand.
+/// Every kernel is valid WGSL and becomes SPIR-V, and what Metal runs, also those for which no device is at hand.
 #[test]
 fn every_kernel_compiles() {
     let shape = |rows, subgroups, unroll, split, tokens| {
@@ -33,7 +33,7 @@ fn every_kernel_compiles() {
         let mut compiles = |way, job, norm, odd, part| {
             let variant = Variant {
                 dtype,
-                odd: odd && !dtype.is_quantized(),
+                odd,
                 norm,
                 way,
                 job,
@@ -43,6 +43,11 @@ fn every_kernel_compiles() {
                 if let Err(error) = compile(&variant.text(), subgroup_size) {
                     panic!("{variant:?}: {error}\n{}", variant.text());
                 }
+            }
+            if way != Way::Cooperative(CooperativeMatrix::Size16)
+                && let Err(error) = crate::msl::written(&variant.text(), &[])
+            {
+                panic!("{variant:?} on Metal: {error}\n{}", variant.text());
             }
             kernels += 1;
         };

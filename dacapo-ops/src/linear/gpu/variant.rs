@@ -11,7 +11,7 @@ pub(super) use crate::linear::slots::{INPUT, MATRICES, NORM, Put, SLOTS, Slots};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Variant {
     pub(super) dtype: DType,
-    /// Rows are no whole number of units, so that activations are read one by one.
+    /// Activations are read one by one: rows are no whole number of units, or lie where four cannot be loaded at once.
     pub(super) odd: bool,
     /// Activations are normed on the way in.
     pub(super) norm: bool,

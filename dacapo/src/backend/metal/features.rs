@@ -110,7 +110,7 @@ impl Features {
     pub(super) fn with(mut self, options: &DeviceOptions) -> Features {
         let without = &options.gpu_without;
         self.gpu.f16 &= !without.f16;
-        if without.cooperative_matrix {
+        if without.cooperative_matrix || without.f16 {
             self.gpu.cooperative_matrix = None;
         }
         self.counters &= !without.counter_sampling;

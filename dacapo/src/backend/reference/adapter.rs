@@ -30,7 +30,7 @@ pub(super) const LIMITS: Limits = Limits {
     max_total_groups: MAX_GROUPS as u64,
     max_group_threads: 1024,
     max_shared_bytes: 64 << 10,
-    min_binding_alignment: 16,
+    min_binding_alignment: 4,
 };
 
 const NAME: &str = "reference interpreter";

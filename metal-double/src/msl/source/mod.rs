@@ -1,11 +1,14 @@
 //! An MSL text as the double reads it: its kernels and function constants, and the two
 //! spellings of it that clang understands.
 
+mod constructors;
+mod entries;
 mod items;
 mod kernel;
 mod rewrite;
 mod spaces;
 mod token;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -70,7 +73,7 @@ impl Source {
     fn spelled(&self, range: Range<usize>) -> String {
         let mut text = String::new();
         for at in range {
-            if !text.is_empty() && !(self.token(at) == ":" || text.ends_with(':')) {
+            if !(text.is_empty() || self.token(at) == ":" || text.ends_with(':')) {
                 text.push(' ');
             }
             text.push_str(self.token(at));
@@ -126,6 +129,29 @@ impl Source {
             at += 1;
         }
         None
+    }
+
+    /// Refuses types that the version of the language does not have.
+    ///
+    /// # Errors
+    /// The type's first use, and the version that has it.
+    pub fn check_language(&self, language: (u32, u32)) -> Result<(), String> {
+        for (prefix, (major, minor)) in [
+            ("bfloat", (3, 1)),
+            ("simdgroup_float", (2, 3)),
+            ("simdgroup_half", (2, 3)),
+        ] {
+            let uses = |at: &usize| {
+                self.kind(*at) == Some(Kind::Identifier) && self.token(*at).starts_with(prefix)
+            };
+            if language < (major, minor)
+                && let Some(at) = (0..self.tokens.len()).find(uses)
+            {
+                let name = self.token(at);
+                return Err(self.error(at, &format!("'{name}' needs Metal {major}.{minor}")));
+            }
+        }
+        Ok(())
     }
 
     /// Does the text ask whether the constant has a value?

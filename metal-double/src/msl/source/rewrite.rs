@@ -1,12 +1,11 @@
 //! The spellings of MSL that no mode of clang parses, put into ones that it does. Lines stay
 //! where they are, so that clang's messages name the lines of the MSL text.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::items::Item;
-use super::{Kind, Source, kernel};
+use super::{Kind, Source, entries, kernel};
 
 /// For whom the text is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,12 +60,14 @@ const TAKEN_BY_CPP: [&str; 8] = [
     "co_yield",
 ];
 
-struct Edits<'a> {
-    source: &'a Source,
-    mode: Mode<'a>,
+/// Changes to a text, gathered before any is made.
+pub(super) struct Edits<'a> {
+    pub(super) source: &'a Source,
+    pub(super) mode: Mode<'a>,
     /// What stands in place of a range of bytes; in order of their starts, never overlapping.
     edits: BTreeMap<usize, (usize, String)>,
-    variables: u32,
+    /// Threadgroup variables so far.
+    pub(super) variables: u32,
 }
 
 /// The text for clang, with a first line that sets its name for messages.
@@ -99,13 +100,13 @@ pub fn rewritten(source: &Source, mode: Mode<'_>) -> Result<String, String> {
     text.push_str(&source.text[from..]);
     text.push('\n');
     if matches!(mode, Mode::Run { .. }) {
-        entries(source, &mut text);
+        entries::write(source, &mut text);
     }
     Ok(text)
 }
 
 impl Edits<'_> {
-    fn replace(&mut self, tokens: Range<usize>, with: String) {
+    pub(super) fn replace(&mut self, tokens: Range<usize>, with: String) {
         let start = self.source.tokens[tokens.start].at.start;
         let end = self.source.tokens[tokens.end - 1].at.end;
         let lines = self.source.text[start..end]
@@ -121,7 +122,7 @@ impl Edits<'_> {
         }
     }
 
-    fn run(&self) -> bool {
+    pub(super) fn run(&self) -> bool {
         matches!(self.mode, Mode::Run { .. })
     }
 
@@ -254,67 +255,6 @@ impl Edits<'_> {
         }
     }
 
-    fn threadgroup_variables(&mut self, item: &Item, body: usize, name: usize) {
-        let this = kernel_expression(self.source, item, name);
-        let close = item.tokens.end;
-        let mut at = body;
-        while at < close {
-            let begins = matches!(
-                self.source.token(at.saturating_sub(1)),
-                ";" | "{" | "}" | ")" | "]]"
-            );
-            if self.source.token(at) == "threadgroup" && begins {
-                let end = (at..close)
-                    .find(|&i| self.source.token(i) == ";")
-                    .unwrap_or(close);
-                let pointer = (at..end).any(|i| matches!(self.source.token(i), "*" | "&" | "="));
-                if !pointer {
-                    let with = self.declarations(at + 1..end, &this);
-                    self.replace(at..end + 1, with);
-                }
-                at = end;
-            }
-            at += 1;
-        }
-    }
-
-    /// `T a[2], b;` as references to memory that belongs to the threadgroup.
-    fn declarations(&mut self, range: Range<usize>, kernel: &str) -> String {
-        let parts = kernel::split(self.source, range);
-        let Some(first) = parts.first() else {
-            return ";".to_owned();
-        };
-        let declarator = |part: &Range<usize>| {
-            let dimensions = part
-                .clone()
-                .find(|&at| self.source.token(at) == "[")
-                .unwrap_or(part.end);
-            (dimensions - 1, dimensions)
-        };
-        let (name, _) = declarator(first);
-        let element = self.source.spelled(first.start..name);
-        let mut with = String::new();
-        for part in &parts {
-            let (name, dimensions) = declarator(part);
-            let dimensions = self.source.spelled(dimensions..part.end);
-            let name = self.source.token(name);
-            let _ = match self.mode {
-                Mode::Check => write!(
-                    with,
-                    "__local msl::type<{element}> (&{name}){dimensions} = *(__local msl::type<{element}> (*){dimensions})0; "
-                ),
-                Mode::Run { .. } => write!(
-                    with,
-                    "[[gnu::section(\"msl_threadgroup\"), gnu::used]] static const msl::ThreadgroupVariable msl_variable_{id} = {{(const void*)&{kernel}, sizeof(msl::type<{element}> {dimensions})}}; \
-                     auto& {name} = msl::threadgroup_variable<msl::type<{element}> {dimensions}>({id}); ",
-                    id = self.variables
-                ),
-            };
-            self.variables += 1;
-        }
-        with
-    }
-
     /// Attributes go; literals and casts get the spelling of C++.
     fn words(&mut self) {
         let mut at = 0;
@@ -353,121 +293,12 @@ impl Edits<'_> {
         }
     }
 
-    /// clang has no `T(x, y)` for its own vectors. The header has macros for their usual names;
-    /// other names are found here.
-    fn constructors(&mut self) {
-        if self.run() {
-            return;
-        }
-        let names = vector_names(self.source);
-        for at in 0..self.source.tokens.len() {
-            let before = self.source.token(at.wrapping_sub(1));
-            let calls =
-                self.source.token(at + 1) == "(" && !matches!(self.source.token(at + 2), "&" | "*");
-            if calls
-                && names.contains(self.source.token(at))
-                && !matches!(before, "." | "~" | "operator")
-            {
-                let name = self.source.token(at);
-                self.replace(at..at + 1, format!("msl::construct<{name}>"));
-            }
-            // vec<T, 4>(x)
-            if self.source.token(at) == "vec" && self.source.token(at + 1) == "<" {
-                let close = self.source.closing_angle(at + 1).unwrap_or(at);
-                let calls = self.source.token(close + 1) == "("
-                    && !matches!(self.source.token(close + 2), "&" | "*");
-                if calls && before != "::" {
-                    let name = self.source.spelled(at..close + 1);
-                    self.replace(at..close + 1, format!("msl::construct<{name}>"));
-                }
-            }
-        }
-    }
-
     fn taken(&self, word: &str) -> bool {
         match self.mode {
             Mode::Check => TAKEN_BY_OPENCL.contains(&word),
             Mode::Run { .. } => TAKEN_BY_CPP.contains(&word),
         }
     }
-}
-
-/// Names that may stand for vectors: aliases of them, and type parameters of templates.
-fn vector_names(source: &Source) -> BTreeSet<&str> {
-    let mut names = BTreeSet::new();
-    for at in 0..source.tokens.len() {
-        match source.token(at) {
-            "typedef" => {
-                let end = (at..source.tokens.len())
-                    .find(|&i| matches!(source.token(i), ";" | "[" | "{" | "("));
-                if let Some(end) = end
-                    .filter(|&end| source.token(end) == ";" && is_vector(source, at + 1..end - 1))
-                {
-                    names.insert(source.token(end - 1));
-                }
-            }
-            "using" if source.token(at + 2) == "=" => {
-                let end = (at..source.tokens.len()).find(|&i| source.token(i) == ";");
-                if end.is_some_and(|end| is_vector(source, at + 3..end)) {
-                    names.insert(source.token(at + 1));
-                }
-            }
-            "template" if source.token(at + 1) == "<" => {
-                let close = source.closing_angle(at + 1).unwrap_or(at);
-                for part in kernel::split(source, at + 2..close) {
-                    if matches!(source.token(part.start), "typename" | "class") {
-                        names.insert(source.token(part.start + 1));
-                    }
-                }
-            }
-            _ => {}
-        }
-    }
-    names
-}
-
-fn is_vector(source: &Source, range: Range<usize>) -> bool {
-    let start = if source.token(range.start) == "metal" {
-        range.start + 3
-    } else {
-        range.start
-    };
-    let name = source.token(start);
-    if name == "vec" {
-        return true;
-    }
-    let scalar = name
-        .trim_start_matches("packed_")
-        .strip_suffix(['2', '3', '4']);
-    let known = [
-        "bool", "char", "uchar", "short", "ushort", "int", "uint", "long", "ulong", "half",
-        "float", "bfloat",
-    ];
-    scalar.is_some_and(|scalar| known.contains(&scalar)) && start + 1 == range.end
-}
-
-/// How a kernel, or the instance of a template that a body belongs to, is called from its body.
-fn kernel_expression(source: &Source, item: &Item, name: usize) -> String {
-    let name = source.token(name);
-    let start = item.tokens.start;
-    if source.token(start) != "template" || source.token(start + 1) != "<" {
-        return name.to_owned();
-    }
-    let Some(close) = source.closing_angle(start + 1) else {
-        return name.to_owned();
-    };
-    let parameters = kernel::split(source, start + 2..close);
-    let names = parameters.iter().filter_map(|part| {
-        let end = part
-            .clone()
-            .find(|&at| source.token(at) == "=")
-            .unwrap_or(part.end);
-        (part.start..end)
-            .rev()
-            .find(|&at| source.kind(at) == Some(Kind::Identifier))
-            .map(|at| source.token(at))
-    });
-    format!("{name}<{}>", names.collect::<Vec<_>>().join(", "))
 }
 
 /// MSL has no double: a literal without suffix is a float. `h` and `bf` are suffixes of its own.
@@ -496,25 +327,4 @@ fn with_point(number: &str) -> String {
     } else {
         format!("{number}.0")
     }
-}
-
-/// The table of kernels that the host looks for.
-fn entries(source: &Source, text: &mut String) {
-    text.push_str("extern \"C\" __attribute__((visibility(\"default\"))) const msl::Kernel msl_kernels[] = {\n");
-    for kernel in &source.kernels {
-        let places = kernel.arguments.iter().map(|argument| match argument {
-            super::Argument::Buffer { index, .. } => format!("msl::buffer<{index}>"),
-            super::Argument::Threadgroup { index } => format!("msl::threadgroup_argument<{index}>"),
-            super::Argument::Place(place) => format!("msl::{place}"),
-        });
-        let places = places.collect::<Vec<_>>().join(", ");
-        let function = &kernel.expression;
-        let _ = writeln!(
-            text,
-            "{{\"{name}\", (const void*)&{function}, [](const msl::Thread* t) MSL_UNWATCHED {{ msl::call<{places}>(&{function}, t); }}, \
-             msl::argument_sizes(&{function}), msl::argument_count(&{function})}},",
-            name = kernel.name
-        );
-    }
-    text.push_str("{}};\n");
 }
