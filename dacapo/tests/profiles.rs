@@ -338,7 +338,7 @@ fn many_dispatches_are_all_there() {
         }
         let trace = trace(&encoder.commit().unwrap());
         assert_eq!(trace.dispatches.len(), count as usize);
-        assert_eq!(trace.counters.dispatches, count.into());
+        assert_eq!(trace.counters.dispatches, u64::from(count));
         let last = trace.dispatches.last().unwrap();
         assert_eq!(last.wave, count / 2 - 1);
         assert!(total(&trace) > Duration::ZERO);
