@@ -172,11 +172,12 @@ impl fmt::Debug for Check {
 
 /// Fails unless a condition holds, with words as of `format!`.
 macro_rules! ensure {
-    ($holds:expr, $($words:tt)+) => {
-        if !$holds {
+    ($holds:expr, $($words:tt)+) => {{
+        let holds: bool = $holds;
+        if !holds {
             return Err($crate::check::Flaw::Failed(format!($($words)+)));
         }
-    };
+    }};
 }
 
 /// Fails unless what was found is what must be.

@@ -181,7 +181,7 @@ fn submissions(bench: &Bench) -> Verdict {
         ensure_eq!(encoder.barriers().len(), 0, "barriers of one dispatch");
         encoder.commit()?;
     }
-    let last = if rounds % 2 == 0 { &a } else { &b };
+    let last = if rounds.is_multiple_of(2) { &a } else { &b };
     same(
         "the last target",
         &last.read::<u32>()?,
