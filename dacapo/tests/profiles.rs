@@ -326,7 +326,9 @@ fn many_dispatches_are_all_there() {
     common::on_devices(2, |device| {
         // Metal has room for the times of 65,536 dispatches in a process.
         let count: u32 = match device.info().backend {
-            Backend::Metal => 40_000,
+            Backend::Metal if cfg!(target_vendor = "apple") => 40_000,
+            // Its double takes its time for each pass.
+            Backend::Metal => 5_000,
             _ => 100_000,
         };
         let buffers = [(); 2].map(|()| common::buffer(&device, 16));

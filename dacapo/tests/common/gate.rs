@@ -55,7 +55,7 @@ impl Semaphore {
 mod metal {
     use dacapo::Device;
     use dacapo::metal::handles;
-    use dacapo::metal::objc2::rc::Retained;
+    use dacapo::metal::objc2::rc::{Retained, autoreleasepool};
     use dacapo::metal::objc2::runtime::ProtocolObject;
     use dacapo::metal::objc2_metal::{
         MTLCommandBuffer, MTLCommandQueue, MTLDevice, MTLSharedEvent,
@@ -69,11 +69,13 @@ mod metal {
     impl Event {
         pub(super) fn submit(device: &Device) -> Event {
             let handles = handles(device).unwrap();
-            let event = handles.device.newSharedEvent().unwrap();
-            let commands = handles.queue.commandBuffer().unwrap();
-            commands.encodeWaitForEvent_value(ProtocolObject::from_ref(&*event), 1);
-            commands.commit();
-            Event(event)
+            autoreleasepool(|_| {
+                let event = handles.device.newSharedEvent().unwrap();
+                let commands = handles.queue.commandBuffer().unwrap();
+                commands.encodeWaitForEvent_value(ProtocolObject::from_ref(&*event), 1);
+                commands.commit();
+                Event(event)
+            })
         }
 
         pub(super) fn open(&self) {

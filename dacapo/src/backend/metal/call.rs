@@ -12,7 +12,7 @@ use crate::backend::metal::memory::place;
 use crate::backend::metal::object::Buffer;
 use crate::backend::metal::pass::{self, Call};
 use crate::backend::metal::pipeline::{ComputePipeline, MetalPipeline};
-use crate::backend::metal::transfer::Transfer;
+use crate::backend::metal::transfer::{Transfer, whole};
 use crate::backend::{Bound, Dispatch, Groups, Refused};
 use crate::encoder::MAX_BINDINGS;
 
@@ -120,7 +120,10 @@ impl<'a> Resolved<'a> {
     ) -> Resolved<'a> {
         Resolved {
             pipeline,
-            places: SmallVec::from_slice(places),
+            places: places
+                .iter()
+                .map(|&(buffer, at)| (buffer, whole(at)))
+                .collect(),
             inline: Inline::Transfer(transfer),
             sizes: SmallVec::new(),
             groups: pass::Groups::Direct(groups),

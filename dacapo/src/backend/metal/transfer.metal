@@ -1,4 +1,5 @@
-// Copies and fills of any alignment: T is as wide as both ends allow.
+// Copies and fills of any alignment: T is as wide as both ends allow. Buffers are bound at whole units of 16 bytes, as
+// Metal demands; ends are counted from there, in elements.
 #include <metal_stdlib>
 using namespace metal;
 
@@ -6,6 +7,8 @@ struct Transfer {
     ulong count;
     uint value;
     uint threads;
+    uint from;
+    uint to;
 };
 
 template <typename T>
@@ -14,7 +17,7 @@ kernel void copy(device const T* source [[buffer(0)]],
                  constant Transfer& transfer [[buffer(2)]],
                  uint first [[thread_position_in_grid]]) {
     for (ulong at = first; at < transfer.count; at += transfer.threads) {
-        target[at] = source[at];
+        target[transfer.to + at] = source[transfer.from + at];
     }
 }
 
@@ -27,7 +30,7 @@ kernel void fill(device T* target [[buffer(0)]],
                  constant Transfer& transfer [[buffer(1)]],
                  uint first [[thread_position_in_grid]]) {
     for (ulong at = first; at < transfer.count; at += transfer.threads) {
-        target[at] = T(transfer.value);
+        target[transfer.to + at] = T(transfer.value);
     }
 }
 

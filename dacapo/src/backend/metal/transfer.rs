@@ -16,6 +16,9 @@ const MAX_GROUPS: u64 = 4096;
 /// Widths of elements in bytes, widest first.
 const WIDTHS: [u64; 3] = [16, 4, 1];
 
+/// Buffers are bound at multiples of this many bytes.
+const UNIT: usize = 16;
+
 pub(super) struct Transfers {
     copies: [Arc<ComputePipeline>; 3],
     fills: [Arc<ComputePipeline>; 3],
@@ -28,6 +31,8 @@ pub(super) struct Transfer {
     count: u64,
     value: u32,
     threads: u32,
+    from: u32,
+    to: u32,
 }
 
 /// A pipeline, its inline bytes and its workgroups.
@@ -50,19 +55,31 @@ impl Transfers {
         })
     }
 
-    /// A copy of `len` bytes between these offsets.
+    /// A copy of `len` bytes between these offsets, with both buffers bound at their [`whole`] ones.
     pub(super) fn copy(&self, from: usize, to: usize, len: u64) -> Step<'_> {
-        step(&self.copies, (from | to) as u64 | len, len, 0)
+        step(&self.copies, [from, to], len, 0)
     }
 
-    /// A fill of `len` bytes at this offset.
+    /// A fill of `len` bytes at this offset, with the buffer bound at its [`whole`] one.
     pub(super) fn fill(&self, at: usize, len: u64, value: u8) -> Step<'_> {
-        step(&self.fills, at as u64 | len, len, value)
+        step(&self.fills, [0, at], len, value)
     }
 }
 
-/// With the widest elements that divide everything whose bits are in `ends`.
-fn step(pipelines: &[Arc<ComputePipeline>; 3], ends: u64, len: u64, value: u8) -> Step<'_> {
+/// The offset where a buffer is bound of which these kernels use the bytes from `offset` on.
+pub(super) fn whole(offset: usize) -> usize {
+    offset - offset % UNIT
+}
+
+/// With the widest elements that divide everything.
+fn step(
+    pipelines: &[Arc<ComputePipeline>; 3],
+    offsets: [usize; 2],
+    len: u64,
+    value: u8,
+) -> Step<'_> {
+    let within = offsets.map(|offset| (offset - whole(offset)) as u64);
+    let ends = within[0] | within[1] | len;
     let width = WIDTHS.iter().position(|width| ends.is_multiple_of(*width));
     let width = width.unwrap_or(WIDTHS.len() - 1);
     let count = len / WIDTHS[width];
@@ -71,10 +88,13 @@ fn step(pipelines: &[Arc<ComputePipeline>; 3], ends: u64, len: u64, value: u8) -
         1 => value.into(),
         _ => u32::from_ne_bytes([value; 4]),
     };
+    let [from, to] = within.map(|within| (within / WIDTHS[width]) as u32);
     let transfer = Transfer {
         count,
         value,
         threads: groups * THREADS,
+        from,
+        to,
     };
     (&pipelines[width], transfer, [groups, 1, 1])
 }
