@@ -7,8 +7,8 @@ mod common;
 use std::sync::LazyLock;
 
 use dacapo::{
-    Device, DeviceKind, DeviceOptions, EncoderOptions, Error, Fault, GpuDebug, Graph, Grid,
-    Hazards, KernelSource, Launch, PlanOptions, ProfileLevel, Split, Wgsl,
+    Backend, Device, DeviceKind, DeviceOptions, EncoderOptions, Error, Fault, GpuDebug, Graph,
+    Grid, Hazards, KernelSource, Launch, PlanOptions, ProfileLevel, Split, Wgsl,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -68,9 +68,13 @@ proptest! {
                     ),
                     _ => {}
                 }
-                let outcome = encoder.commit().unwrap().wait();
-                // The validation layer may notice what is missing.
+                let (outcome, reports) = common::reported(|| encoder.commit().unwrap().wait());
+                // The validation layer may notice what is missing, and Metal's double does.
                 prop_assert!(outcome.is_ok() || races && conflicts > 0, "{:?}", outcome);
+                prop_assert!(reports.is_empty() || races && conflicts > 0, "{:?}", reports);
+                if cfg!(dacapo_metal_double) && player.device.info().backend == Backend::Metal {
+                    prop_assert_eq!(!reports.is_empty(), races && conflicts > 0);
+                }
                 let counted = player.device.counters() - before;
                 prop_assert_eq!(counted.dispatches, run.oracle.dispatches.len() as u64);
                 match (hazards, place_barriers) {
