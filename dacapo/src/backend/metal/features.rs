@@ -75,7 +75,8 @@ pub(super) fn query(device: &ProtocolObject<dyn MTLDevice>) -> Result<Features, 
         limits: Limits {
             max_bindings: (MAX_BUFFERS - OWN_BUFFERS).min(crate::encoder::MAX_BINDINGS as u32),
             max_slot: None,
-            max_binding_bytes: max_buffer,
+            // Kernels are told lengths in 32 bits.
+            max_binding_bytes: max_buffer.min(u32::MAX.into()),
             max_inline_bytes: MAX_INLINE_BYTES,
             // Metal names no limit; this is what everybody can count on.
             max_groups: [65_535; 3],
