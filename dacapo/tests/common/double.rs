@@ -1,4 +1,8 @@
 //! What the double of Metal has found fault with, where it stands in for Metal.
+#![cfg_attr(
+    all(dacapo_metal_double, not(target_vendor = "apple")),
+    allow(unsafe_code, reason = "calls the double's controls")
+)]
 
 /// Runs something during which the double reports races instead of ending the process; gives the reports. Elsewhere
 /// nobody reports any.
