@@ -3,11 +3,16 @@
 #include "atomic.h"
 
 #ifdef MSL_WATCH
+// The ends of this object, from the linker.
+extern "C" __attribute__((visibility("hidden"))) const char __ehdr_start[], _end[];
+
 namespace msl {
 MSL_UNWATCHED inline void watch(const volatile void* address, ulong length, bool write, bool atomic) {
     Fiber* self = fiber();
     if (((uintptr_t)address ^ (uintptr_t)__builtin_frame_address(0)) < MSL_STACK_BYTES) return;
     if ((uintptr_t)address - (uintptr_t)self->host->unwatched < self->host->unwatched_length) return;
+    // Constants of the program's own.
+    if (!write && (uintptr_t)address - (uintptr_t)__ehdr_start < (uintptr_t)_end - (uintptr_t)__ehdr_start) return;
     self->host->access(self, (void*)address, length, uint(write) | uint(atomic) << 1);
 }
 } // namespace msl
