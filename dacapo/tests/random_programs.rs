@@ -7,8 +7,8 @@ mod common;
 use std::sync::LazyLock;
 
 use dacapo::{
-    Backend, Device, DeviceKind, DeviceOptions, EncoderOptions, Error, Fault, GpuDebug, Graph,
-    Grid, Hazards, KernelSource, Launch, PlanOptions, ProfileLevel, Split, Wgsl,
+    Device, DeviceKind, DeviceOptions, EncoderOptions, Error, Fault, GpuDebug, Graph, Grid,
+    Hazards, KernelSource, Launch, PlanOptions, ProfileLevel, Split, Wgsl,
 };
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
