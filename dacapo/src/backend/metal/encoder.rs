@@ -138,8 +138,10 @@ impl MetalEncoder {
         Ok(())
     }
 
-    fn encode_live(&mut self, resolved: &Resolved<'_>) -> Result<(), Refused> {
-        self.keep(resolved);
+    fn encode_live(&mut self, dispatch: &Dispatch<'_>) -> Result<(), Refused> {
+        let gpu = self.gpu.clone();
+        let resolved = Resolved::new(&gpu, dispatch)?;
+        self.keep(&resolved);
         let timed = self.stopwatch.pass(&self.gpu, self.order);
         self.encode(&resolved.call(), timed.map(Kind::Timed))
     }
@@ -239,11 +241,15 @@ impl backend::Encoder for MetalEncoder {
     }
 
     fn dispatch(&mut self, dispatch: &Dispatch<'_>) {
-        self.attempt(|encoder| {
-            let gpu = encoder.gpu.clone();
-            let resolved = Resolved::new(&gpu, dispatch)?;
-            encoder.encode_live(&resolved)
-        });
+        if self.refused.is_some() {
+            return;
+        }
+        // Calls of an open encoder hand out no objects, and a pool costs more than they do.
+        let encoded = match self.pass.is_some() && !self.stopwatch.is_running() {
+            true => self.encode_live(dispatch),
+            false => autoreleasepool(|_| self.encode_live(dispatch)),
+        };
+        self.refused = encoded.err();
     }
 
     fn barrier(&mut self) {
