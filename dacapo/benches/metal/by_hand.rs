@@ -96,7 +96,10 @@ type Places = Vec<[(Retained<ProtocolObject<dyn MTLBuffer>>, usize); 4]>;
 
 impl ByHand {
     fn new(device: &Device) -> ByHand {
-        let handles = handles(device).expect("a Metal device");
+        autoreleasepool(|_| ByHand::compile(handles(device).expect("a Metal device")))
+    }
+
+    fn compile(handles: Handles) -> ByHand {
         let text = NSString::from_str(MSL);
         let library = handles
             .device
