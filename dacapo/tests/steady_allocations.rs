@@ -159,8 +159,12 @@ fn assert_steady(what: &str, mut round: impl FnMut()) {
         (0..200).for_each(|_| round());
         ALLOCATIONS.load(Ordering::Relaxed) - before
     };
-    let counts = [(); 3].map(|()| window());
+    let mut counts = vec![window()];
     assert!(counts[0] > 0, "the counter counts");
+    // On a busy machine more submissions can be in flight in one window than in any before.
+    while counts.len() < 12 && counts.last() != Some(&0) {
+        counts.push(window());
+    }
     assert!(
         counts.contains(&0),
         "{what}: {counts:?} allocations in 200 rounds each"
