@@ -71,7 +71,7 @@ fn garbage(len: usize) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(config(500))]
+    #![proptest_config(config(250))]
 
     #[test]
     fn a_loaded_graph_gives_the_bytes_of_the_interpreter(program in programs()) {

@@ -19,7 +19,7 @@ use dacapo_selftest::programs::play::Player;
 use dacapo_selftest::programs::random::programs;
 
 proptest! {
-    #![proptest_config(config(500))]
+    #![proptest_config(config(250))]
 
     #[test]
     fn patched_executables_give_the_bytes_of_the_interpreter(

@@ -22,7 +22,7 @@ fn same_everywhere(program: &[Op]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(config(150))]
+    #![proptest_config(config(100))]
 
     #[test]
     fn plans_of_any_program_give_the_bytes_of_the_interpreter(program in programs()) {

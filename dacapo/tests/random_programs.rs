@@ -35,7 +35,7 @@ fn with_hazards(player: &Player, hazards: Hazards) -> dacapo::CommandEncoder {
 }
 
 proptest! {
-    #![proptest_config(config(600))]
+    #![proptest_config(config(400))]
 
     #[test]
     fn live_encoding_gives_the_bytes_of_the_interpreter(program in programs()) {
