@@ -1,6 +1,7 @@
 //! Opening a device, and what all its handles share.
 
 mod accounts;
+mod found;
 mod turn;
 
 use core::fmt;
@@ -9,20 +10,14 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
-use crate::backend::metal;
-use crate::backend::reference::{self, ReferenceDevice};
-use crate::backend::vulkan::{self, VulkanDevice};
-use crate::backend::{self, Refused, cpu};
+use crate::backend::{self, Refused};
 use crate::counters::{AtomicCounters, Counters};
 use crate::encoder::{CommandEncoder, EncoderOptions, Order, Recording};
 use crate::error::{Error, Result};
-use crate::info::{
-    AbsentBackend, Backend, DeviceInfo, DeviceKind, Devices, GpuFeatures, Limits, MemoryBudget,
-};
+use crate::info::{DeviceInfo, Devices, GpuFeatures, Limits, MemoryBudget};
 use crate::kernel::{Builtins, Kernel, KernelSource, Registry};
 use crate::memory::{Allocation, Buffer, BufferOptions, HostBytes, MemoryKind};
-use crate::options::{DeviceOptions, DeviceSelector, GpuDebug, Hazards, MAX_THREADS};
+use crate::options::{DeviceOptions, GpuDebug, Hazards, MAX_THREADS};
 use crate::profile::{ProfileLevel, Tape, spanned};
 use crate::residency::Residency;
 use crate::submission::{Record, Submission};
@@ -67,14 +62,11 @@ pub(crate) struct DeviceCore {
 const SPARES: usize = 64;
 
 impl Device {
-    /// The devices of this machine, in the order in which [`DeviceSelector::Best`] prefers them, and why
+    /// The devices of this machine, in the order in which
+    /// [`DeviceSelector::Best`](crate::DeviceSelector::Best) prefers them, and why
     /// backends without one have none.
     pub fn enumerate() -> Devices {
-        let (found, absent) = found(GpuDebug::Off);
-        Devices {
-            devices: found.into_iter().map(Found::into_info).collect(),
-            absent,
-        }
+        found::all(GpuDebug::Off).1
     }
 
     /// Opens a device.
@@ -109,30 +101,7 @@ impl Device {
                 allowed,
             });
         }
-        let (backend, info, free): (Box<dyn backend::Device>, _, _) = match choose(options)? {
-            Found::Cpu(info) => {
-                let info = with_threads(info, options);
-                let device = cpu::CpuDevice::open(&info)?;
-                (Box::new(device), info, cpu::system_memory().free)
-            }
-            Found::Reference(info) => {
-                let info = with_threads(info, options);
-                let device = ReferenceDevice::open(&info, options)?;
-                (Box::new(device), info, cpu::system_memory().free)
-            }
-            Found::Vulkan(candidate) => {
-                let device = VulkanDevice::open(&candidate, options)?;
-                let free = device.memory_budget();
-                (Box::new(device), candidate.info, free)
-            }
-            #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
-            Found::Metal(candidate) => {
-                let info = candidate.info.clone();
-                let device = metal::MetalDevice::open(*candidate, options)?;
-                let free = device.memory_budget();
-                (Box::new(device), info, free)
-            }
-        };
+        let (backend, info, free) = found::choose(options)?.open(options)?;
         Ok(Device::with_backend(backend, info, free, options))
     }
 
@@ -357,157 +326,6 @@ impl fmt::Debug for Device {
             self.core.info.backend, self.core.info.name
         )
     }
-}
-
-/// A device that can be opened.
-enum Found {
-    Cpu(DeviceInfo),
-    Vulkan(Box<vulkan::Candidate>),
-    #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
-    Metal(Box<metal::Candidate>),
-    Reference(DeviceInfo),
-}
-
-impl Found {
-    fn info(&self) -> &DeviceInfo {
-        match self {
-            Found::Cpu(info) | Found::Reference(info) => info,
-            Found::Vulkan(candidate) => &candidate.info,
-            #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
-            Found::Metal(candidate) => &candidate.info,
-        }
-    }
-
-    fn info_mut(&mut self) -> &mut DeviceInfo {
-        match self {
-            Found::Cpu(info) | Found::Reference(info) => info,
-            Found::Vulkan(candidate) => &mut candidate.info,
-            #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
-            Found::Metal(candidate) => &mut candidate.info,
-        }
-    }
-
-    fn into_info(self) -> DeviceInfo {
-        match self {
-            Found::Cpu(info) | Found::Reference(info) => info,
-            Found::Vulkan(candidate) => candidate.info,
-            #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
-            Found::Metal(candidate) => candidate.info,
-        }
-    }
-}
-
-/// The devices of this machine, best first, and why backends without one have none.
-fn found(debug: GpuDebug) -> (Vec<Found>, Vec<AbsentBackend>) {
-    let mut absent = Vec::new();
-    let mut found = vec![Found::Cpu(cpu::info()), Found::Reference(reference::info())];
-    match metal_devices() {
-        Ok(devices) => found.extend(devices),
-        Err(reason) => absent.push(AbsentBackend {
-            backend: Backend::Metal,
-            reason,
-        }),
-    }
-    match vulkan::enumerate(debug) {
-        Ok(candidates) => {
-            let candidates = candidates.into_iter().map(Box::new);
-            found.extend(candidates.map(Found::Vulkan));
-        }
-        Err(reason) => absent.push(AbsentBackend {
-            backend: Backend::Vulkan,
-            reason,
-        }),
-    }
-    found.sort_by_key(|found| match (found.info().kind, found.info().backend) {
-        (DeviceKind::DiscreteGpu | DeviceKind::IntegratedGpu, Backend::Metal) => 0,
-        (DeviceKind::DiscreteGpu, _) => 1,
-        (DeviceKind::IntegratedGpu, _) => 2,
-        (DeviceKind::Cpu, _) => 3,
-        (DeviceKind::SoftwareGpu, _) => 4,
-        (DeviceKind::Reference, _) => 5,
-    });
-    for (index, found) in found.iter_mut().enumerate() {
-        found.info_mut().index = index;
-    }
-    (found, absent)
-}
-
-#[cfg(any(target_vendor = "apple", dacapo_metal_double))]
-fn metal_devices() -> core::result::Result<Vec<Found>, String> {
-    let candidates = metal::enumerate()?.into_iter();
-    Ok(candidates.map(Box::new).map(Found::Metal).collect())
-}
-
-#[cfg(not(any(target_vendor = "apple", dacapo_metal_double)))]
-fn metal_devices() -> core::result::Result<Vec<Found>, String> {
-    Err("Metal is there on Apple's systems alone".to_owned())
-}
-
-/// The processor, with as many worker threads as are asked for.
-fn with_threads(mut info: DeviceInfo, options: &DeviceOptions) -> DeviceInfo {
-    if let Some(threads) = options.threads {
-        info.compute_units = threads.get() as u32;
-    }
-    info
-}
-
-/// The device that the options select. The GPU drivers are left alone where none of theirs can be meant.
-fn choose(options: &DeviceOptions) -> Result<Found> {
-    match options.device {
-        DeviceSelector::Backend(Backend::Cpu) => return Ok(Found::Cpu(cpu::info())),
-        DeviceSelector::Backend(Backend::Reference) => {
-            return Ok(Found::Reference(reference::info()));
-        }
-        _ => {}
-    }
-    let (mut found, absent) = found(options.gpu_debug);
-    let infos = found.iter().map(|found| found.info().clone()).collect();
-    let devices = Devices {
-        devices: infos,
-        absent,
-    };
-    let index = select(&devices, &options.device)?.index;
-    Ok(found.swap_remove(index))
-}
-
-fn select<'d>(devices: &'d Devices, selector: &DeviceSelector) -> Result<&'d DeviceInfo> {
-    let mut candidates = devices.devices.iter();
-    let found = match selector {
-        DeviceSelector::Best => candidates
-            .find(|device| !matches!(device.kind, DeviceKind::SoftwareGpu | DeviceKind::Reference)),
-        DeviceSelector::Backend(backend) => candidates.find(|device| device.backend == *backend),
-        DeviceSelector::Kind(kind) => candidates.find(|device| device.kind == *kind),
-        DeviceSelector::Index(index) => candidates.find(|device| device.index == *index),
-        DeviceSelector::Name(part) => {
-            let part = part.to_lowercase();
-            candidates.find(|device| device.name.to_lowercase().contains(&part))
-        }
-    };
-    found.ok_or_else(|| {
-        let asked = match selector {
-            DeviceSelector::Best => "any device".to_owned(),
-            DeviceSelector::Backend(backend) => match devices
-                .absent
-                .iter()
-                .find(|absent| absent.backend == *backend)
-            {
-                Some(absent) => format!("backend {backend} ({})", absent.reason),
-                None => format!("backend {backend}"),
-            },
-            DeviceSelector::Kind(kind) => kind.to_string(),
-            DeviceSelector::Index(index) => format!("index {index}"),
-            DeviceSelector::Name(part) => format!("name {part:?}"),
-        };
-        let list = devices
-            .devices
-            .iter()
-            .map(|d| format!("{}: {} ({})", d.index, d.name, d.backend));
-        let available = list.collect::<Vec<_>>().join(", ").into();
-        Error::NoDevice {
-            asked: asked.into(),
-            available,
-        }
-    })
 }
 
 impl DeviceCore {

@@ -11,7 +11,7 @@ use crate::kernel::{Binding, Interface, SharedMemory, Wgsl};
 const VERSION: u32 = 1;
 
 /// The version of naga in the lock file: another one may write other code.
-pub(super) const NAGA: &str = "30.0.2";
+const NAGA: &str = "30.0.2";
 
 /// Whatever in this folder decides what the code is like.
 const COMPILER: u64 = hash(&[
@@ -42,14 +42,29 @@ pub(super) const fn hash(texts: &[&[u8]]) -> u64 {
     hash
 }
 
-/// Everything that the compiled kernel depends on.
-pub(super) fn key(wgsl: &Wgsl, target: &Target) -> Key {
+/// What any compiled form of a kernel depends on: naga, the sources of this crate behind `compiler`, and the kernel.
+pub(super) fn key_of(kind: &str, version: u32, compiler: u64, wgsl: &Wgsl) -> KeyBuilder {
     let Wgsl {
         text,
         entry,
         constants,
         trusted,
     } = wgsl;
+    let mut key = KeyBuilder::new(kind, version)
+        .bytes(NAGA.as_bytes())
+        .bytes(&compiler.to_le_bytes())
+        .bytes(text.as_bytes())
+        .bytes(entry.as_bytes())
+        .bytes(&[u8::from(*trusted)])
+        .bytes(&constants.len().to_le_bytes());
+    for (name, bits) in constants {
+        key = key.bytes(name.as_bytes()).bytes(&bits.to_le_bytes());
+    }
+    key
+}
+
+/// Everything that the compiled kernel depends on.
+pub(super) fn key(wgsl: &Wgsl, target: &Target) -> Key {
     let Target {
         spirv_version: (major, minor),
         subgroup_size,
@@ -60,21 +75,14 @@ pub(super) fn key(wgsl: &Wgsl, target: &Target) -> Key {
         join_access_chains,
     } = *target;
     let matrix_size = cooperative_matrix.map_or(0, CooperativeMatrix::size);
-    let flags = [*trusted, f16, subgroups, join_access_chains];
-    let mut key = KeyBuilder::new("shader", VERSION)
-        .bytes(NAGA.as_bytes())
-        .bytes(&COMPILER.to_le_bytes())
-        .bytes(text.as_bytes())
-        .bytes(entry.as_bytes())
+    let flags = [f16, subgroups, join_access_chains];
+    key_of("shader", VERSION, COMPILER, wgsl)
         .bytes(&[major, minor])
         .bytes(&subgroup_size.to_le_bytes())
         .bytes(&max_immediate_bytes.to_le_bytes())
         .bytes(&matrix_size.to_le_bytes())
-        .bytes(&flags.map(u8::from));
-    for (name, bits) in constants {
-        key = key.bytes(name.as_bytes()).bytes(&bits.to_le_bytes());
-    }
-    key.finish()
+        .bytes(&flags.map(u8::from))
+        .finish()
 }
 
 /// Words in the order of the fields: counts come before what they count, and the code is the rest.
@@ -102,11 +110,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Shader> {
         slot if slot < MAX_SLOTS => Some(slot),
         _ => return None,
     };
-    let uses_subgroups = match words.next()? {
-        0 => false,
-        1 => true,
-        _ => return None,
-    };
+    let uses_subgroups = flag(words.next()?)?;
     let interface = decode_interface(&mut words)?;
     let mut slots = interface.bindings.iter().map(|binding| binding.slot);
     if slots.any(|slot| Some(slot) == inline_slot) {
@@ -122,6 +126,15 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Shader> {
         inline_slot,
         uses_subgroups,
     })
+}
+
+/// A `bool` that was written as a word.
+pub(super) fn flag(word: u32) -> Option<bool> {
+    match word {
+        0 => Some(false),
+        1 => Some(true),
+        _ => None,
+    }
 }
 
 /// What an entry point binds, as words: counts come before what they count.

@@ -186,12 +186,9 @@ fn encode(
         bind(constants, command.sizes, sizes.index);
     }
     for argument in &pipeline.threadgroup {
-        let bytes = match argument.dynamic {
-            true => (call.shared_bytes as usize).next_multiple_of(16),
-            false => argument.bytes,
-        };
-        // SAFETY: the pipeline has the argument, and the bytes were checked against the limit.
-        unsafe { target.setThreadgroupMemoryLength_atIndex(bytes, argument.index) };
+        let length = argument.length(call.shared_bytes);
+        // SAFETY: the pipeline has the argument, and the limit was checked.
+        unsafe { target.setThreadgroupMemoryLength_atIndex(length, argument.index) };
     }
     if command.waits && may_wait {
         target.setBarrier();

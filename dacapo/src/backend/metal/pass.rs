@@ -143,20 +143,17 @@ impl Pass {
 
     fn bind<B: AsRef<ProtocolObject<dyn MTLBuffer>>>(&mut self, call: &Call<'_, B>) {
         let (encoder, pipeline) = (&self.encoder, call.pipeline);
-        if !ptr::eq(self.pipeline, pipeline) {
+        let is_new = !ptr::eq(self.pipeline, pipeline);
+        if is_new {
             self.pipeline = pipeline;
             encoder.setComputePipelineState(&pipeline.raw);
-            for argument in pipeline.threadgroup.iter().filter(|it| !it.dynamic) {
-                // SAFETY: the pipeline has the argument.
-                unsafe {
-                    encoder.setThreadgroupMemoryLength_atIndex(argument.bytes, argument.index);
-                }
-            }
         }
-        for argument in pipeline.threadgroup.iter().filter(|it| it.dynamic) {
-            let bytes = (call.shared_bytes as usize).next_multiple_of(16);
-            // SAFETY: as above; the bytes were checked against the limit.
-            unsafe { encoder.setThreadgroupMemoryLength_atIndex(bytes, argument.index) };
+        for argument in &pipeline.threadgroup {
+            if is_new || argument.dynamic {
+                let length = argument.length(call.shared_bytes);
+                // SAFETY: the pipeline has the argument, and the limit was checked.
+                unsafe { encoder.setThreadgroupMemoryLength_atIndex(length, argument.index) };
+            }
         }
         for (index, (buffer, offset)) in call.buffers.iter().enumerate() {
             let (buffer, offset) = (buffer.as_ref(), *offset);

@@ -59,8 +59,18 @@ impl From<BufferSizes> for Sizes {
     }
 }
 
+impl ThreadgroupArgument {
+    /// Its length in a dispatch that asks for so many bytes of dynamic shared memory.
+    pub(super) fn length(&self, shared_bytes: u32) -> usize {
+        match self.dynamic {
+            true => whole_units(shared_bytes),
+            false => self.bytes,
+        }
+    }
+}
+
 /// Rounded up to what Metal takes as a length of threadgroup memory.
-pub(super) fn whole_units(bytes: u32) -> usize {
+fn whole_units(bytes: u32) -> usize {
     (bytes as usize).next_multiple_of(THREADGROUP_UNIT as usize)
 }
 

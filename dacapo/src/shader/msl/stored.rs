@@ -1,11 +1,11 @@
 //! Compiled kernels as bytes, and what they depend on.
 
 use super::{BufferSizes, InlineArgument, MslShader, MslTarget, THREADGROUP_UNIT};
-use crate::disk_cache::{Key, KeyBuilder};
+use crate::disk_cache::Key;
 use crate::info::CooperativeMatrix;
 use crate::kernel::{Interface, Wgsl};
 use crate::shader::immediates::MAX_SLOTS;
-use crate::shader::stored::{NAGA, decode_interface, encode_interface, hash};
+use crate::shader::stored::{decode_interface, encode_interface, flag, hash, key_of};
 
 /// Changes with what [`encode`] writes.
 const VERSION: u32 = 1;
@@ -24,12 +24,6 @@ const COMPILER: u64 = hash(&[
 
 /// Everything that the compiled kernel depends on.
 pub(super) fn key(wgsl: &Wgsl, declared: &Interface, target: &MslTarget) -> Key {
-    let Wgsl {
-        text,
-        entry,
-        constants,
-        trusted,
-    } = wgsl;
     let MslTarget {
         language: (major, minor),
         subgroup_size,
@@ -38,26 +32,19 @@ pub(super) fn key(wgsl: &Wgsl, declared: &Interface, target: &MslTarget) -> Key 
         subgroups,
     } = *target;
     let matrix_size = cooperative_matrix.map_or(0, CooperativeMatrix::size);
-    let flags = [*trusted, f16, subgroups];
+    let flags = [f16, subgroups];
     // Buffers are numbered by them.
     let slots = declared.bindings.iter();
     let slots: Vec<u8> = slots
         .flat_map(|binding| binding.slot.to_le_bytes())
         .collect();
-    let mut key = KeyBuilder::new("msl", VERSION)
-        .bytes(NAGA.as_bytes())
-        .bytes(&COMPILER.to_le_bytes())
-        .bytes(text.as_bytes())
-        .bytes(entry.as_bytes())
+    key_of("msl", VERSION, COMPILER, wgsl)
         .bytes(&slots)
         .bytes(&[major, minor])
         .bytes(&subgroup_size.to_le_bytes())
         .bytes(&matrix_size.to_le_bytes())
-        .bytes(&flags.map(u8::from));
-    for (name, bits) in constants {
-        key = key.bytes(name.as_bytes()).bytes(&bits.to_le_bytes());
-    }
-    key.finish()
+        .bytes(&flags.map(u8::from))
+        .finish()
 }
 
 /// Words in the order of the fields, counts before what they count; then the entry's name and the text, which is the
@@ -110,11 +97,7 @@ pub(super) fn decode(bytes: &[u8]) -> Option<MslShader> {
     if inline.is_none() && inline_bytes != 0 {
         return None;
     }
-    let uses_subgroups = match words.next()? {
-        0 => false,
-        1 => true,
-        _ => return None,
-    };
+    let uses_subgroups = flag(words.next()?)?;
     let sizes = match index(words.next()?)? {
         Some(index) => Some(BufferSizes {
             index,
