@@ -193,37 +193,20 @@ pub(crate) fn reference_with(matrix: Option<CooperativeMatrix>) -> Device {
 
 /// The Vulkan device that tests use.
 pub(crate) fn vulkan() -> Option<Device> {
-    gpu(Backend::Vulkan, "DACAPO_TEST_VULKAN")
+    gpu(Backend::Vulkan)
 }
 
 /// The Metal device that tests use.
 pub(crate) fn metal() -> Option<Device> {
-    match cfg!(any(target_vendor = "apple", dacapo_metal_double)) {
-        true => gpu(Backend::Metal, "DACAPO_TEST_METAL"),
-        false => None,
-    }
+    gpu(Backend::Metal)
 }
 
-fn gpu(backend: Backend, wish: &str) -> Option<Device> {
-    let wish = std::env::var(wish).unwrap_or_default();
-    if wish == "off" {
-        return None;
-    }
-    let device = Device::open(&DeviceOptions {
+fn gpu(backend: Backend) -> Option<Device> {
+    let options = DeviceOptions {
         device: DeviceSelector::Backend(backend),
         ..DeviceOptions::default().with_env().unwrap()
-    });
-    match device {
-        Err(error) if wish == "require" => panic!("{error}"),
-        Err(error) => {
-            #[allow(clippy::print_stderr, reason = "says loudly what is not tested")]
-            {
-                eprintln!("NOT RUN on {backend}: {error}");
-            }
-            None
-        }
-        Ok(device) => Some(device),
-    }
+    };
+    dacapo_selftest::kit::gpu(backend, &options)
 }
 
 /// The smallest offset from `at` on that tensors may have on every kind of device; on GPUs one with which kernels load 16

@@ -1,10 +1,40 @@
-//! What checks begin with: a buffer of zeros, and a kernel that shows in which order it ran.
+//! What checks and tests begin with: a device, a buffer of zeros, and a kernel that shows in which order it ran.
 #![allow(unsafe_code, reason = "kernels write their part of a buffer")]
 
+use std::io::Write;
+
 use dacapo::{
-    Access, Backend, Buffer, Device, Grid, Kernel, KernelFault, KernelSource, MemoryKind, Wgsl,
-    Workgroup,
+    Access, Backend, Buffer, Device, DeviceOptions, Grid, Kernel, KernelFault, KernelSource,
+    MemoryKind, Wgsl, Workgroup,
 };
+
+/// The device that tests use of a GPU's backend, which `options` select. `DACAPO_TEST_VULKAN` and `DACAPO_TEST_METAL` say
+/// whether there must be one (`require`), or none is to be used (`off`); otherwise it is used if it is there. Metal is
+/// looked for where dacapo has it.
+///
+/// # Panics
+/// If there must be one and there is none.
+pub fn gpu(backend: Backend, options: &DeviceOptions) -> Option<Device> {
+    let variable = format!("DACAPO_TEST_{}", backend.to_string().to_uppercase());
+    let wish = std::env::var(&variable).unwrap_or_default();
+    let has_metal = cfg!(any(target_vendor = "apple", dacapo_metal_double));
+    if wish == "off" || (backend == Backend::Metal && !has_metal) {
+        return None;
+    }
+    match Device::open(options) {
+        Ok(device) => Some(device),
+        Err(error) if wish == "require" => panic!("a device of {backend} is required: {error}"),
+        Err(error) => {
+            say(&format!("NOT RUN on {backend}: {error}"));
+            None
+        }
+    }
+}
+
+/// Says something even if the test passes: `eprintln` would only be shown if it failed.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
 
 /// Zeros, which the interpreter knows to be meant.
 ///

@@ -9,6 +9,7 @@ use dacapo::{
 use dacapo_ops::Ops;
 use dacapo_ops::dtype::DType;
 use dacapo_ops::tensor::Tensor;
+use dacapo_selftest::kit::gpu;
 use serde_json::Value;
 
 use crate::run::{Ended, json, output, run, scratch, tiny};
@@ -27,25 +28,13 @@ fn decode_step(folder: &Path, device: &str) -> PathBuf {
     path
 }
 
-/// Whether Vulkan is to be tested here, as `DACAPO_TEST_VULKAN` says.
+/// Whether Vulkan is to be tested here.
 fn has_vulkan() -> bool {
-    let wish = std::env::var("DACAPO_TEST_VULKAN").unwrap_or_default();
-    let opened = Device::open(&DeviceOptions {
+    let options = DeviceOptions {
         device: DeviceSelector::Backend(Backend::Vulkan),
         ..DeviceOptions::default()
-    });
-    match opened {
-        _ if wish == "off" => false,
-        Err(error) if wish == "require" => panic!("{error}"),
-        Err(error) => {
-            #[allow(clippy::print_stderr, reason = "says loudly what is not tested")]
-            {
-                eprintln!("NOT RUN on Vulkan: {error}");
-            }
-            false
-        }
-        Ok(_) => true,
-    }
+    };
+    gpu(Backend::Vulkan, &options).is_some()
 }
 
 /// The last bytes that a buffer of this label has, as the report names them.

@@ -49,8 +49,8 @@ pub fn reference(options: ReferenceOptions) -> Device {
 /// with which whatever it reports fails the test.
 pub fn devices() -> Vec<Device> {
     let mut devices = fast_devices();
-    if cfg!(all(dacapo_metal_double, not(target_vendor = "apple"))) {
-        devices.extend(gpu(Backend::Metal, "DACAPO_TEST_METAL"));
+    if cfg!(not(target_vendor = "apple")) {
+        devices.extend(gpu(Backend::Metal));
     }
     devices.push(reference(
         DeviceOptions::default().with_env().unwrap().reference,
@@ -58,34 +58,22 @@ pub fn devices() -> Vec<Device> {
     devices
 }
 
-/// The processor with two threads, and the Vulkan and Metal devices if there are some. `DACAPO_TEST_VULKAN` and
-/// `DACAPO_TEST_METAL` say whether there must be one (`require`), or none is to be used (`off`).
+/// The processor with two threads, and the Vulkan and Metal devices if there are some.
 pub fn fast_devices() -> Vec<Device> {
     let mut devices = vec![cpu(2)];
-    devices.extend(gpu(Backend::Vulkan, "DACAPO_TEST_VULKAN"));
+    devices.extend(gpu(Backend::Vulkan));
     if cfg!(target_vendor = "apple") {
-        devices.extend(gpu(Backend::Metal, "DACAPO_TEST_METAL"));
+        devices.extend(gpu(Backend::Metal));
     }
     devices
 }
 
-fn gpu(backend: Backend, wish: &str) -> Option<Device> {
-    let wish = std::env::var(wish).unwrap_or_default();
-    if wish == "off" {
-        return None;
-    }
-    let device = Device::open(&DeviceOptions {
+fn gpu(backend: Backend) -> Option<Device> {
+    let options = DeviceOptions {
         device: DeviceSelector::Backend(backend),
         ..DeviceOptions::default().with_env().unwrap()
-    });
-    match device {
-        Err(error) if wish == "require" => panic!("{error}"),
-        Err(error) => {
-            eprintln!("NOT RUN on {backend}: {error}");
-            None
-        }
-        Ok(device) => Some(device),
-    }
+    };
+    dacapo_selftest::kit::gpu(backend, &options)
 }
 
 pub fn load(device: &Device, path: &Path) -> Model {

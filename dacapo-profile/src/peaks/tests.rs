@@ -21,25 +21,13 @@ fn cpu(memory_limit: Option<u64>) -> Device {
     Device::open(&options).unwrap()
 }
 
-/// The Vulkan device, if there is one; `DACAPO_TEST_VULKAN` says whether there must be one (`require`), or none is to be
-/// used (`off`).
+/// The Vulkan device, if there is one.
 fn vulkan() -> Option<Device> {
-    let wish = std::env::var("DACAPO_TEST_VULKAN").unwrap_or_default();
-    if wish == "off" {
-        return None;
-    }
     let options = DeviceOptions {
         device: DeviceSelector::Backend(Backend::Vulkan),
         ..DeviceOptions::default().with_env().unwrap()
     };
-    match Device::open(&options) {
-        Err(error) if wish == "require" => panic!("{error}"),
-        Err(error) => {
-            eprintln!("NOT RUN on Vulkan: {error}");
-            None
-        }
-        Ok(device) => Some(device),
-    }
+    dacapo_selftest::kit::gpu(Backend::Vulkan, &options)
 }
 
 /// The best of some rounds on all threads, in seconds.

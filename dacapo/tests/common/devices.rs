@@ -1,9 +1,9 @@
 //! The devices that tests run on.
 
-use std::io::Write;
 use std::num::NonZeroUsize;
 
 use dacapo::{Backend, Device, DeviceOptions, DeviceSelector, GpuDebug, GpuWithout, MetalOptions};
+use dacapo_selftest::kit::gpu;
 
 /// The processor, with this many threads.
 pub(crate) fn device(threads: usize) -> Device {
@@ -65,51 +65,31 @@ pub(crate) fn on_metal(test: impl Fn(Device)) {
 
 /// The Metal device if there is one, with what `change` asks for.
 pub(crate) fn metal(change: impl Fn(&mut DeviceOptions)) -> Option<Device> {
-    if !cfg!(any(target_vendor = "apple", dacapo_metal_double)) {
-        return None;
-    }
-    gpu(Backend::Metal, "DACAPO_TEST_METAL", change)
+    let mut options = options();
+    options.device = DeviceSelector::Backend(Backend::Metal);
+    change(&mut options);
+    gpu(Backend::Metal, &options)
 }
 
 /// The Vulkan device if there is one, under the validation layer unless the environment says otherwise, and with
 /// what `change` asks for.
 pub(crate) fn vulkan(change: impl Fn(&mut DeviceOptions)) -> Option<Device> {
-    gpu(Backend::Vulkan, "DACAPO_TEST_VULKAN", change)
+    let mut options = options();
+    // A GPU may be chosen by the environment, among several.
+    if matches!(
+        options.device,
+        DeviceSelector::Best | DeviceSelector::Backend(_)
+    ) {
+        options.device = DeviceSelector::Backend(Backend::Vulkan);
+    }
+    change(&mut options);
+    gpu(Backend::Vulkan, &options)
 }
 
-/// A device of this backend if there is one. `wish` is a variable that says `require` where there must be one, `off`
-/// where none is to be used.
-fn gpu(backend: Backend, wish: &str, change: impl Fn(&mut DeviceOptions)) -> Option<Device> {
-    let wish = std::env::var(wish).unwrap_or_default();
-    if wish == "off" {
-        return None;
-    }
-    let mut options = DeviceOptions {
+fn options() -> DeviceOptions {
+    let options = DeviceOptions {
         gpu_debug: GpuDebug::Synchronization,
         ..DeviceOptions::default()
     };
-    options = options.with_env().unwrap();
-    // A GPU may be chosen by the environment, among several.
-    if backend != Backend::Vulkan
-        || matches!(
-            options.device,
-            DeviceSelector::Best | DeviceSelector::Backend(_)
-        )
-    {
-        options.device = DeviceSelector::Backend(backend);
-    }
-    change(&mut options);
-    match Device::open(&options) {
-        Ok(device) => Some(device),
-        Err(error) if wish == "require" => panic!("a device of {backend} is required: {error}"),
-        Err(error) => {
-            say(&format!("SKIPPED on {backend}: {error}"));
-            None
-        }
-    }
-}
-
-/// Says something even if the test passes: `eprintln` would only be shown if it failed.
-pub(crate) fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
+    options.with_env().unwrap()
 }

@@ -7,9 +7,9 @@ mod devices;
 mod double;
 mod gate;
 
-pub(crate) use dacapo_selftest::kit::{buffer, one, step_kernel};
+pub(crate) use dacapo_selftest::kit::{buffer, one, say, step_kernel};
 
 pub(crate) use cases::{cases, config, players};
-pub(crate) use devices::{device, metal, on_devices, on_metal, on_vulkan, reference, say, vulkan};
+pub(crate) use devices::{device, metal, on_devices, on_metal, on_vulkan, reference, vulkan};
 pub(crate) use double::reported;
 pub(crate) use gate::Gate;
