@@ -329,6 +329,7 @@ impl CommandEncoder {
 }
 
 /// Puts a barrier in front of the next dispatch if it needs one.
+#[inline]
 fn keep_apart(recording: &mut Recording, step: &str, uses: Uses<'_>, order: Order) {
     let Some(cause) = recording.waves.cause(order, uses) else {
         return;
@@ -348,6 +349,7 @@ fn missing(recording: &mut Recording, step: &str, hazard: &Hazard) {
     tracing::warn!(kernel = step, dispatch, %hazard, "a barrier is missing");
 }
 
+#[inline]
 fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>, order: Order) {
     recording.count_step();
     recording.note_dispatch(kernel, checked);

@@ -35,40 +35,51 @@ struct Place {
 }
 
 impl Retained {
+    #[inline]
     pub(crate) fn include(&mut self, view: &BufferView, access: Access) {
         let id = view.allocation.id.index() as usize;
         if self.places.len() <= id {
-            self.places.resize(
-                id + 1,
-                Place {
-                    epoch: u32::MAX,
-                    index: 0,
-                },
-            );
+            self.grow(id);
         }
-        let place = &mut self.places[id];
-        if place.epoch != self.epoch {
-            *place = Place {
-                epoch: self.epoch,
-                index: self.kept.allocations.len() as u32,
-            };
-            self.kept
-                .allocations
-                .push((view.allocation.clone(), DeviceUse::default()));
+        let place = self.places[id];
+        let index = match place.epoch == self.epoch {
+            true => place.index,
+            false => self.add(&view.allocation),
+        };
+        self.kept.allocations[index as usize].1.include(access);
+        if let Some(Issue { generation, .. }) = &view.issue {
+            self.include_generation(generation);
         }
-        self.kept.allocations[place.index as usize]
-            .1
-            .include(access);
-        if let Some(Issue { generation, .. }) = &view.issue
-            && !self
-                .kept
-                .generations
-                .iter()
-                .rev()
-                .any(|known| Arc::ptr_eq(known, generation))
-        {
+    }
+
+    /// Out of the way of what has none.
+    #[inline(never)]
+    fn include_generation(&mut self, generation: &Arc<Generation>) {
+        let mut known = self.kept.generations.iter().rev();
+        if !known.any(|known| Arc::ptr_eq(known, generation)) {
             self.kept.generations.push(generation.clone());
         }
+    }
+
+    #[inline(never)]
+    fn add(&mut self, allocation: &Arc<Allocation>) -> u32 {
+        let index = self.kept.allocations.len() as u32;
+        self.places[allocation.id.index() as usize] = Place {
+            epoch: self.epoch,
+            index,
+        };
+        let kept = (allocation.clone(), DeviceUse::default());
+        self.kept.allocations.push(kept);
+        index
+    }
+
+    #[cold]
+    fn grow(&mut self, id: usize) {
+        let unset = Place {
+            epoch: u32::MAX,
+            index: 0,
+        };
+        self.places.resize(id + 1, unset);
     }
 
     pub(crate) fn kept(&self) -> &Kept {

@@ -30,6 +30,7 @@ pub(crate) struct Checked<'a> {
 
 impl Checked<'_> {
     /// Adds what a bound view can conflict with: nothing where nothing can write.
+    #[inline]
     fn note(&mut self, bound: &Bound<'_>) {
         let allocation = &bound.view.allocation;
         if !allocation.read_only {
@@ -56,6 +57,7 @@ impl Checked<'_> {
 }
 
 /// Fills a new `checked`, or says what is wrong with the dispatch.
+#[inline]
 pub(crate) fn check<'a>(
     device: &Arc<DeviceCore>,
     kernel: &Kernel,
@@ -100,6 +102,18 @@ pub(crate) fn native_use(
     }
 }
 
+/// Whether one of these writes what another one touches.
+#[inline]
+fn overlap(accesses: &[RangeAccess]) -> bool {
+    accesses.iter().enumerate().any(|(at, written)| {
+        let others = accesses[..at].iter().chain(&accesses[at + 1..]);
+        written.access.writes()
+            && others
+                .filter(|other| other.allocation == written.allocation)
+                .any(|other| other.range.overlaps(&written.range))
+    })
+}
+
 struct Check<'d> {
     device: &'d Arc<DeviceCore>,
     limits: &'d Limits,
@@ -123,13 +137,14 @@ impl Check<'_> {
         } else {
             self.bind(&self.in_order(args)?, checked)?;
         }
-        if checked.bound.iter().any(|bound| bound.access.writes()) {
+        if overlap(&checked.accesses) {
             self.overlaps(&checked.bound)?;
         }
         self.grid(grid, checked)
     }
 
     /// Gives the arguments to the kernel's bindings, one after the other.
+    #[inline]
     fn bind<'a>(&self, args: &[Arg<'a>], checked: &mut Checked<'a>) -> Result<(), DispatchProblem> {
         let bindings = &self.interface.bindings;
         let mut inline: Option<&[u8]> = None;
@@ -214,6 +229,7 @@ impl Check<'_> {
     }
 
     /// The bytes of the allocation that an argument binds.
+    #[inline]
     fn range(
         &self,
         binding: &Binding,
@@ -262,6 +278,8 @@ impl Check<'_> {
         Ok(range)
     }
 
+    /// Which bindings overlap, of which one is written.
+    #[cold]
     fn overlaps(&self, bound: &[Bound<'_>]) -> Result<(), DispatchProblem> {
         for (at, written) in bound.iter().enumerate() {
             if !written.access.writes() {

@@ -45,6 +45,7 @@ pub(crate) struct Waves {
 
 impl Waves {
     /// Why a barrier must stand in front of a dispatch, if it must.
+    #[inline]
     pub(crate) fn cause(&mut self, order: Order, uses: Uses<'_>) -> Option<BarrierCause> {
         if order.hazards == Hazards::Serial {
             return (self.wave_dispatches > 0).then_some(BarrierCause::Serial);
@@ -68,6 +69,7 @@ impl Waves {
     }
 
     /// Adds a dispatch to the wave.
+    #[inline]
     pub(crate) fn dispatch(&mut self, order: Order, uses: Uses<'_>) {
         if order.tracks() {
             match uses {

@@ -107,7 +107,6 @@ impl HazardTracker {
             if access.range.is_empty() {
                 continue;
             }
-            self.last = Some((dispatch, *access));
             let index = access.allocation.index() as usize;
             if index >= self.allocations.len() {
                 self.grow(index);
@@ -122,6 +121,9 @@ impl HazardTracker {
                 &mut touched.read
             };
             map.assign(&mut self.arena, access.range, dispatch);
+        }
+        if let Some(last) = accesses.iter().rfind(|access| !access.range.is_empty()) {
+            self.last = Some((dispatch, *last));
         }
     }
 

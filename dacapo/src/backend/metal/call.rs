@@ -19,14 +19,20 @@ use crate::encoder::MAX_BINDINGS;
 /// A dispatch of this device.
 pub(super) struct Resolved<'a> {
     pub(super) pipeline: &'a Arc<ComputePipeline>,
-    pub(super) places: SmallVec<[(&'a Buffer, usize); MAX_BINDINGS]>,
-    pub(super) inline: Inline<'a>,
+    places: Places<'a>,
+    inline: Inline<'a>,
+    /// Bytes of the buffers that the pipeline asks for.
     pub(super) sizes: SmallVec<[u32; MAX_BINDINGS]>,
     pub(super) groups: pass::Groups<'a>,
     pub(super) shared_bytes: u32,
 }
 
-pub(super) enum Inline<'a> {
+enum Places<'a> {
+    Bound(&'a [Bound<'a>]),
+    Transfer(SmallVec<[(&'a Buffer, usize); 2]>),
+}
+
+enum Inline<'a> {
     Given(&'a [u8]),
     Transfer(Transfer),
     /// A vector of three, where Metal wants one of four.
@@ -45,20 +51,20 @@ impl Inline<'_> {
 
 impl<'a> Resolved<'a> {
     pub(super) fn new(gpu: &'a Gpu, dispatch: &Dispatch<'a>) -> Result<Resolved<'a>, Refused> {
-        let pipeline: &dyn Any = dispatch.kernel.pipeline();
         let bound = dispatch.bound;
-        match pipeline.downcast_ref::<MetalPipeline>() {
-            Some(MetalPipeline::Compute(pipeline)) => Resolved::kernel(gpu, pipeline, dispatch),
-            Some(MetalPipeline::Copy) => Resolved::copy(gpu, &bound[0], &bound[1]),
-            Some(MetalPipeline::Fill) => {
+        match pipeline(dispatch) {
+            MetalPipeline::Compute(pipeline) => Resolved::kernel(gpu, pipeline, dispatch),
+            MetalPipeline::Copy => Resolved::copy(gpu, &bound[0], &bound[1]),
+            MetalPipeline::Fill => {
                 let value: u32 = bytemuck::pod_read_unaligned(dispatch.inline);
                 Resolved::fill(gpu, &bound[0], value as u8)
             }
-            None => unreachable!("the kernel was checked to belong to this device"),
         }
     }
 
-    fn kernel(
+    /// A dispatch of a kernel that is no transfer. It is long, so it is made where it lies.
+    #[inline(always)]
+    pub(super) fn kernel(
         gpu: &Gpu,
         pipeline: &'a Arc<ComputePipeline>,
         dispatch: &Dispatch<'a>,
@@ -68,13 +74,19 @@ impl<'a> Resolved<'a> {
             given if given < pipeline.inline_bytes => Inline::padded(dispatch.inline),
             _ => Inline::Given(dispatch.inline),
         };
-        let sizes = pipeline.sizes.iter().flat_map(|sizes| &sizes.bindings);
         let size = |&at: &u32| u32::try_from(whole_words(&dispatch.bound[at as usize]));
+        let sizes = match &pipeline.sizes {
+            Some(sizes) => {
+                let bindings = sizes.bindings.iter();
+                bindings.map(|at| size(at).unwrap_or(u32::MAX)).collect()
+            }
+            None => SmallVec::new(),
+        };
         Ok(Resolved {
             pipeline,
-            places: dispatch.bound.iter().map(place).collect(),
+            places: Places::Bound(dispatch.bound),
             inline,
-            sizes: sizes.map(|at| size(at).unwrap_or(u32::MAX)).collect(),
+            sizes,
             groups: match &dispatch.groups {
                 Groups::Direct { groups, .. } => pass::Groups::Direct(*groups),
                 Groups::Indirect(grid) => {
@@ -120,10 +132,12 @@ impl<'a> Resolved<'a> {
     ) -> Resolved<'a> {
         Resolved {
             pipeline,
-            places: places
-                .iter()
-                .map(|&(buffer, at)| (buffer, whole(at)))
-                .collect(),
+            places: Places::Transfer(
+                places
+                    .iter()
+                    .map(|&(buffer, at)| (buffer, whole(at)))
+                    .collect(),
+            ),
             inline: Inline::Transfer(transfer),
             sizes: SmallVec::new(),
             groups: pass::Groups::Direct(groups),
@@ -132,16 +146,26 @@ impl<'a> Resolved<'a> {
     }
 
     /// As a pass takes it.
-    pub(super) fn call(&self) -> Call<'_, &'a Buffer> {
+    #[inline]
+    pub(super) fn call(&self) -> Call<'_> {
         Call {
             pipeline: self.pipeline,
-            buffers: &self.places,
             inline: self.inline(),
             long_inline: self.long_inline().map(AsRef::as_ref),
             sizes: &self.sizes,
             groups: self.groups,
             shared_bytes: self.shared_bytes,
         }
+    }
+
+    /// For the indices from 0: buffers, and where what is bound begins in them.
+    #[inline]
+    pub(super) fn places(&self) -> impl Iterator<Item = (&'a Buffer, usize)> {
+        let (bound, transfer): (&[_], &[_]) = match &self.places {
+            Places::Bound(bound) => (bound, &[]),
+            Places::Transfer(places) => (&[], places),
+        };
+        bound.iter().map(place).chain(transfer.iter().copied())
     }
 
     /// The inline bytes that Metal copies.
@@ -160,6 +184,16 @@ impl<'a> Resolved<'a> {
             Inline::Buffer(buffer) => Some(buffer),
             _ => None,
         }
+    }
+}
+
+/// What a kernel of this device runs.
+#[inline]
+pub(super) fn pipeline<'a>(dispatch: &Dispatch<'a>) -> &'a MetalPipeline {
+    let pipeline: &dyn Any = dispatch.kernel.pipeline();
+    match pipeline.downcast_ref::<MetalPipeline>() {
+        Some(pipeline) => pipeline,
+        None => unreachable!("the kernel was checked to belong to this device"),
     }
 }
 

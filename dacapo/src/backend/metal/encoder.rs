@@ -5,16 +5,16 @@ use std::time::Instant;
 
 use objc2::rc::autoreleasepool;
 use objc2::runtime::ProtocolObject;
-use objc2_metal::{MTLBuffer, MTLCommandBuffer, MTLDispatchType, MTLFence};
+use objc2_metal::{MTLCommandBuffer, MTLDispatchType, MTLFence};
 
-use crate::backend::metal::call::Resolved;
+use crate::backend::metal::call::{self, Resolved};
 use crate::backend::metal::gpu::Gpu;
 use crate::backend::metal::indirect::IndirectPart;
 use crate::backend::metal::launch::{Fetched, Part};
 use crate::backend::metal::list::{Label, List, Step, label};
 use crate::backend::metal::object::{Buffer, Commands};
 use crate::backend::metal::pass::{self, Call, Kind, Pass};
-use crate::backend::metal::pipeline::ComputePipeline;
+use crate::backend::metal::pipeline::{ComputePipeline, MetalPipeline};
 use crate::backend::metal::stopwatch::Stopwatch;
 use crate::backend::{self, Dispatch, Launch, Refused};
 
@@ -94,14 +94,21 @@ impl MetalEncoder {
         }
     }
 
+    #[cold]
+    fn open_plain(&mut self) -> Result<(), Refused> {
+        self.begin()?;
+        self.open(&Kind::Plain(self.order))?;
+        if let Some(pass) = &mut self.pass {
+            self.scopes.iter().for_each(|scope| pass.push_scope(scope));
+        }
+        Ok(())
+    }
+
     /// The open pass, or a new one.
+    #[inline]
     fn pass(&mut self) -> Result<&mut Pass, Refused> {
         if self.pass.is_none() {
-            self.begin()?;
-            self.open(&Kind::Plain(self.order))?;
-            if let Some(pass) = &mut self.pass {
-                self.scopes.iter().for_each(|scope| pass.push_scope(scope));
-            }
+            self.open_plain()?;
         }
         match &mut self.pass {
             Some(pass) => Ok(pass),
@@ -117,19 +124,20 @@ impl MetalEncoder {
     }
 
     /// Encodes a dispatch of a part, in a pass of its own where that is timed.
-    pub(super) fn encode_prepared(
+    pub(super) fn encode_prepared<'b>(
         &mut self,
-        call: &Call<'_, Buffer>,
+        call: &Call<'_>,
+        places: impl Iterator<Item = (&'b Buffer, usize)>,
         stopwatch: &mut Stopwatch,
     ) -> Result<(), Refused> {
         let timed = stopwatch.pass(&self.gpu, self.order);
-        self.encode(call, timed.map(Kind::Timed))
+        self.encode(call, places, timed.map(Kind::Timed))
     }
 
     /// Encodes a dispatch that no timing counts, and keeps what nobody else does.
     pub(super) fn encode_untimed(&mut self, resolved: &Resolved<'_>) -> Result<(), Refused> {
         self.keep(resolved);
-        self.encode(&resolved.call(), None)
+        self.encode(&resolved.call(), resolved.places(), None)
     }
 
     /// Encodes that all of a part runs.
@@ -139,35 +147,57 @@ impl MetalEncoder {
     }
 
     fn encode_live(&mut self, dispatch: &Dispatch<'_>) -> Result<(), Refused> {
+        if let MetalPipeline::Compute(pipeline) = call::pipeline(dispatch) {
+            return self.encode_resolved(&Resolved::kernel(&self.gpu, pipeline, dispatch)?);
+        }
         let gpu = self.gpu.clone();
-        let resolved = Resolved::new(&gpu, dispatch)?;
-        self.keep(&resolved);
-        let timed = self.stopwatch.pass(&self.gpu, self.order);
-        self.encode(&resolved.call(), timed.map(Kind::Timed))
+        self.encode_resolved(&Resolved::new(&gpu, dispatch)?)
     }
 
+    #[inline]
+    fn encode_resolved(&mut self, resolved: &Resolved<'_>) -> Result<(), Refused> {
+        self.keep(resolved);
+        let timed = self.stopwatch.pass(&self.gpu, self.order);
+        let timed = timed.map(Kind::Timed);
+        self.encode(&resolved.call(), resolved.places(), timed)
+    }
+
+    #[inline]
     fn keep(&mut self, resolved: &Resolved<'_>) {
         let known = self.pipelines.last();
         if known.is_none_or(|known| !Arc::ptr_eq(known, resolved.pipeline)) {
             self.pipelines.push(resolved.pipeline.clone());
         }
-        self.buffers.extend(resolved.long_inline().cloned());
+        if let Some(buffer) = resolved.long_inline() {
+            self.buffers.push(buffer.clone());
+        }
     }
 
-    fn encode<B: AsRef<ProtocolObject<dyn MTLBuffer>>>(
+    #[inline]
+    fn encode<'b>(
         &mut self,
-        call: &Call<'_, B>,
+        call: &Call<'_>,
+        places: impl Iterator<Item = (&'b Buffer, usize)>,
         timed: Option<Kind>,
     ) -> Result<(), Refused> {
         let Some(kind) = timed else {
-            self.pass()?.dispatch(call);
+            self.pass()?.dispatch(call, places);
             return Ok(());
         };
+        self.encode_timed(call, places, &kind)
+    }
+
+    fn encode_timed<'b>(
+        &mut self,
+        call: &Call<'_>,
+        places: impl Iterator<Item = (&'b Buffer, usize)>,
+        kind: &Kind,
+    ) -> Result<(), Refused> {
         self.begin()?;
         self.pass = None;
-        self.open(&kind)?;
+        self.open(kind)?;
         if let Some(pass) = &mut self.pass {
-            pass.dispatch(call);
+            pass.dispatch(call, places);
         }
         self.pass = None;
         Ok(())

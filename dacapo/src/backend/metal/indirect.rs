@@ -18,7 +18,7 @@ use objc2_metal::{
 
 use crate::backend::Refused;
 use crate::backend::metal::gpu::{Gpu, RESOURCES};
-use crate::backend::metal::list::{List, Step};
+use crate::backend::metal::list::{List, Prepared, Step};
 use crate::backend::metal::object::{Buffer, Shared};
 use crate::backend::metal::pass::{self, Call, Groups, memory_barrier};
 
@@ -45,12 +45,20 @@ struct Run {
 
 /// A dispatch of the list.
 struct Command<'a> {
-    call: Call<'a, Buffer>,
+    list: &'a List,
+    prepared: &'a Prepared,
+    call: Call<'a>,
     /// Whether it begins a wave.
     waits: bool,
     /// Where its bytes are among the constants.
     inline: usize,
     sizes: usize,
+}
+
+impl<'a> Command<'a> {
+    fn places(&self) -> impl ExactSizeIterator<Item = (&'a Buffer, usize)> {
+        self.list.places(self.prepared)
+    }
 }
 
 impl IndirectPart {
@@ -66,11 +74,7 @@ impl IndirectPart {
         };
         autoreleasepool(|_| {
             let constants = constants.buffer(gpu)?;
-            let buffers = commands
-                .iter()
-                .map(|it| buffers(&it.call))
-                .max()
-                .unwrap_or(0);
+            let buffers = commands.iter().map(buffers).max().unwrap_or(0);
             let runs = commands.chunks(MAX_COMMANDS);
             let runs = runs.map(|commands| Run::new(gpu, commands, buffers, constants.as_ref()));
             let runs = runs.collect::<Result<_, Refused>>()?;
@@ -170,8 +174,8 @@ fn encode(
     let bind = |buffer: &ProtocolObject<dyn MTLBuffer>, offset, index| unsafe {
         target.setKernelBuffer_offset_atIndex(buffer, offset, index);
     };
-    for (index, (buffer, offset)) in call.buffers.iter().enumerate() {
-        bind(buffer, *offset, index);
+    for (index, (buffer, offset)) in command.places().enumerate() {
+        bind(buffer, offset, index);
     }
     if let Some(index) = pipeline.inline_index {
         match (call.long_inline, constants) {
@@ -216,6 +220,8 @@ fn commands<'a>(list: &'a List, constants: &mut Constants) -> Option<Vec<Command
                     return None;
                 }
                 commands.push(Command {
+                    list,
+                    prepared,
                     waits: core::mem::take(&mut waits),
                     inline: constants.place(call.inline),
                     sizes: constants.place(bytemuck::cast_slice(call.sizes)),
@@ -228,12 +234,12 @@ fn commands<'a>(list: &'a List, constants: &mut Constants) -> Option<Vec<Command
 }
 
 /// How many buffers a dispatch may bind: one more than the largest index.
-fn buffers(call: &Call<'_, Buffer>) -> usize {
-    let pipeline = call.pipeline;
+fn buffers(command: &Command<'_>) -> usize {
+    let pipeline = command.call.pipeline;
     let sizes = pipeline.sizes.as_ref().map(|sizes| sizes.index);
     let own = pipeline.inline_index.into_iter().chain(sizes);
     own.map(|index| index + 1)
-        .fold(call.buffers.len(), usize::max)
+        .fold(command.places().len(), usize::max)
 }
 
 /// Everything that the commands of `list` bind, each buffer once.

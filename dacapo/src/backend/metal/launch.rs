@@ -121,7 +121,9 @@ impl MetalEncoder {
         for step in &part.list.steps {
             match step {
                 Step::Dispatch(prepared) => {
-                    self.encode_prepared(&part.list.call(prepared), &mut stopwatch)?;
+                    let list = &part.list;
+                    let (call, places) = (list.call(prepared), list.places(prepared));
+                    self.encode_prepared(&call, places, &mut stopwatch)?;
                 }
                 Step::Barrier => self.open_barrier(),
                 Step::PushScope(label) => self.open_scope(label, stopwatch.is_running())?,

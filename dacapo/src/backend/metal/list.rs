@@ -54,8 +54,8 @@ enum Groups {
 impl List {
     pub(super) fn push(&mut self, resolved: &Resolved<'_>) {
         let places = self.places.len();
-        let owned = |&(buffer, offset): &(&Buffer, usize)| (buffer.clone(), offset);
-        self.places.extend(resolved.places.iter().map(owned));
+        let owned = |(buffer, offset): (&Buffer, usize)| (buffer.clone(), offset);
+        self.places.extend(resolved.places().map(owned));
         let inline = self.inline.len();
         self.inline.extend_from_slice(resolved.inline());
         let sizes = self.sizes.len();
@@ -75,10 +75,9 @@ impl List {
     }
 
     /// A dispatch of this list, as a pass takes it.
-    pub(super) fn call<'a>(&'a self, prepared: &'a Prepared) -> Call<'a, Buffer> {
+    pub(super) fn call<'a>(&'a self, prepared: &'a Prepared) -> Call<'a> {
         Call {
             pipeline: &prepared.pipeline,
-            buffers: &self.places[prepared.places.clone()],
             inline: &self.inline[prepared.inline.clone()],
             long_inline: prepared.long_inline.as_ref().map(AsRef::as_ref),
             sizes: &self.sizes[prepared.sizes.clone()],
@@ -88,6 +87,15 @@ impl List {
             },
             shared_bytes: prepared.shared_bytes,
         }
+    }
+
+    /// What a dispatch of this list binds.
+    pub(super) fn places(
+        &self,
+        prepared: &Prepared,
+    ) -> impl ExactSizeIterator<Item = (&Buffer, usize)> {
+        let places = self.places[prepared.places.clone()].iter();
+        places.map(|(buffer, offset)| (buffer, *offset))
     }
 
     /// All that its dispatches bind, however often.

@@ -20,11 +20,9 @@ use crate::backend::metal::pipeline::ComputePipeline;
 /// Buffers that a compute encoder binds.
 const BUFFERS: usize = 31;
 
-/// A dispatch, with all that Metal needs to know.
-pub(super) struct Call<'a, B> {
+/// A dispatch, with all that Metal needs to know but the buffers for the indices from 0.
+pub(super) struct Call<'a> {
     pub(super) pipeline: &'a ComputePipeline,
-    /// For the indices from 0: buffers, and where what is bound begins in them.
-    pub(super) buffers: &'a [(B, usize)],
     /// Not more than Metal copies by itself.
     pub(super) inline: &'a [u8],
     /// Where the inline bytes are if there are more.
@@ -86,9 +84,14 @@ impl Pass {
         })
     }
 
-    pub(super) fn dispatch<B: AsRef<ProtocolObject<dyn MTLBuffer>>>(&mut self, call: &Call<'_, B>) {
+    /// Encodes a dispatch. The places are the buffers for the indices from 0, and where what is bound begins in them.
+    pub(super) fn dispatch<'b>(
+        &mut self,
+        call: &Call<'_>,
+        places: impl Iterator<Item = (&'b Buffer, usize)>,
+    ) {
         self.order();
-        self.bind(call);
+        self.bind(call, places);
         let threads = call.pipeline.threads;
         match call.groups {
             Groups::Direct(groups) => self
@@ -141,7 +144,7 @@ impl Pass {
         self.has_run = true;
     }
 
-    fn bind<B: AsRef<ProtocolObject<dyn MTLBuffer>>>(&mut self, call: &Call<'_, B>) {
+    fn bind<'b>(&mut self, call: &Call<'_>, places: impl Iterator<Item = (&'b Buffer, usize)>) {
         let (encoder, pipeline) = (&self.encoder, call.pipeline);
         let is_new = !ptr::eq(self.pipeline, pipeline);
         if is_new {
@@ -155,8 +158,8 @@ impl Pass {
                 unsafe { encoder.setThreadgroupMemoryLength_atIndex(length, argument.index) };
             }
         }
-        for (index, (buffer, offset)) in call.buffers.iter().enumerate() {
-            let (buffer, offset) = (buffer.as_ref(), *offset);
+        for (index, (buffer, offset)) in places.enumerate() {
+            let buffer = buffer.as_ref();
             let bound = &mut self.bound[index];
             if *bound == (ptr::from_ref(buffer), offset) {
                 continue;

@@ -38,14 +38,23 @@ impl Stopwatch {
     }
 
     /// How the pass of the next dispatch begins, which is in no other; `None` where it is not timed.
+    #[inline]
     pub(super) fn pass(
         &mut self,
         gpu: &Gpu,
         order: MTLDispatchType,
     ) -> Option<Retained<MTLComputePassDescriptor>> {
-        if !self.is_running() {
-            return None;
+        match self.is_running() {
+            true => self.timed(gpu, order),
+            false => None,
         }
+    }
+
+    fn timed(
+        &mut self,
+        gpu: &Gpu,
+        order: MTLDispatchType,
+    ) -> Option<Retained<MTLComputePassDescriptor>> {
         let Taken { pieces, dispatches } = self.taken.get_mut();
         let (piece, within) = (*dispatches / DISPATCHES, *dispatches % DISPATCHES);
         if piece == pieces.len() {
