@@ -53,6 +53,7 @@ impl Ops {
         [
             self.linear.fusion_rules(),
             self.rope_append.fusion_rules(),
+            self.attention.fusion_rules(),
             self.rms_norm.fusion_rules(),
         ]
         .concat()

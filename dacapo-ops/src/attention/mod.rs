@@ -1,6 +1,9 @@
 //! Causal attention with grouped queries over a ring of keys and values.
 
 mod cpu;
+mod fusion;
+#[cfg(test)]
+mod fusion_tests;
 mod gpu;
 #[cfg(test)]
 mod tests;
@@ -9,14 +12,16 @@ mod work;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
-    Access, Bytes, CommandEncoder, CpuEntry, Device, Grid, Kernel, KernelSource, SharedMemory,
+    Access, BufferView, Bytes, CommandEncoder, CpuEntry, Device, Grid, Kernel, KernelSource,
+    SharedMemory,
 };
 use half::f16;
 
 use self::gpu::Gpu;
 use crate::check::Check;
 use crate::dtype::DType;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::rope_append::{self, Operands};
 use crate::tensor::Tensor;
 
 /// `softmax(scale * q k^T) v` over the positions that each row may see.
@@ -81,8 +86,8 @@ impl Attention {
                 .work(work::work)
                 .cpu(entry)
         }
-        let form = if device.gpu().is_some() {
-            Form::Gpu(Gpu::new(device)?)
+        let form = if let Some(features) = device.gpu() {
+            Form::Gpu(Gpu::new(device, features)?)
         } else {
             Form::Cpu {
                 half: device.kernel(&source::<f16>("attention_f16", cpu::entry::<f16>))?,
@@ -90,6 +95,50 @@ impl Attention {
             }
         };
         Ok(Attention { form })
+    }
+
+    /// Encodes rotation and append of one token's heads, and its attention over the cache that has them then, in one
+    /// dispatch: what [`RopeAppend::encode`](crate::rope_append::RopeAppend::encode) and [`Attention::encode`] do one
+    /// after the other. q stays as it is.
+    ///
+    /// # Errors
+    /// Those of both, and [`Error::Unfused`](crate::Error::Unfused) on processors, for several tokens, for more than 8
+    /// queries to a key, and for heads whose elements a subgroup cannot share, such as those of 80.
+    pub fn encode_step(
+        &self,
+        encoder: &mut CommandEncoder,
+        operands: &Operands<'_>,
+        options: AttentionOptions,
+        out: &Tensor,
+    ) -> Result<()> {
+        self.encode_step_in(encoder, operands, options, out, None)
+    }
+
+    /// As [`Attention::encode_step`], in a region of scratch that has been chosen.
+    fn encode_step_in(
+        &self,
+        encoder: &mut CommandEncoder,
+        operands: &Operands<'_>,
+        options: AttentionOptions,
+        out: &Tensor,
+        scratch: Option<BufferView>,
+    ) -> Result<()> {
+        let turning = rope_append::params(operands)?;
+        let &Operands {
+            q,
+            k_cache,
+            v_cache,
+            positions,
+            ..
+        } = operands;
+        let params = params([q, k_cache, v_cache, positions, out], options)?;
+        match &self.form {
+            Form::Gpu(gpu) => gpu.encode_step(encoder, operands, out, params, turning, scratch),
+            Form::Cpu { .. } => Err(Error::Unfused {
+                op: "attention",
+                reason: "processors take it apart".into(),
+            }),
+        }
     }
 
     /// Encodes attention of `q`, F32 `[tokens, heads, head_dim]`, over the caches, F16 or F32
@@ -119,43 +168,15 @@ impl Attention {
         options: AttentionOptions,
         out: &Tensor,
     ) -> Result<()> {
-        const CACHE: [DType; 2] = [DType::F16, DType::F32];
-        let check = Check("attention");
-        let [tokens, heads, head_dim] = check.dims("q", q, &[DType::F32])?;
-        let [kv_heads, capacity, _] = check.dims("k_cache", k_cache, &CACHE)?;
-        if !heads.is_multiple_of(kv_heads) || head_dim > MAX_HEAD_DIM {
-            let wanted = format!("[.., a multiple of {kv_heads}, at most {MAX_HEAD_DIM}]");
-            return Err(check.operand("q", q, &[DType::F32], &wanted));
-        }
-        check.tensor("k_cache", k_cache, &CACHE, &[kv_heads, capacity, head_dim])?;
-        check.tensor("v_cache", v_cache, &[k_cache.dtype()], k_cache.shape())?;
-        check.tensor("positions", positions, &[DType::U32], &[tokens])?;
-        check.tensor("out", out, &[DType::F32], q.shape())?;
-        check.parameter("scale", options.scale, f32::MIN..=f32::MAX, "finite")?;
-        if let Some(cap) = options.softcap {
-            check.parameter(
-                "softcap",
-                cap,
-                f32::MIN_POSITIVE..=f32::MAX,
-                "above 0 and finite",
-            )?;
-        }
-        let params = Params {
-            heads: check.size("the number of heads", heads)?,
-            kv_heads: check.size("the number of KV heads", kv_heads)?,
-            head_dim: head_dim as u32,
-            capacity: check.size("the capacity", capacity)?,
-            scale: options.scale,
-            softcap: options.softcap.unwrap_or(0.0),
-        };
+        let params = params([q, k_cache, v_cache, positions, out], options)?;
         let (half, single) = match &self.form {
             Form::Cpu { half, single } => (half, single),
             Form::Gpu(gpu) => {
                 return gpu.encode(encoder, [q, k_cache, v_cache, positions, out], params);
             }
         };
-        let shape = cpu::Shape::from(params);
-        let blocks = check.size("the number of tokens", shape.blocks(tokens))?;
+        let (shape, tokens) = (cpu::Shape::from(params), positions.elements());
+        let blocks = CHECK.size("the number of tokens", shape.blocks(tokens))?;
         let shared = size_of::<f32>() * shape.scratch(tokens);
         let grid = Grid::groups([blocks, params.kv_heads, 1]).with_shared_memory(shared as u32);
         let kernel = if k_cache.dtype() == DType::F16 {
@@ -173,4 +194,41 @@ impl Attention {
         );
         Ok(encoder.dispatch(kernel, args, grid)?)
     }
+}
+
+const CHECK: Check = Check("attention");
+
+/// Checks the operands of an attention.
+fn params(
+    [q, k_cache, v_cache, positions, out]: [&Tensor; 5],
+    options: AttentionOptions,
+) -> Result<Params> {
+    const CACHE: [DType; 2] = [DType::F16, DType::F32];
+    let [tokens, heads, head_dim] = CHECK.dims("q", q, &[DType::F32])?;
+    let [kv_heads, capacity, _] = CHECK.dims("k_cache", k_cache, &CACHE)?;
+    if !heads.is_multiple_of(kv_heads) || head_dim > MAX_HEAD_DIM {
+        let wanted = format!("[.., a multiple of {kv_heads}, at most {MAX_HEAD_DIM}]");
+        return Err(CHECK.operand("q", q, &[DType::F32], &wanted));
+    }
+    CHECK.tensor("k_cache", k_cache, &CACHE, &[kv_heads, capacity, head_dim])?;
+    CHECK.tensor("v_cache", v_cache, &[k_cache.dtype()], k_cache.shape())?;
+    CHECK.tensor("positions", positions, &[DType::U32], &[tokens])?;
+    CHECK.tensor("out", out, &[DType::F32], q.shape())?;
+    CHECK.parameter("scale", options.scale, f32::MIN..=f32::MAX, "finite")?;
+    if let Some(cap) = options.softcap {
+        CHECK.parameter(
+            "softcap",
+            cap,
+            f32::MIN_POSITIVE..=f32::MAX,
+            "above 0 and finite",
+        )?;
+    }
+    Ok(Params {
+        heads: CHECK.size("the number of heads", heads)?,
+        kv_heads: CHECK.size("the number of KV heads", kv_heads)?,
+        head_dim: head_dim as u32,
+        capacity: CHECK.size("the capacity", capacity)?,
+        scale: options.scale,
+        softcap: options.softcap.unwrap_or(0.0),
+    })
 }

@@ -3,8 +3,10 @@
 use dacapo::{Dispatched, Work};
 
 use super::Params;
+use crate::kv_append::work_of_cache;
+use crate::rms_norm::operations_of_norm;
 use crate::work::{elements, operations, product, read, written};
-use crate::{softcap, softmax};
+use crate::{rope, softcap, softmax};
 
 pub(super) fn work(call: &Dispatched<'_>) -> Work {
     let Some(params) = call.inline::<Params>() else {
@@ -28,6 +30,32 @@ pub(super) fn of_attention(call: &Dispatched<'_>, heads: u32, capacity: u32, cap
     let [k, v] = caches;
     let arithmetic = operations([score, heads, seen(rows, filled)]) + operations([elements(out)]);
     read(q) + k + v + read(positions) + written(out) + arithmetic
+}
+
+/// As [`of_attention`], with the rows of k and v at slots 6 and 7, frequencies at 8 and the weights of norms at 9 and 10:
+/// one token's heads turn on the way, and its key and value go to the cache.
+pub(super) fn of_step(
+    call: &Dispatched<'_>,
+    heads: u32,
+    kv_heads: u32,
+    capacity: u32,
+    cap: f32,
+) -> Work {
+    let frequencies = call.bytes(8);
+    let norms = call.bytes(9).saturating_add(call.bytes(10));
+    let all_heads = u64::from(heads) + u64::from(kv_heads);
+    let normed = match norms {
+        0 => Work::default(),
+        _ => operations_of_norm(all_heads, elements(call.bytes(0)) / u64::from(heads).max(1)),
+    };
+    of_attention(call, heads, capacity, cap)
+        + read(call.bytes(6))
+        + read(call.bytes(7))
+        + read(frequencies)
+        + read(norms)
+        + normed
+        + operations([rope::OPERATIONS, all_heads, elements(frequencies) / 2])
+        + work_of_cache(1, capacity, call.bytes(1))
 }
 
 /// Positions that rows see, all together: the last sees all of `filled`, each before it one less.

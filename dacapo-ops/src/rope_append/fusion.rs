@@ -106,20 +106,9 @@ impl Bound {
         .map(|n| n as usize);
         let positions = u32s(found, (Q, 1))?;
         let tokens = positions.elements();
-        let rows = |place, slot, heads| {
-            let view = found.view(place, slot)?.clone();
-            Ok::<_, Unfit>(Tensor::new(view, DType::F32, &[tokens, heads, head_dim])?)
-        };
+        let rows = |place, slot, heads| rows(found, (place, slot), [tokens, heads, head_dim]);
         let table = u32s(found, (Q, 2))?;
-        let elements = kv_heads.saturating_mul(capacity).saturating_mul(head_dim);
-        let cache = |slot| {
-            let view = found.view(APPEND, slot)?.clone();
-            let dtype = match view.len() == 2 * elements as u64 {
-                true => DType::F16,
-                false => DType::F32,
-            };
-            Ok::<_, Unfit>(Tensor::new(view, dtype, &[kv_heads, capacity, head_dim])?)
-        };
+        let cache = |slot| cache(found, (APPEND, slot), [kv_heads, capacity, head_dim]);
         Ok(Bound {
             rows: [
                 rows(Q, 0, heads)?,
@@ -139,9 +128,13 @@ impl Bound {
         encoder: &mut dacapo::CommandEncoder,
         norms: Option<Norms<'_>>,
     ) -> Result<(), Unfit> {
+        Ok(op.encode(encoder, &self.operands(norms))?)
+    }
+
+    fn operands<'a>(&'a self, norms: Option<Norms<'a>>) -> Operands<'a> {
         let [q, k, v] = &self.rows;
         let [k_cache, v_cache] = &self.caches;
-        let operands = Operands {
+        Operands {
             q,
             k,
             v,
@@ -151,8 +144,7 @@ impl Bound {
             norms,
             k_cache,
             v_cache,
-        };
-        Ok(op.encode(encoder, &operands)?)
+        }
     }
 }
 
@@ -166,6 +158,79 @@ fn norm(found: &Match<'_>, place: usize) -> Result<(Tensor, f32), Unfit> {
 
 fn lift<T>([a, b]: [Result<T, Unfit>; 2]) -> Result<[T; 2], Unfit> {
     Ok([a?, b?])
+}
+
+/// What a dispatch was encoded with, read back from a node.
+pub(crate) struct Recorded {
+    bound: Bound,
+    norms: Option<([Tensor; 2], f32)>,
+}
+
+impl Recorded {
+    pub(crate) fn new(found: &Match<'_>, place: usize) -> Result<Recorded, Unfit> {
+        let params = found.inline::<super::Params>(place)?;
+        let [heads, kv_heads, head_dim, capacity] = [
+            params.heads,
+            params.kv_heads,
+            params.head_dim,
+            params.capacity,
+        ]
+        .map(|n| n as usize);
+        let positions = u32s(found, (place, 5))?;
+        let table = u32s(found, (place, 6))?;
+        let tokens = positions.elements();
+        let rows = |slot, heads| rows(found, (place, slot), [tokens, heads, head_dim]);
+        let cache = |slot| cache(found, (place, slot), [kv_heads, capacity, head_dim]);
+        let norms = match found.view(place, 7) {
+            Ok(_) => {
+                let weight = |slot| {
+                    let view = found.view(place, slot)?.clone();
+                    Ok::<_, Unfit>(Tensor::new(view, DType::F32, &[head_dim])?)
+                };
+                Some(([weight(7)?, weight(8)?], params.eps))
+            }
+            Err(_) => None,
+        };
+        Ok(Recorded {
+            bound: Bound {
+                rows: [rows(0, heads)?, rows(1, kv_heads)?, rows(2, kv_heads)?],
+                frequencies: table.reshape(&[table.elements() / 2, 2])?,
+                positions,
+                layout: Layout::of_number(params.layout),
+                caches: [cache(3)?, cache(4)?],
+            },
+            norms,
+        })
+    }
+
+    pub(crate) fn operands(&self) -> Operands<'_> {
+        let norms = self.norms.as_ref();
+        self.bound
+            .operands(norms.map(|([q, k], eps)| Norms { q, k, eps: *eps }))
+    }
+}
+
+fn rows(
+    found: &Match<'_>,
+    (place, slot): (usize, u32),
+    shape: [usize; 3],
+) -> Result<Tensor, Unfit> {
+    let view = found.view(place, slot)?.clone();
+    Ok(Tensor::new(view, DType::F32, &shape)?)
+}
+
+fn cache(
+    found: &Match<'_>,
+    (place, slot): (usize, u32),
+    shape: [usize; 3],
+) -> Result<Tensor, Unfit> {
+    let view = found.view(place, slot)?.clone();
+    let elements = shape.into_iter().fold(1, usize::saturating_mul);
+    let dtype = match view.len() == 2 * elements as u64 {
+        true => DType::F16,
+        false => DType::F32,
+    };
+    Ok(Tensor::new(view, dtype, &shape)?)
 }
 
 fn u32s(found: &Match<'_>, (place, slot): (usize, u32)) -> Result<Tensor, Unfit> {

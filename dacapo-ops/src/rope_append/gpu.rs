@@ -14,23 +14,26 @@ use crate::rope::ANGLES;
 const THREADS: usize = 128;
 
 pub(super) fn wgsl(cache: Cache, normed: bool) -> Wgsl {
-    let norms = if normed {
-        include_str!("normed.wgsl")
-    } else {
-        include_str!("plain.wgsl")
-    };
     let stores = cache.wgsl();
-    let text = [
-        &stores,
-        ANGLES,
-        &factor(),
-        norms,
-        include_str!("heads.wgsl"),
-    ]
-    .join("\n");
+    let text = [&stores, include_str!("heads.wgsl"), &turn(normed, [7, 8])].join("\n");
     // SAFETY: heads of tokens that have a position, and slots below the capacity, of shapes that the host checks; pairs
     // below the number of frequencies, for which heads are wide enough.
     unsafe { Wgsl::new(text).trusted() }
+}
+
+/// How a subgroup turns a head; the weights of norms are bound at these slots.
+pub(crate) fn turn(normed: bool, [q, k]: [u32; 2]) -> String {
+    let weights = match normed {
+        true => format!(
+            "@group(0) @binding({q}) var<storage, read> q_norm: array<f32>;
+@group(0) @binding({k}) var<storage, read> k_norm: array<f32>;
+{}",
+            include_str!("normed.wgsl")
+        ),
+        false => include_str!("plain.wgsl").to_owned(),
+    };
+    let turn = include_str!("turn.wgsl");
+    [ANGLES, &factor(), &weights, turn].join("\n")
 }
 
 /// A subgroup for each of `heads` heads of every token.

@@ -1,7 +1,5 @@
 // A subgroup takes one head of q, or one of k and of v, of one token. What precedes this declares the caches at slots
-// 3 and 4 with `store_keys` and `store_values`, `same_slot`, `turn_at`, `Norm` with what makes it, and
-//   const NORMED: bool                              whether heads are normed before they turn,
-//   fn weight_of(of_q: bool, i: u32) -> f32         the weight of element i of their norm.
+// 3 and 4 with `store_keys` and `store_values`, and `same_slot`; `turn.wgsl` follows.
 
 @group(0) @binding(0) var<storage, read_write> q: array<f32>;
 @group(0) @binding(1) var<storage, read> k: array<f32>;
@@ -20,92 +18,20 @@ struct Params {
     eps: f32,
 }
 
-var<immediate> params: Params;
+var<immediate> p: Params;
 
-override SUBGROUP_SIZE: u32;
 const THREADS = 128u;
-
-// A head of q or k.
-struct Head {
-    of_q: bool,
-    // Its first element.
-    base: u32,
-    // Pairs of elements that turn, and elements in all; none of a subgroup that has nothing to do.
-    half: u32,
-    width: u32,
-}
-
-// Element i as it is.
-fn raw(head: Head, i: u32) -> f32 {
-    if head.of_q {
-        return q[head.base + i];
-    }
-    return k[head.base + i];
-}
-
-fn element(head: Head, norm: Norm, i: u32) -> f32 {
-    let x = raw(head, i);
-    if !NORMED {
-        return x;
-    }
-    return x * norm.scale * norm.factor * weight_of(head.of_q, i);
-}
-
-fn first_of(pair: u32) -> u32 {
-    return select(pair, 2u * pair, params.pairs != 0u);
-}
-
-fn second_of(pair: u32, half: u32) -> u32 {
-    return select(pair + half, 2u * pair + 1u, params.pairs != 0u);
-}
-
-// The sum of the squares of the elements times `scale`. A lane takes the elements that it will write.
-fn squares(head: Head, scale: f32, lane: u32) -> f32 {
-    var sum = 0.0;
-    for (var pair = lane; pair < head.half; pair += SUBGROUP_SIZE) {
-        let v = vec2(raw(head, first_of(pair)), raw(head, second_of(pair, head.half))) * scale;
-        sum += dot(v, v);
-    }
-    for (var i = 2u * head.half + lane; i < head.width; i += SUBGROUP_SIZE) {
-        let x = raw(head, i) * scale;
-        sum = fma(x, x, sum);
-    }
-    subgroupBarrier();
-    return subgroupAdd(sum);
-}
-
-fn norm_of_head(head: Head, lane: u32) -> Norm {
-    if !NORMED {
-        return Norm(1.0, 1.0);
-    }
-    let elements = f32(params.head_dim);
-    let sum = squares(head, 1.0, lane);
-    if is_normal(sum, elements) {
-        return norm_of(sum / elements, params.eps);
-    }
-    var greatest = 0.0;
-    for (var i = lane; i < head.width; i += SUBGROUP_SIZE) {
-        greatest = max(greatest, abs(raw(head, i)));
-    }
-    subgroupBarrier();
-    let scale = scale_for(subgroupMax(greatest));
-    return scaled_norm(scale, squares(head, scale, lane) / elements, params.eps);
-}
 
 // Whether one of the tokens from `first` on, in steps of a subgroup, goes to the same slot. The same in all lanes.
 fn superseded(position: u32, first: u32) -> bool {
     var same = 0u;
     for (var later = first; later < arrayLength(&positions); later += SUBGROUP_SIZE) {
-        if same_slot(position, positions[later], params.capacity) {
+        if same_slot(position, positions[later], p.capacity) {
             same = 1u;
         }
     }
     subgroupBarrier();
     return subgroupMax(same) != 0u;
-}
-
-fn turn_of(pair: u32, position: u32) -> vec2<f32> {
-    return turn_at(vec2<u32>(frequencies[2u * pair], frequencies[2u * pair + 1u]), position);
 }
 
 // Element i after its pair has turned.
@@ -114,9 +40,9 @@ fn turned(head: Head, norm: Norm, position: u32, i: u32) -> f32 {
     if i >= 2u * head.half {
         return own;
     }
-    let is_second = select(i >= head.half, (i & 1u) == 1u, params.pairs != 0u);
+    let is_second = select(i >= head.half, (i & 1u) == 1u, p.pairs != 0u);
     let behind = select(i, i - head.half, is_second);
-    let pair = select(behind, i / 2u, params.pairs != 0u);
+    let pair = select(behind, i / 2u, p.pairs != 0u);
     let partner = select(second_of(pair, head.half), first_of(pair), is_second);
     let other = element(head, norm, partner);
     let turn = turn_of(pair, position);
@@ -128,12 +54,9 @@ fn turned(head: Head, norm: Norm, position: u32, i: u32) -> f32 {
 
 fn turn_in_place(head: Head, norm: Norm, position: u32, lane: u32) {
     for (var pair = lane; pair < head.half; pair += SUBGROUP_SIZE) {
-        let a = first_of(pair);
-        let b = second_of(pair, head.half);
-        let v = vec2(element(head, norm, a), element(head, norm, b));
-        let turn = turn_of(pair, position);
-        q[head.base + a] = v.x * turn.x - v.y * turn.y;
-        q[head.base + b] = v.x * turn.y + v.y * turn.x;
+        let turned = turned_pair(head, norm, position, pair);
+        q[head.base + first_of(pair)] = turned.x;
+        q[head.base + second_of(pair, head.half)] = turned.y;
     }
     if NORMED {
         for (var i = 2u * head.half + lane; i < head.width; i += SUBGROUP_SIZE) {
@@ -161,7 +84,7 @@ fn main(
     @builtin(subgroup_id) subgroup: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let heads = params.heads + params.kv_heads;
+    let heads = p.heads + p.kv_heads;
     let all = heads * arrayLength(&positions);
     let at_once = THREADS / SUBGROUP_SIZE;
     for (var first = group.x * at_once; first < all; first += groups.x * at_once) {
@@ -170,14 +93,14 @@ fn main(
         let work = min(first + subgroup, all - 1u);
         let token = work / heads;
         let number = work - token * heads;
-        let of_q = number < params.heads;
-        let kv_head = number - params.heads;
-        let row = select(token * params.kv_heads + kv_head, token * params.heads + number, of_q);
+        let of_q = number < p.heads;
+        let kv_head = number - p.heads;
+        let row = select(token * p.kv_heads + kv_head, token * p.heads + number, of_q);
         let head = Head(
             of_q,
-            row * params.head_dim,
+            row * p.head_dim,
             select(0u, arrayLength(&frequencies) / 2u, busy),
-            select(0u, params.head_dim, busy),
+            select(0u, p.head_dim, busy),
         );
         let position = positions[token];
         let norm = norm_of_head(head, lane);
@@ -185,8 +108,8 @@ fn main(
         if of_q {
             turn_in_place(head, norm, position, lane);
         } else if !lost {
-            let slot = position % params.capacity;
-            append(head, norm, position, (kv_head * params.capacity + slot) * params.head_dim, lane);
+            let slot = position % p.capacity;
+            append(head, norm, position, (kv_head * p.capacity + slot) * p.head_dim, lane);
         }
     }
 }

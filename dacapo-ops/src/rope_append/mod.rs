@@ -11,6 +11,9 @@ mod gpu;
 mod tests;
 mod work;
 
+pub(crate) use fusion::Recorded;
+pub(crate) use gpu::turn;
+
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
     Access, Arg, CommandEncoder, CpuEntry, Device, GpuFeatures, Grid, KernelSource, SharedMemory,
@@ -79,14 +82,14 @@ struct Forms {
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct Params {
+pub(crate) struct Params {
     heads: u32,
     kv_heads: u32,
     head_dim: u32,
     capacity: u32,
     /// [`Layout::number`].
-    layout: u32,
-    eps: f32,
+    pub(crate) layout: u32,
+    pub(crate) eps: f32,
 }
 
 /// Most bytes of sines, cosines and a head on the CPU: heads of 16384 elements.
@@ -135,29 +138,13 @@ impl RopeAppend {
             v,
             positions,
             frequencies,
-            layout,
             norms,
             k_cache,
             v_cache,
+            ..
         } = operands;
-        let append = kv_append::params(CHECK, k, v, positions, k_cache, v_cache)?;
-        let (tokens, head_dim) = (positions.elements(), k.cols());
-        let [_, heads, _] = CHECK.dims("q", q, &[DType::F32])?;
-        CHECK.tensor("q", q, &[DType::F32], &[tokens, heads, head_dim])?;
-        let half = check_frequencies(CHECK, frequencies, head_dim)?;
-        if let Some(Norms { q, k, eps }) = norms {
-            CHECK.tensor("the norm of q", q, &[DType::F32], &[head_dim])?;
-            CHECK.tensor("the norm of k", k, &[DType::F32], &[head_dim])?;
-            CHECK.parameter("eps", eps, 0.0..=f32::MAX, "0 or above, and finite")?;
-        }
-        let params = Params {
-            heads: CHECK.size("the number of heads", heads)?,
-            kv_heads: append.kv_heads,
-            head_dim: append.head_dim,
-            capacity: append.capacity,
-            layout: layout.number(),
-            eps: norms.map_or(0.0, |norms| norms.eps),
-        };
+        let params = params(operands)?;
+        let (tokens, heads) = (positions.elements(), q.shape()[1]);
         let tensors = [q, k, v, k_cache, v_cache, positions, frequencies].into_iter();
         let tensors = tensors.chain(norms.into_iter().flat_map(|norms| [norms.q, norms.k]));
         let args = tensors.map(|tensor| Arg::view(tensor.view()));
@@ -165,7 +152,7 @@ impl RopeAppend {
         let grid = match self.gpu {
             Some(gpu) => gpu::grid(gpu, tokens, heads.saturating_add(k.shape()[1]))?,
             None => {
-                let floats = (2 * half).saturating_add(head_dim);
+                let floats = (2 * frequencies.rows()).saturating_add(k.cols());
                 let shared = CHECK.size("the head's width", floats.saturating_mul(4))?;
                 let groups = CHECK.size("the number of tokens", tokens)?;
                 Grid::groups([groups, 1, 1]).with_shared_memory(shared)
@@ -182,6 +169,39 @@ impl RopeAppend {
         };
         Ok(encoder.dispatch(kernel.get()?, &args[..], grid)?)
     }
+}
+
+/// Checks the operands.
+pub(crate) fn params(operands: &Operands<'_>) -> Result<Params> {
+    let &Operands {
+        q,
+        k,
+        v,
+        positions,
+        frequencies,
+        layout,
+        norms,
+        k_cache,
+        v_cache,
+    } = operands;
+    let append = kv_append::params(CHECK, k, v, positions, k_cache, v_cache)?;
+    let (tokens, head_dim) = (positions.elements(), k.cols());
+    let [_, heads, _] = CHECK.dims("q", q, &[DType::F32])?;
+    CHECK.tensor("q", q, &[DType::F32], &[tokens, heads, head_dim])?;
+    check_frequencies(CHECK, frequencies, head_dim)?;
+    if let Some(Norms { q, k, eps }) = norms {
+        CHECK.tensor("the norm of q", q, &[DType::F32], &[head_dim])?;
+        CHECK.tensor("the norm of k", k, &[DType::F32], &[head_dim])?;
+        CHECK.parameter("eps", eps, 0.0..=f32::MAX, "0 or above, and finite")?;
+    }
+    Ok(Params {
+        heads: CHECK.size("the number of heads", heads)?,
+        kv_heads: append.kv_heads,
+        head_dim: append.head_dim,
+        capacity: append.capacity,
+        layout: layout.number(),
+        eps: norms.map_or(0.0, |norms| norms.eps),
+    })
 }
 
 impl Forms {

@@ -1,5 +1,3 @@
-@group(0) @binding(1) var<storage, read> k_cache: array<vec4<u32>>;
-@group(0) @binding(2) var<storage, read> v_cache: array<vec4<u32>>;
 const VECS: u32 = 2u;
 alias Chunk = array<vec4<f32>, 2>;
 

@@ -1,5 +1,3 @@
-@group(0) @binding(1) var<storage, read> k_cache: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> v_cache: array<vec4<f32>>;
 const VECS: u32 = 1u;
 alias Chunk = array<vec4<f32>, 1>;
 

@@ -1,16 +1,4 @@
-// What the forms share.
-
-struct Params {
-    heads: u32,
-    kv_heads: u32,
-    capacity: u32,
-    /// Workgroups along y.
-    splits: u32,
-    scale: f32,
-    /// 0 for none.
-    softcap: f32,
-}
-var<immediate> p: Params;
+// What the forms share. Each has `p`, with `heads`, `kv_heads`, `capacity`, `splits`, `scale` and `softcap`.
 
 @group(0) @binding(0) var<storage, read> q: array<f32>;
 @group(0) @binding(3) var<storage, read> positions: array<u32>;

@@ -2,6 +2,7 @@
 //! what they read.
 #![allow(unsafe_code, reason = "kernels without checks")]
 
+mod step;
 mod tiling;
 
 use std::collections::HashMap;
@@ -11,10 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
-    Buffer, BufferOptions, Bytes, CommandEncoder, Device, Dispatched, Grid, Kernel, KernelSource,
-    Limits, MemoryKind, Wgsl, Work,
+    Buffer, BufferOptions, BufferView, Bytes, CommandEncoder, Device, Dispatched, GpuFeatures,
+    Grid, Kernel, KernelSource, Limits, MemoryKind, Wgsl, Work,
 };
 
+use self::step::Step;
 use self::tiling::Tiling;
 use super::{Params, work};
 use crate::dtype::DType;
@@ -29,6 +31,8 @@ pub(super) struct Gpu {
     kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
     /// Threads of the split form.
     workgroup: u32,
+    /// Threads of a subgroup.
+    subgroup: u32,
     /// Threads that keep the device busy.
     enough: u32,
     limits: Limits,
@@ -38,7 +42,14 @@ pub(super) struct Gpu {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Variant {
+enum Variant {
+    Attention(Attention),
+    Step(Step),
+}
+
+/// Of queries that have turned, over a cache that has their keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Attention {
     dtype: DType,
     head_dim: u32,
     /// Keys and values are loaded 16 bytes at once.
@@ -57,13 +68,13 @@ enum Form {
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct SplitParams {
-    heads: u32,
-    kv_heads: u32,
-    capacity: u32,
-    splits: u32,
-    scale: f32,
-    softcap: f32,
+pub(super) struct SplitParams {
+    pub(super) heads: u32,
+    pub(super) kv_heads: u32,
+    pub(super) capacity: u32,
+    pub(super) splits: u32,
+    pub(super) scale: f32,
+    pub(super) softcap: f32,
 }
 
 /// Positions that are worth a workgroup of their own.
@@ -80,7 +91,7 @@ const REGION: u32 = 1 << 20;
 const COUNTERS: u32 = 256;
 
 impl Gpu {
-    pub(super) fn new(device: &Device) -> Result<Gpu> {
+    pub(super) fn new(device: &Device, features: GpuFeatures) -> Result<Gpu> {
         let options = BufferOptions {
             len: REGIONS as u64 * REGION_BYTES,
             kind: MemoryKind::DeviceLocal,
@@ -94,6 +105,7 @@ impl Gpu {
         Ok(Gpu {
             kernels: Arc::default(),
             workgroup: rows::workgroup(device, 256),
+            subgroup: features.subgroup_size,
             enough: busy_threads(device),
             limits: *device.limits(),
             scratch,
@@ -112,8 +124,7 @@ impl Gpu {
             kv_heads,
             head_dim,
             capacity,
-            scale,
-            softcap,
+            ..
         } = params;
         let (tokens, ratio) = (positions.elements() as u32, heads / kv_heads);
         let form = Tiling::new(tokens, ratio, head_dim, &self.limits).map_or_else(
@@ -125,24 +136,15 @@ impl Gpu {
         let blocks = tokens.saturating_mul(ratio).div_ceil(form.pairs());
         let groups = blocks.saturating_mul(kv_heads);
         let splits = self.splits(form, groups, head_dim, capacity);
-        let variant = Variant {
+        let variant = Attention {
             dtype: k.dtype(),
             head_dim,
             wide: is_wide(k, v, head_dim),
             form,
         };
-        let kernel = self.kernel(encoder, variant)?;
-        let region = self.next.fetch_add(1, Ordering::Relaxed) % REGIONS;
-        let first = region as u64 * REGION_BYTES;
-        let scratch = self.scratch.slice(first..first + REGION_BYTES)?;
-        let params = SplitParams {
-            heads,
-            kv_heads,
-            capacity,
-            splits,
-            scale,
-            softcap,
-        };
+        let kernel = self.kernel(encoder, Variant::Attention(variant))?;
+        let scratch = self.region()?;
+        let params = SplitParams::new(params, splits);
         let args = (
             q.view(),
             k.view(),
@@ -155,44 +157,66 @@ impl Gpu {
         Ok(encoder.dispatch(&kernel, args, Grid::groups([blocks, splits, kv_heads]))?)
     }
 
+    /// The next region of scratch.
+    fn region(&self) -> Result<BufferView> {
+        let region = self.next.fetch_add(1, Ordering::Relaxed) % REGIONS;
+        let first = region as u64 * REGION_BYTES;
+        Ok(self.scratch.slice(first..first + REGION_BYTES)?)
+    }
+
     fn kernel(&self, encoder: &CommandEncoder, variant: Variant) -> Result<Kernel> {
         let mut kernels = self.kernels.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(kernel) = kernels.get(&variant) {
             return Ok(kernel.clone());
         }
-        let kernel = encoder.device().kernel(&self.source(variant))?;
+        let source = match variant {
+            Variant::Attention(variant) => self.source(variant),
+            Variant::Step(step) => step.source(),
+        };
+        let kernel = encoder.device().kernel(&source)?;
         kernels.insert(variant, kernel.clone());
         Ok(kernel)
     }
 
     /// Workgroups that share the positions of each of `groups` blocks, at most.
     fn splits(&self, form: Form, groups: u32, head_dim: u32, capacity: u32) -> u32 {
-        if groups > COUNTERS {
-            return 1;
-        }
         let threads = match form {
             Form::Split { .. } => self.workgroup,
             Form::Tiled(tiling) => tiling.threads(),
         };
-        let room = (REGION - COUNTERS) / (groups * form.pairs() * (head_dim + 2));
+        self.splits_of(LEAST, threads, groups, form.pairs(), head_dim, capacity)
+    }
+
+    fn splits_of(
+        &self,
+        least: u32,
+        threads: u32,
+        groups: u32,
+        pairs: u32,
+        head_dim: u32,
+        capacity: u32,
+    ) -> u32 {
+        if groups > COUNTERS {
+            return 1;
+        }
+        let room = (REGION - COUNTERS) / (groups * pairs * (head_dim + 2));
         capacity
-            .div_ceil(LEAST)
+            .div_ceil(least)
             .min(self.enough / (groups * threads))
             .min(room)
             .clamp(1, MAX_SPLITS)
     }
 
-    fn source(&self, variant: Variant) -> KernelSource {
-        let Variant {
+    fn source(&self, variant: Attention) -> KernelSource {
+        let Attention {
             dtype,
             head_dim,
             wide,
             form,
         } = variant;
-        let common = [
+        let shared = [
             ("HEAD_DIM", head_dim),
             ("LEAST", LEAST),
-            ("COUNTERS", COUNTERS),
             ("PAIRS", form.pairs()),
         ];
         let (name, own, kernel) = match form {
@@ -207,11 +231,6 @@ impl Gpu {
                 include_str!("tiled.wgsl"),
             ),
         };
-        let mut text = String::new();
-        for (name, value) in common.into_iter().chain(own) {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "const {name}: u32 = {value}u;");
-        }
         let elements = include_str!("elements.wgsl");
         let loads = match (dtype, wide) {
             (DType::F16, true) => [include_str!("cache_half8.wgsl"), ""],
@@ -219,12 +238,15 @@ impl Gpu {
             (_, true) => [include_str!("cache_single4.wgsl"), ""],
             (_, false) => [include_str!("cache_single1.wgsl"), elements],
         };
-        text.extend(loads);
-        text.extend([
+        let constants: Vec<_> = shared.into_iter().chain(own).collect();
+        let text = [
+            &common(&constants),
+            &caches(dtype, wide, "read"),
+            &loads.concat(),
+            include_str!("params.wgsl"),
             kernel,
-            include_str!("common.wgsl"),
-            include_str!("../../rows/exp.wgsl"),
-        ]);
+        ]
+        .concat();
         let pairs = form.pairs();
         let name = format!("attention_{name}_{dtype}_{head_dim}_{pairs}").to_lowercase();
         // SAFETY: rows, heads and slots stay below what the host has checked the bindings for, records in scratch
@@ -235,6 +257,47 @@ impl Gpu {
             .overwrites(4)
             .work(split_work)
             .wgsl(wgsl)
+    }
+}
+
+/// What kernels have in common, and constants.
+fn common(constants: &[(&str, u32)]) -> String {
+    let mut text = String::new();
+    for (name, value) in constants.iter().chain(&[("COUNTERS", COUNTERS)]) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "const {name}: u32 = {value}u;");
+    }
+    text.push_str(include_str!("common.wgsl"));
+    text.push_str(include_str!("../../rows/exp.wgsl"));
+    text
+}
+
+/// The caches, in words or, where 16 bytes are loaded at once, in vectors.
+fn caches(dtype: DType, wide: bool, access: &str) -> String {
+    let element = match dtype {
+        DType::F16 => "u32",
+        _ => "f32",
+    };
+    let element = match wide {
+        true => format!("vec4<{element}>"),
+        false => element.to_owned(),
+    };
+    let cache = |slot, name| {
+        format!("@group(0) @binding({slot}) var<storage, {access}> {name}: array<{element}>;\n")
+    };
+    cache(1, "k_cache") + &cache(2, "v_cache")
+}
+
+impl SplitParams {
+    fn new(params: Params, splits: u32) -> SplitParams {
+        SplitParams {
+            heads: params.heads,
+            kv_heads: params.kv_heads,
+            capacity: params.capacity,
+            splits,
+            scale: params.scale,
+            softcap: params.softcap,
+        }
     }
 }
 

@@ -1,0 +1,196 @@
+// One token: its queries and keys turn, keys and values go to the cache, and the queries attend. A workgroup takes all
+// queries of a KV head over one part of the positions; the part that holds the token's own appends it first. CHUNKS
+// lanes share a position, each with one chunk of its key and of its value, and go on to the next position without
+// waiting for the others. Lines with `$p` stand once for each query, with `$b` for each position that a lane has at
+// the same time, with `$v` for each vector of a chunk.
+
+struct Params {
+    heads: u32,
+    kv_heads: u32,
+    capacity: u32,
+    /// Workgroups along x.
+    splits: u32,
+    scale: f32,
+    /// 0 for none.
+    softcap: f32,
+    head_dim: u32,
+    /// Whether the pairs that turn are 2i and 2i + 1, not i and i + dims/2.
+    pairs: u32,
+    eps: f32,
+}
+var<immediate> p: Params;
+
+@group(0) @binding(6) var<storage, read> k: array<f32>;
+@group(0) @binding(7) var<storage, read> v: array<f32>;
+/// In turns a position, units of 2^-64: low and high halves.
+@group(0) @binding(8) var<storage, read> frequencies: array<u32>;
+
+/// Positions that a workgroup looks at in one turn of the loop.
+const STRIDE: u32 = WORKGROUP / CHUNKS;
+
+/// Queries, and the key at last.
+var<workgroup> heads: array<f32, (PAIRS + 1u) * HEAD_DIM>;
+var<workgroup> tops: array<f32, PAIRS * SUBGROUPS>;
+var<workgroup> totals: array<f32, PAIRS * SUBGROUPS>;
+var<workgroup> sums: array<f32, PAIRS * SUBGROUPS * HEAD_DIM>;
+
+/// The sum over the lanes of a position.
+fn over_chunks(x: f32) -> f32 {
+    var sum = x;
+    for (var step = 1u; step < CHUNKS; step *= 2u) {
+        sum += subgroupShuffleXor(sum, step);
+    }
+    return sum;
+}
+
+/// The sum over the positions of a subgroup.
+fn over_positions(x: vec4<f32>) -> vec4<f32> {
+    var sum = x;
+    for (var step = CHUNKS; step < SUBGROUP_SIZE; step *= 2u) {
+        sum += subgroupShuffleXor(sum, step);
+    }
+    return sum;
+}
+
+/// A vector of a head in workgroup memory.
+fn vector_of(head: u32, i: u32) -> vec4<f32> {
+    let at = head * HEAD_DIM + 4u * i;
+    return vec4<f32>(heads[at], heads[at + 1u], heads[at + 2u], heads[at + 3u]);
+}
+
+fn vector_of_v(kv_head: u32, i: u32) -> vec4<f32> {
+    let at = kv_head * HEAD_DIM + 4u * i;
+    return vec4<f32>(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
+}
+
+@compute @workgroup_size(WORKGROUP)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(subgroup_id) subgroup: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {
+    let thread = subgroup * SUBGROUP_SIZE + lane;
+    let split = group.x;
+    let kv_head = group.y;
+    let position = positions[0];
+    let seen = select(position + 1u, p.capacity, position >= p.capacity);
+    let oldest = position - (seen - 1u);
+    let working = clamp((seen + LEAST - 1u) / LEAST, 1u, p.splits);
+    if split >= working {
+        return;
+    }
+    // Counted from the oldest: the position after the newest may be no u32.
+    let part = part_of(vec2<u32>(0u, seen), split, working);
+    let appends = part.x < seen && part.y == seen;
+
+    let count = select(PAIRS, PAIRS + 1u, appends);
+    for (var number = subgroup; number < count; number += SUBGROUPS) {
+        let of_q = number < PAIRS;
+        let row = select(kv_head, kv_head * PAIRS + number, of_q);
+        let head = Head(of_q, row * HEAD_DIM, arrayLength(&frequencies) / 2u, HEAD_DIM);
+        let norm = norm_of_head(head, lane);
+        for (var pair = lane; pair < head.half; pair += SUBGROUP_SIZE) {
+            let turned = turned_pair(head, norm, position, pair);
+            heads[number * HEAD_DIM + first_of(pair)] = turned.x;
+            heads[number * HEAD_DIM + second_of(pair, head.half)] = turned.y;
+        }
+        for (var i = 2u * head.half + lane; i < HEAD_DIM; i += SUBGROUP_SIZE) {
+            heads[number * HEAD_DIM + i] = element(head, norm, i);
+        }
+    }
+    workgroupBarrier();
+
+    let first_row = kv_head * p.capacity;
+    let own_row = first_row + position % p.capacity;
+    if appends && thread < CHUNKS {
+        var x: Chunk;
+        x[$v] = vector_of(PAIRS, thread * VECS + $vu);
+        store_k(own_row, thread, x);
+    }
+    if appends && thread >= CHUNKS && thread < 2u * CHUNKS {
+        var x: Chunk;
+        x[$v] = vector_of_v(kv_head, (thread - CHUNKS) * VECS + $vu);
+        store_v(own_row, thread - CHUNKS, x);
+    }
+    storageBarrier();
+
+    let chunk = thread % CHUNKS;
+    let own = thread / CHUNKS;
+    let first_slot = oldest % p.capacity;
+    let query_$p_$v = vector_of($pu, chunk * VECS + $vu) * p.scale;
+    var best_$p = LOWEST;
+    var weight_$p = 0.0;
+    var sum_$p_$v = vec4<f32>();
+    for (var first = part.x; first < part.y; first += STRIDE * BATCH) {
+        let at_$b = first + $bu * STRIDE + own;
+        var slot_$b = first_slot + min(at_$b, part.y - 1u);
+        slot_$b = select(slot_$b, slot_$b - p.capacity, slot_$b >= p.capacity);
+        let k_$b = load_k(first_row + slot_$b, chunk);
+        let v_$b = load_v(first_row + slot_$b, chunk);
+        var score_$p_$b = 0.0;
+        score_$p_$b += dot(query_$p_$v, k_$b[$v]);
+        score_$p_$b = select(LOWEST, capped(over_chunks(score_$p_$b)), at_$b < part.y);
+        var top_$p = best_$p;
+        top_$p = max(top_$p, score_$p_$b);
+        let shrink_$p = exp_exactly(best_$p - top_$p);
+        best_$p = top_$p;
+        weight_$p *= shrink_$p;
+        sum_$p_$v *= shrink_$p;
+        let e_$p_$b = select(exp_exactly(score_$p_$b - top_$p), 0.0, score_$p_$b <= LOWEST);
+        weight_$p += e_$p_$b;
+        sum_$p_$v += e_$p_$b * v_$b[$v];
+    }
+
+    // Of the positions of each subgroup, then of all.
+    let whole_$p = subgroupMax(best_$p);
+    if lane == 0u {
+        tops[$pu * SUBGROUPS + subgroup] = whole_$p;
+    }
+    workgroupBarrier();
+    var greatest_$p = LOWEST;
+    for (var i = 0u; i < SUBGROUPS; i++) {
+        greatest_$p = max(greatest_$p, tops[$pu * SUBGROUPS + i]);
+    }
+    let share_$p = exp_exactly(best_$p - greatest_$p);
+    let total_$p = over_positions(vec4<f32>(weight_$p * share_$p)).x;
+    sum_$p_$v = over_positions(sum_$p_$v * share_$p);
+    if lane < CHUNKS {
+        let at_$p = ($pu * SUBGROUPS + subgroup) * HEAD_DIM + lane * CHUNK;
+        sums[at_$p + 4u * $vu] = sum_$p_$v.x;
+        sums[at_$p + 4u * $vu + 1u] = sum_$p_$v.y;
+        sums[at_$p + 4u * $vu + 2u] = sum_$p_$v.z;
+        sums[at_$p + 4u * $vu + 3u] = sum_$p_$v.w;
+    }
+    if lane == 0u {
+        totals[$pu * SUBGROUPS + subgroup] = total_$p;
+    }
+    workgroupBarrier();
+
+    let record = first_record(0u, kv_head, split);
+    for (var i = thread; i < PAIRS * HEAD_DIM; i += WORKGROUP) {
+        let pair = i / HEAD_DIM;
+        let d = i % HEAD_DIM;
+        var sum = 0.0;
+        var total = 0.0;
+        for (var s = 0u; s < SUBGROUPS; s++) {
+            sum += sums[(pair * SUBGROUPS + s) * HEAD_DIM + d];
+            total += totals[pair * SUBGROUPS + s];
+        }
+        if working == 1u {
+            out[(kv_head * PAIRS + pair) * HEAD_DIM + d] = divided(sum, total);
+        } else {
+            atomicStore(&scratch[record + pair * RECORD + d], bitcast<u32>(sum));
+            if d == 0u {
+                var greatest = LOWEST;
+                for (var s = 0u; s < SUBGROUPS; s++) {
+                    greatest = max(greatest, tops[pair * SUBGROUPS + s]);
+                }
+                atomicStore(&scratch[record + pair * RECORD + HEAD_DIM], bitcast<u32>(greatest));
+                atomicStore(&scratch[record + pair * RECORD + HEAD_DIM + 1u], bitcast<u32>(total));
+            }
+        }
+    }
+    if working > 1u {
+        join(0u, kv_head, working, thread);
+    }
+}

@@ -1,0 +1,7 @@
+fn store_k(row: u32, chunk: u32, x: Chunk) {
+    k_cache[row * CHUNKS + chunk] = x[0];
+}
+
+fn store_v(row: u32, chunk: u32, x: Chunk) {
+    v_cache[row * CHUNKS + chunk] = x[0];
+}
