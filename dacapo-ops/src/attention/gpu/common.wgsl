@@ -27,11 +27,10 @@ fn first_record(block: u32, kv_head: u32, split: u32) -> u32 {
     return COUNTERS + (((block * p.kv_heads + kv_head) * p.splits + split) * PAIRS) * RECORD;
 }
 
-/// Joins the parts of a block, in whichever of their workgroups ends last.
-fn join(block: u32, kv_head: u32, working: u32, thread: u32) {
+/// Whether this workgroup is the last of those that share what has this counter; the others' records can be read then.
+fn arrives_last(counter: u32, working: u32, thread: u32) -> bool {
     storageBarrier();
     if thread == 0u {
-        let counter = block * p.kv_heads + kv_head;
         let before = atomicAdd(&scratch[counter], 1u);
         is_last = u32(before + 1u == working);
         if before + 1u == working {
@@ -39,10 +38,16 @@ fn join(block: u32, kv_head: u32, working: u32, thread: u32) {
         }
     }
     workgroupBarrier();
-    if workgroupUniformLoad(&is_last) == 0u {
+    let arrives = workgroupUniformLoad(&is_last) != 0u;
+    storageBarrier();
+    return arrives;
+}
+
+/// Joins the parts of a block, in whichever of their workgroups ends last.
+fn join(block: u32, kv_head: u32, working: u32, thread: u32) {
+    if !arrives_last(block * p.kv_heads + kv_head, working, thread) {
         return;
     }
-    storageBarrier();
     let ratio = p.heads / p.kv_heads;
     let pairs = min(PAIRS, arrayLength(&positions) * ratio - block * PAIRS);
     let first = first_record(block, kv_head, 0u);

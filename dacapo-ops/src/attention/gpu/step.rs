@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 use dacapo::{Arg, BufferView, CommandEncoder, Dispatched, Grid, KernelSource, Wgsl, Work};
 use smallvec::SmallVec;
 
-use super::{Gpu, LEAST, Params, SplitParams, common, is_wide};
+use super::{Gpu, MAX_SPLITS, Params, SplitParams, common, is_wide};
 use crate::attention::work;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -120,8 +120,9 @@ impl Gpu {
                 "heads of {head_dim} elements of {dtype} are not shared by a power of two of at most {lanes} lanes"
             ));
         }
+        let fits = |threads: u32| threads / lanes * pairs * head_dim * 4 <= MAX_SUMS;
         let mut threads = self.workgroup.max(lanes);
-        while threads > lanes && threads / lanes * pairs * head_dim * 4 > MAX_SUMS {
+        while threads > lanes && !fits(threads) {
             threads /= 2;
         }
         Ok(Step {
@@ -133,7 +134,7 @@ impl Gpu {
                 threads,
                 subgroups: threads / lanes,
                 batch: 2,
-                least: LEAST,
+                least: 64,
             },
         })
     }
@@ -155,6 +156,7 @@ impl Step {
             ("SUBGROUPS", shape.subgroups),
             ("BATCH", shape.batch),
             ("LEAST", shape.least),
+            ("MAX_SPLITS", MAX_SPLITS),
         ];
         let (cache, store) = match dtype {
             DType::F16 => (

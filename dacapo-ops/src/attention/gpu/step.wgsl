@@ -1,7 +1,7 @@
 // One token: its queries and keys turn, keys and values go to the cache, and the queries attend. A workgroup takes all
-// queries of a KV head over one part of the positions; the part that holds the token's own appends it first. CHUNKS
-// lanes share a position, each with one chunk of its key and of its value, and go on to the next position without
-// waiting for the others. Lines with `$p` stand once for each query, with `$b` for each position that a lane has at
+// queries of a KV head over one part of the positions; the part that holds the token's own appends it. CHUNKS lanes share
+// a position, each with one chunk of its key and of its value, and go on to the next position without waiting for the
+// others; what comes next is loaded before what is there is used. Lines with `$p` stand once for each query, with `$b` for each position that a lane has at
 // the same time, with `$v` for each vector of a chunk.
 
 struct Params {
@@ -33,6 +33,8 @@ var<workgroup> heads: array<f32, (PAIRS + 1u) * HEAD_DIM>;
 var<workgroup> tops: array<f32, PAIRS * SUBGROUPS>;
 var<workgroup> totals: array<f32, PAIRS * SUBGROUPS>;
 var<workgroup> sums: array<f32, PAIRS * SUBGROUPS * HEAD_DIM>;
+/// Of parts, when they are joined.
+var<workgroup> shares: array<f32, PAIRS * MAX_SPLITS>;
 
 /// The sum over the lanes of a position.
 fn over_chunks(x: f32) -> f32 {
@@ -63,6 +65,12 @@ fn vector_of_v(kv_head: u32, i: u32) -> vec4<f32> {
     return vec4<f32>(v[at], v[at + 1u], v[at + 2u], v[at + 3u]);
 }
 
+/// The slot of a position, counted from the oldest.
+fn slot_of(first: u32, at: u32) -> u32 {
+    let slot = first + at;
+    return select(slot, slot - p.capacity, slot >= p.capacity);
+}
+
 @compute @workgroup_size(WORKGROUP)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -82,6 +90,19 @@ fn main(
     // Counted from the oldest: the position after the newest may be no u32.
     let part = part_of(vec2<u32>(0u, seen), split, working);
     let appends = part.x < seen && part.y == seen;
+    let chunk = thread % CHUNKS;
+    let own = thread / CHUNKS;
+    let first_row = kv_head * p.capacity;
+    let first_slot = oldest % p.capacity;
+    // The last one that the cache has already.
+    let last = max(min(part.y, seen - 1u), 1u) - 1u;
+    var k_$b = Chunk();
+    var v_$b = Chunk();
+    if seen > 1u {
+        let row_$b = first_row + slot_of(first_slot, min(part.x + $bu * STRIDE + own, last));
+        k_$b = load_k(row_$b, chunk);
+        v_$b = load_v(row_$b, chunk);
+    }
 
     let count = select(PAIRS, PAIRS + 1u, appends);
     for (var number = subgroup; number < count; number += SUBGROUPS) {
@@ -100,33 +121,34 @@ fn main(
     }
     workgroupBarrier();
 
-    let first_row = kv_head * p.capacity;
-    let own_row = first_row + position % p.capacity;
-    if appends && thread < CHUNKS {
-        var x: Chunk;
-        x[$v] = vector_of(PAIRS, thread * VECS + $vu);
-        store_k(own_row, thread, x);
+    // The token's own chunks, as the cache has them from now on.
+    var own_k = Chunk();
+    var own_v = Chunk();
+    if appends {
+        own_k[$v] = vector_of(PAIRS, chunk * VECS + $vu);
+        own_v[$v] = vector_of_v(kv_head, chunk * VECS + $vu);
+        let row = first_row + position % p.capacity;
+        if own == 0u {
+            store_k(row, chunk, own_k);
+            store_v(row, chunk, own_v);
+        }
+        own_k = stored(own_k);
+        own_v = stored(own_v);
     }
-    if appends && thread >= CHUNKS && thread < 2u * CHUNKS {
-        var x: Chunk;
-        x[$v] = vector_of_v(kv_head, (thread - CHUNKS) * VECS + $vu);
-        store_v(own_row, thread - CHUNKS, x);
-    }
-    storageBarrier();
-
-    let chunk = thread % CHUNKS;
-    let own = thread / CHUNKS;
-    let first_slot = oldest % p.capacity;
     let query_$p_$v = vector_of($pu, chunk * VECS + $vu) * p.scale;
     var best_$p = LOWEST;
     var weight_$p = 0.0;
     var sum_$p_$v = vec4<f32>();
     for (var first = part.x; first < part.y; first += STRIDE * BATCH) {
         let at_$b = first + $bu * STRIDE + own;
-        var slot_$b = first_slot + min(at_$b, part.y - 1u);
-        slot_$b = select(slot_$b, slot_$b - p.capacity, slot_$b >= p.capacity);
-        let k_$b = load_k(first_row + slot_$b, chunk);
-        let v_$b = load_v(first_row + slot_$b, chunk);
+        var next_k_$b = Chunk();
+        var next_v_$b = Chunk();
+        if first + STRIDE * BATCH < part.y {
+            let ahead_$b = first_row + slot_of(first_slot, min(at_$b + STRIDE * BATCH, last));
+            next_k_$b = load_k(ahead_$b, chunk);
+            next_v_$b = load_v(ahead_$b, chunk);
+        }
+        if at_$b + 1u == seen { k_$b = own_k; v_$b = own_v; }
         var score_$p_$b = 0.0;
         score_$p_$b += dot(query_$p_$v, k_$b[$v]);
         score_$p_$b = select(LOWEST, capped(over_chunks(score_$p_$b)), at_$b < part.y);
@@ -139,6 +161,8 @@ fn main(
         let e_$p_$b = select(exp_exactly(score_$p_$b - top_$p), 0.0, score_$p_$b <= LOWEST);
         weight_$p += e_$p_$b;
         sum_$p_$v += e_$p_$b * v_$b[$v];
+        k_$b = next_k_$b;
+        v_$b = next_v_$b;
     }
 
     // Of the positions of each subgroup, then of all.
@@ -190,7 +214,53 @@ fn main(
             }
         }
     }
-    if working > 1u {
-        join(0u, kv_head, working, thread);
+    if working > 1u && arrives_last(kv_head, working, thread) {
+        join_parts(kv_head, working, thread, subgroup, lane);
+    }
+}
+
+/// Weighs the parts of a KV head and adds them up. Lanes and threads load side by side: each load takes long.
+fn join_parts(kv_head: u32, working: u32, thread: u32, subgroup: u32, lane: u32) {
+    let first = first_record(0u, kv_head, 0u);
+    for (var pair = subgroup; pair < PAIRS; pair += SUBGROUPS) {
+        var greatest = LOWEST;
+        for (var s = lane; s < working; s += SUBGROUP_SIZE) {
+            greatest = max(greatest, scratch_f32(first + (s * PAIRS + pair) * RECORD + HEAD_DIM));
+        }
+        subgroupBarrier();
+        greatest = subgroupMax(greatest);
+        var total = 0.0;
+        for (var s = lane; s < working; s += SUBGROUP_SIZE) {
+            let at = first + (s * PAIRS + pair) * RECORD + HEAD_DIM;
+            let share = exp_exactly(scratch_f32(at) - greatest);
+            shares[s * PAIRS + pair] = share;
+            total += share * scratch_f32(at + 1u);
+        }
+        subgroupBarrier();
+        total = subgroupAdd(total);
+        if lane == 0u {
+            totals[pair] = total;
+        }
+    }
+    workgroupBarrier();
+    for (var i = thread; i < PAIRS * HEAD_DIM; i += WORKGROUP) {
+        let pair = i / HEAD_DIM;
+        let d = i % HEAD_DIM;
+        var sum = 0.0;
+        for (var s = 0u; s < working; s += 4u) {
+            // Parts beyond the last are read as the last, and count nothing.
+            let b = min(s + 1u, working - 1u);
+            let c = min(s + 2u, working - 1u);
+            let e = min(s + 3u, working - 1u);
+            let of_a = scratch_f32(first + (s * PAIRS + pair) * RECORD + d);
+            let of_b = scratch_f32(first + (b * PAIRS + pair) * RECORD + d);
+            let of_c = scratch_f32(first + (c * PAIRS + pair) * RECORD + d);
+            let of_e = scratch_f32(first + (e * PAIRS + pair) * RECORD + d);
+            sum += of_a * shares[s * PAIRS + pair];
+            sum += select(0.0, of_b * shares[b * PAIRS + pair], b == s + 1u);
+            sum += select(0.0, of_c * shares[c * PAIRS + pair], c == s + 2u);
+            sum += select(0.0, of_e * shares[e * PAIRS + pair], e == s + 3u);
+        }
+        out[(kv_head * PAIRS + pair) * HEAD_DIM + d] = divided(sum, totals[pair]);
     }
 }

@@ -11,3 +11,8 @@ fn store_k(row: u32, chunk: u32, x: Chunk) {
 fn store_v(row: u32, chunk: u32, x: Chunk) {
     v_cache[row * CHUNKS + chunk] = packed(x);
 }
+
+/// A chunk as it is in the cache.
+fn stored(x: Chunk) -> Chunk {
+    return unpack(packed(x));
+}

@@ -117,6 +117,7 @@ impl GpuLinear {
             way,
             job,
             part: false,
+            turns: self.turns(way, dtype, cols),
         };
         let gated = matches!(job, Job::Gated(_));
         let planes = planes.iter().map(|planes| &planes[..]);

@@ -196,6 +196,12 @@ fn main(
     /// Adds up the products of this lane's units.
     fn products(&self, text: &mut String, matrix: u32) {
         put!(text, "    var unit = start;");
+        if let Some(turns) = self.variant.turns {
+            // Those beyond the last row read it again.
+            put!(text, "    for (var turn = 0u; turn < {turns}u; turn++) {{");
+            self.turn(text, matrix, self.shape.unroll);
+            return;
+        }
         if self.shape.unroll > 1 {
             let ahead = self.shape.unroll - 1;
             put!(text, "    while unit + {ahead}u * step < end {{");

@@ -216,6 +216,16 @@ impl GpuLinear {
             way,
             job: Job::Each([Some(put), None, None]),
             part: false,
+            turns: self.turns(way, dtype, cols),
+        }
+    }
+
+    /// See [`Variant::turns`].
+    fn turns(&self, way: Way, dtype: DType, cols: u32) -> Option<u32> {
+        let units = Layout::new(dtype, 1, cols as usize).units();
+        match way {
+            Way::MatVec(shape) => shape.turns(units, self.gpu.subgroup_size),
+            Way::MatMul | Way::Cooperative(_) => None,
         }
     }
 

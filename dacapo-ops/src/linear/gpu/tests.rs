@@ -38,18 +38,23 @@ fn every_kernel_compiles() {
                 way,
                 job,
                 part,
+                turns: None,
             };
-            for subgroup_size in [4, 32, 128] {
-                if let Err(error) = compile(&variant.text(), subgroup_size) {
-                    panic!("{variant:?}: {error}\n{}", variant.text());
+            let variants = [None, Some(1), Some(3)].map(|turns| Variant { turns, ..variant });
+            let few = matches!(way, Way::MatVec(_));
+            for variant in variants.into_iter().take(if few { 3 } else { 1 }) {
+                for subgroup_size in [4, 32, 128] {
+                    if let Err(error) = compile(&variant.text(), subgroup_size) {
+                        panic!("{variant:?}: {error}\n{}", variant.text());
+                    }
                 }
+                if way != Way::Cooperative(CooperativeMatrix::Size16)
+                    && let Err(error) = crate::msl::written(&variant.text(), &[])
+                {
+                    panic!("{variant:?} on Metal: {error}\n{}", variant.text());
+                }
+                kernels += 1;
             }
-            if way != Way::Cooperative(CooperativeMatrix::Size16)
-                && let Err(error) = crate::msl::written(&variant.text(), &[])
-            {
-                panic!("{variant:?} on Metal: {error}\n{}", variant.text());
-            }
-            kernels += 1;
         };
         for way in ways {
             for (put, odd) in [(Put::Plain, false), (Put::Bias, true), (Put::Add, true)] {
@@ -74,7 +79,10 @@ fn every_kernel_compiles() {
             }
         }
     }
-    assert_eq!(kernels, DType::WEIGHTS.len() * (6 * 6 + 6 * 7));
+    assert_eq!(
+        kernels,
+        DType::WEIGHTS.len() * (3 * (3 * 6 + 6 * 7) + 3 * 6)
+    );
 }
 
 fn compile(text: &str, subgroup_size: u32) -> Result<Vec<u32>, String> {

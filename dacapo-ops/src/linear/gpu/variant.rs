@@ -19,6 +19,9 @@ pub(super) struct Variant {
     pub(super) job: Job,
     /// The matrix is a part of the rows of one whose whole output is bound.
     pub(super) part: bool,
+    /// Turns that every lane takes along its rows, where few tokens meet rows that all lanes have the same share of: a
+    /// number that the compiler knows lets it load ahead.
+    pub(super) turns: Option<u32>,
 }
 
 /// How a product is computed.
@@ -59,6 +62,12 @@ pub(super) enum Job {
 pub(super) const FOUND: u32 = 4;
 
 impl Shape {
+    /// Turns of every lane along rows of so many units, if they are the same for all.
+    pub(super) fn turns(&self, units: u32, lanes: u32) -> Option<u32> {
+        let at_once = lanes * self.split * self.unroll;
+        units.is_multiple_of(at_once).then_some(units / at_once)
+    }
+
     /// Rows of each matrix that a workgroup computes.
     pub(super) fn height(&self) -> u32 {
         self.rows * (self.subgroups / self.split)
