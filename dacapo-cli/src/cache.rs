@@ -1,4 +1,4 @@
-//! Where the default model and measured peaks lie. The same rules are in `scripts/fetch-model`, which puts the model there.
+//! Where the default model, measured peaks and tuned settings lie. The same rules are in `scripts/fetch-model`, which puts the model there.
 
 use std::path::PathBuf;
 
@@ -6,6 +6,7 @@ use dacapo_profile::PeaksCache;
 
 use crate::error::{Error, Result};
 use crate::options::path_variable;
+use crate::settings::SettingsFolder;
 
 const DEFAULT_MODEL: &str = "smollm2-135m-instruct-q4_1.gguf";
 
@@ -25,6 +26,12 @@ pub(crate) fn model_or_default(named: Option<PathBuf>) -> Result<PathBuf> {
 pub(crate) fn peaks() -> Option<PeaksCache> {
     let folder = folder(System::THIS, path_variable).ok()?;
     Some(PeaksCache::new(folder.join("peaks")))
+}
+
+/// Where tuned settings are kept, if there is a place for them.
+pub(crate) fn settings() -> Option<SettingsFolder> {
+    let folder = folder(System::THIS, path_variable).ok()?;
+    Some(SettingsFolder(folder.join("tuning")))
 }
 
 #[derive(Clone, Copy)]

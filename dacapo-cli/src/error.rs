@@ -43,6 +43,11 @@ pub(crate) enum Error {
         "no model was named, and there is no cache folder for the default one: {hint} is not set"
     )]
     NoCacheFolder { hint: &'static str },
+    /// There is no place for what tuning finds.
+    #[error(
+        "there is no cache folder to keep tuned settings in: neither HOME nor XDG_CACHE_HOME, or LOCALAPPDATA on Windows, is set"
+    )]
+    NoSettingsFolder,
     /// A text could not be read.
     #[error("{name}: {source}")]
     Read {

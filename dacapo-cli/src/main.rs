@@ -10,6 +10,7 @@ mod options;
 mod output;
 mod progress;
 mod prompt;
+mod settings;
 mod stats;
 mod table;
 mod text;

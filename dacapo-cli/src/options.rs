@@ -10,6 +10,7 @@ use dacapo_llm::PassOptions;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::error::{Error, Result};
+use crate::model::Tuned;
 
 /// Where to compute. The environment counts where a flag is absent.
 #[derive(Clone, Debug, clap::Args)]
@@ -33,7 +34,7 @@ pub(crate) struct WhichDevice {
     threads: Option<u64>,
 }
 
-/// How forward passes reach the device. The text is the same whatever is chosen.
+/// How forward passes reach the device. The text is the same whatever is chosen, but for what rounding decides.
 #[derive(Clone, Copy, Debug, clap::Args)]
 #[command(next_help_heading = "Graphs")]
 pub(crate) struct PassFlags {
@@ -48,6 +49,10 @@ pub(crate) struct PassFlags {
 }
 
 impl PassFlags {
+    pub(crate) fn tuned(self) -> Tuned {
+        self.plans.tuned()
+    }
+
     pub(crate) fn options(self) -> PassOptions {
         PassOptions {
             graph: !self.no_graph,
@@ -65,6 +70,7 @@ impl PassFlags {
             (self.no_graph, "without graphs"),
             (self.plans.no_fuse, "not fused"),
             (self.plans.no_reorder, "in program order"),
+            (self.plans.no_tuning, "not tuned"),
         ];
         let flags = flags.into_iter().filter(|(set, _)| *set);
         let words = flags.map(|(_, words)| words.to_owned()).chain(steps);
@@ -81,9 +87,16 @@ pub(crate) struct PlanFlags {
     /// Keep operations in program order
     #[arg(long)]
     no_reorder: bool,
+    /// Ignore what `dacapo tune` has found for the device
+    #[arg(long)]
+    no_tuning: bool,
 }
 
 impl PlanFlags {
+    pub(crate) fn tuned(self) -> Tuned {
+        Tuned(!self.no_tuning)
+    }
+
     pub(crate) fn options(self) -> PassOptions {
         PassOptions {
             fuse: !self.no_fuse,

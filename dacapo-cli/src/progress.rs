@@ -50,6 +50,12 @@ impl Progress {
         self.bar.set_position(done as u64);
     }
 
+    /// For bars that tell what is being done, of a total that changes.
+    pub(crate) fn of(&self, what: String, done: usize, total: usize) {
+        self.bar.set_length(total as u64);
+        self.at(what, done);
+    }
+
     /// For bars whose total is only known on the way.
     pub(crate) fn set_bytes(&self, done: u64, total: u64) {
         self.bar.set_length(total);

@@ -42,6 +42,7 @@ pub mod perplexity;
 pub mod safetensors;
 pub mod tensors;
 pub mod tokenizer;
+pub mod tuning;
 mod unique_map;
 pub mod weights;
 

@@ -34,6 +34,7 @@ pub mod softcap;
 pub mod softmax;
 pub mod tensor;
 pub mod top_k;
+pub mod tuning;
 mod vector;
 mod work;
 
@@ -52,3 +53,4 @@ mod testing;
 
 pub use error::{Error, Result};
 pub use ops::Ops;
+pub use tuning::Tuning;

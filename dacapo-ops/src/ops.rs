@@ -21,14 +21,26 @@ use crate::silu_mul::SiluMul;
 use crate::softcap::Softcap;
 use crate::softmax::Softmax;
 use crate::top_k::TopK;
+use crate::tuning::Tuning;
 
+macro_rules! compiled {
+    ($op:ident, $device:expr, $tuning:expr) => {
+        $op::new($device)
+    };
+    ($op:ident, $device:expr, $tuning:expr, tuned) => {
+        $op::tuned($device, $tuning)
+    };
+}
+
+/// Those that are `tuned` ask the tuning how to cut their work.
 macro_rules! ops {
-    ($($(#[$doc:meta])* $field:ident: $op:ident,)*) => {
+    ($($(#[$doc:meta])* $field:ident: $op:ident $($tuned:ident)?,)*) => {
         /// Every operation, compiled for one device. Cheap to clone.
         #[derive(Clone, Debug)]
         #[non_exhaustive]
         pub struct Ops {
             $($(#[$doc])* pub $field: $op,)*
+            tuning: Tuning,
         }
 
         impl Ops {
@@ -38,9 +50,10 @@ macro_rules! ops {
             /// # Errors
             /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run one.
             pub fn new(device: &Device) -> Result<Ops> {
+                let tuning = Tuning::default();
                 std::thread::scope(|scope| {
-                    $(let $field = scope.spawn(|| $op::new(device));)*
-                    Ok(Ops { $($field: join($field)?,)* })
+                    $(let $field = scope.spawn(|| compiled!($op, device, &tuning $(, $tuned)?));)*
+                    Ok(Ops { $($field: join($field)?,)* tuning: tuning.clone() })
                 })
             }
         }
@@ -48,6 +61,11 @@ macro_rules! ops {
 }
 
 impl Ops {
+    /// How they cut their work on this device.
+    pub fn tuning(&self) -> &Tuning {
+        &self.tuning
+    }
+
     /// The rules by which a plan makes fewer of these operations' dispatches, in the order in which they are to be tried.
     pub fn fusion_rules(&self) -> Vec<FusionRule> {
         [
@@ -82,7 +100,7 @@ ops! {
     /// New keys and values into a cache.
     kv_append: KvAppend,
     /// Products with weight matrices.
-    linear: Linear,
+    linear: Linear tuned,
     /// Products of elements.
     mul: Mul,
     /// Root-mean-square norms.

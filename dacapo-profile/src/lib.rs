@@ -7,6 +7,7 @@
 pub mod analysis;
 pub mod compare;
 mod convert;
+mod device_key;
 mod error;
 mod json;
 mod lanes;
@@ -23,6 +24,7 @@ mod waves;
 
 pub use analysis::Analysis;
 pub use compare::Comparison;
+pub use device_key::DeviceKey;
 pub use error::ProfileError;
 pub use json::MAX_JSON_BYTES;
 pub use page::html;

@@ -79,7 +79,7 @@ impl Bench {
         let path = model_or_default(self.model.clone())?;
         let device = self.device.open()?;
         let files = ModelFiles::open(path)?;
-        let model = crate::model::load(&device, &files)?;
+        let model = crate::model::load(&device, &files, self.passes.tuned())?;
         let (prefill, decode) = self.measure(&model)?;
         let info = device.info();
         let report = Report {

@@ -143,7 +143,7 @@ impl Generate {
         let files = ModelFiles::open(path)?;
         let tokenizer = files.tokenizer()?;
         let prompt = self.prompt.tokens(text, &files, &tokenizer)?;
-        let model = crate::model::load(&device, &files)?;
+        let model = crate::model::load(&device, &files, self.passes.tuned())?;
         let mut options = SessionOptions::for_model(model.config());
         options.passes = self.passes.options();
         options.capacity = self.context.unwrap_or(options.capacity);

@@ -11,6 +11,7 @@ pub(crate) mod profile;
 pub(crate) mod replay;
 pub(crate) mod selftest;
 pub(crate) mod tokenize;
+pub(crate) mod tune;
 
 /// How a command ended, if not with an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -69,7 +69,7 @@ impl Perplexity {
             });
         }
 
-        let model = model::load(&device, &files)?;
+        let model = model::load(&device, &files, self.passes.tuned())?;
         let mut options = SessionOptions::for_model(model.config());
         options.passes = self.passes.options();
         // A text that fits into a window needs no memory for more.

@@ -11,6 +11,7 @@ mod load;
 mod model;
 mod passes;
 mod session;
+pub(crate) mod tune;
 mod workspace;
 
 pub use dacapo_ops::sample::SampleParams as Sampling;

@@ -2,9 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use dacapo::{Device, FusionRule};
-use dacapo_ops::Ops;
 use dacapo_ops::linear::{Epilogue, Product};
 use dacapo_ops::tensor::Tensor;
+use dacapo_ops::{Ops, Tuning};
 
 use crate::config::ModelConfig;
 use crate::decoder::load::{LoadProgress, Loader};
@@ -94,6 +94,12 @@ impl Model {
     /// The rules by which a graph of its passes is fused.
     pub fn fusion_rules(&self) -> Vec<FusionRule> {
         self.shared.ops.fusion_rules()
+    }
+
+    /// How its kernels are cut for this device. [`tune`](crate::tuning::tune) finds settings; [`Tuning::apply`] takes
+    /// them. Sessions plan anew after a change.
+    pub fn tuning(&self) -> &Tuning {
+        self.shared.ops.tuning()
     }
 
     /// What the user should know of how the weights were loaded, such as conversions.

@@ -4,6 +4,7 @@ use dacapo::{
     CommandEncoder, Device, EncoderOptions, Executable, FusionRule, Graph, Launch, Plan,
     PlanOptions, Reorder, Submission,
 };
+use dacapo_ops::Tuning;
 use dacapo_ops::sample::SampleParams as Sampling;
 
 use crate::decoder::DecoderError;
@@ -61,6 +62,9 @@ const KEPT: usize = 8;
 pub(super) struct Passes {
     options: PassOptions,
     rules: Vec<FusionRule>,
+    tuning: Tuning,
+    /// The version of the tuning that all known ones were planned at.
+    version: u64,
     /// The one used last is the last.
     known: Vec<(Pass, Executable)>,
 }
@@ -76,17 +80,19 @@ impl Pass {
 }
 
 impl Passes {
-    pub(super) fn new(options: PassOptions, rules: Vec<FusionRule>) -> Passes {
+    pub(super) fn new(options: PassOptions, rules: Vec<FusionRule>, tuning: &Tuning) -> Passes {
         Passes {
             options,
             rules,
+            tuning: tuning.clone(),
+            version: tuning.version(),
             known: Vec::new(),
         }
     }
 
     /// The same way of planning, with nothing planned yet.
     pub(super) fn fresh(&self) -> Passes {
-        Passes::new(self.options, self.rules.clone())
+        Passes::new(self.options, self.rules.clone(), &self.tuning)
     }
 
     pub(super) fn options(&self) -> PassOptions {
@@ -126,6 +132,12 @@ impl Passes {
         pass: Pass,
         encode: impl FnOnce(&mut CommandEncoder) -> Result<(), DecoderError>,
     ) -> Result<&Executable, DecoderError> {
+        // What was planned before the settings changed has kernels of other shapes.
+        let version = self.tuning.version();
+        if self.version != version {
+            self.known.clear();
+            self.version = version;
+        }
         let known = self.known.iter().position(|(known, _)| *known == pass);
         let found = match known {
             Some(at) => self.known.remove(at),

@@ -175,12 +175,27 @@ impl Session {
         Ok(Graph::capture::<DecoderError>(self.model.device(), encode)?)
     }
 
+    /// The planned decode step.
+    pub(super) fn planned_step(&self, sampling: &Sampling) -> Result<Plan, DecoderError> {
+        let (commands, outputs) = (self.step_commands(), self.outputs());
+        let encode = |encoder: &mut CommandEncoder| commands.decode(encoder, outputs, sampling);
+        self.passes.plan(&Graph::capture::<DecoderError>(
+            self.model.device(),
+            encode,
+        )?)
+    }
+
     /// A graph of this session, such as [`Session::decode_graph`], as [`SessionOptions::passes`] has it planned.
     ///
     /// # Errors
     /// The runtime's own.
     pub fn plan(&self, graph: &Graph) -> Result<Plan> {
         Ok(self.passes.plan(graph)?)
+    }
+
+    /// Has the next decode step go through the model at `position`, after whatever is in the cache.
+    pub(super) fn place_at(&self, position: usize) -> Result<(), DecoderError> {
+        Ok(self.step.positions.view().write(&[position as u32])?)
     }
 
     /// Forgets all tokens.
@@ -474,7 +489,7 @@ impl Session {
     }
 }
 
-fn open(model: &Model, options: &SessionOptions) -> Result<Session, DecoderError> {
+pub(super) fn open(model: &Model, options: &SessionOptions) -> Result<Session, DecoderError> {
     let (device, config) = (model.device(), model.config());
     let bounds = [
         ("capacity", options.capacity, config.context_length),
@@ -516,7 +531,7 @@ fn open(model: &Model, options: &SessionOptions) -> Result<Session, DecoderError
         logits: Tensor::zeros(device, "logits", DType::F32, &[1, config.vocab_size])?,
         position: 0,
         state: State::Empty,
-        passes: Passes::new(options.passes, model.fusion_rules()),
+        passes: Passes::new(options.passes, model.fusion_rules(), model.tuning()),
         ahead: Ahead::default(),
     })
 }

@@ -33,6 +33,7 @@ use crate::matvec::MatVec;
 use crate::quant::{Q15Group, WeightMatrix};
 use crate::simd::Isa;
 use crate::tensor::Tensor;
+use crate::tuning::Tuning;
 use gpu::GpuLinear;
 pub use gpu::Shape;
 pub use operands::{Activation, Epilogue, Input, Norm, Product};
@@ -92,8 +93,20 @@ impl Linear {
     /// # Errors
     /// As [`Linear::new`].
     pub fn with(device: &Device, isa: Isa) -> Result<Linear> {
+        Linear::compiled(device, isa, &Tuning::default())
+    }
+
+    /// As [`Linear::new`]; how a GPU cuts products of few tokens is asked of `tuning`.
+    ///
+    /// # Errors
+    /// As [`Linear::new`].
+    pub fn tuned(device: &Device, tuning: &Tuning) -> Result<Linear> {
+        Linear::compiled(device, Isa::detect(), tuning)
+    }
+
+    fn compiled(device: &Device, isa: Isa, tuning: &Tuning) -> Result<Linear> {
         let form = match device.gpu() {
-            Some(gpu) => Form::Gpu(GpuLinear::new(device, gpu)),
+            Some(gpu) => Form::Gpu(GpuLinear::new(device, gpu, tuning)),
             None => Form::Cpu {
                 matvec: MatVec::new(device, isa)?,
                 matmul: MatMul::new(device, isa)?,

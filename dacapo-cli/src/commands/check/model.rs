@@ -61,7 +61,7 @@ impl ModelRun {
     /// Reads the prompt and generates; the tokens.
     pub(super) fn run(&self, device: &Device) -> Result<Vec<Content>> {
         let flags = &self.flags;
-        let model = crate::model::load(device, &self.files)?;
+        let model = crate::model::load(device, &self.files, self.passes.tuned())?;
         let prompt = match &flags.prompt {
             None => made_up(flags.prompt_tokens, model.config().vocab_size),
             Some(text) => {

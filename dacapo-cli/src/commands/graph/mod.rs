@@ -90,7 +90,7 @@ impl GraphCommand {
         let path = model_or_default(self.model.clone())?;
         let device = self.device.open()?;
         let files = ModelFiles::open(path)?;
-        let model = crate::model::load(&device, &files)?;
+        let model = crate::model::load(&device, &files, self.plans.tuned())?;
         let session = self.session(&files, &model)?;
         let graph = session.decode_graph(&Sampling::GREEDY)?;
         let plan = session.plan(&graph)?;

@@ -159,7 +159,7 @@ impl ProfileCommand {
         let device = self.device.open()?;
         let files = ModelFiles::open(path)?;
         let prompt = self.prompt(&files)?;
-        let model = crate::model::load(&device, &files)?;
+        let model = crate::model::load(&device, &files, self.passes.tuned())?;
         let mut options = SessionOptions::for_model(model.config());
         options.passes = self.passes.options();
         options.capacity = self.context.unwrap_or(options.capacity);

@@ -109,7 +109,7 @@ impl GpuLinear {
         let weight = norm.map(|norm| norm.weight.view());
         let wide =
             are_wide(&[matrices[0].x.view()]) && weight.is_none_or(|weight| are_wide(&[weight]));
-        let way = Way::MatVec(self.shape(dtype, all_rows, cols, tokens, job.abreast()));
+        let way = Way::MatVec(self.shape(job, dtype, [all_rows, cols], tokens));
         let variant = Variant {
             dtype,
             odd: is_odd(dtype, cols) || !wide,

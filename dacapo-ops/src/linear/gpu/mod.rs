@@ -12,6 +12,7 @@ mod recorded;
 mod shader;
 #[cfg(test)]
 mod tests;
+mod tuned;
 mod variant;
 mod work;
 
@@ -35,7 +36,9 @@ use crate::launch::{MAX_GROUPS, are_wide, busy_threads};
 use crate::linear::{Epilogue, Operands};
 use crate::quant::WeightMatrix;
 use crate::tensor::Tensor;
+use crate::tuning::{Key, Tuning};
 use pack::Layout;
+use tuned::ShapeLimits;
 pub use variant::Shape;
 use variant::{Job, MATRICES, Put, Variant, Way};
 
@@ -72,6 +75,7 @@ pub(super) struct GpuLinear {
     ahead: Mutex<(HashSet<Variant>, Vec<JoinHandle<()>>)>,
     /// Overrides the choice of shapes for few tokens, to measure them.
     shape: Mutex<Option<Shape>>,
+    tuning: Tuning,
     /// Memory through which workgroups pass each other what they found, once any has been asked to look for something.
     found: Mutex<Option<Buffer>>,
     /// The region of it that is used next.
@@ -79,13 +83,14 @@ pub(super) struct GpuLinear {
 }
 
 impl GpuLinear {
-    pub(super) fn new(device: &Device, gpu: GpuFeatures) -> Arc<GpuLinear> {
+    pub(super) fn new(device: &Device, gpu: GpuFeatures, tuning: &Tuning) -> Arc<GpuLinear> {
         Arc::new(GpuLinear {
             device: device.clone(),
             gpu,
             kernels: Mutex::default(),
             ahead: Mutex::default(),
             shape: Mutex::default(),
+            tuning: tuning.clone(),
             found: Mutex::default(),
             next_region: AtomicU64::default(),
         })
@@ -204,8 +209,9 @@ impl GpuLinear {
     }
 
     fn variant(&self, dtype: DType, rows: u32, cols: u32, tokens: u32, put: Put) -> Variant {
+        let job = Job::Each([Some(put), None, None]);
         let way = match (tokens <= FEW, self.gpu.cooperative_matrix) {
-            (true, _) => Way::MatVec(self.shape(dtype, rows, cols, tokens, 1)),
+            (true, _) => Way::MatVec(self.shape(job, dtype, [rows, cols], tokens)),
             (false, Some(matrix)) => Way::Cooperative(matrix),
             (false, None) => Way::MatMul,
         };
@@ -214,7 +220,7 @@ impl GpuLinear {
             odd: is_odd(dtype, cols),
             norm: false,
             way,
-            job: Job::Each([Some(put), None, None]),
+            job,
             part: false,
             turns: self.turns(way, dtype, cols),
         }
@@ -229,17 +235,43 @@ impl GpuLinear {
         }
     }
 
+    /// How few tokens are multiplied: as somebody forces, or as [`GpuLinear::usual`] has it where nothing was tuned.
+    ///
+    /// `rows` are those of all matrices, or of one where a subgroup goes along several.
+    fn shape(&self, job: Job, dtype: DType, [rows, cols]: [u32; 2], tokens: u32) -> Shape {
+        if let Some(forced) = *self.shape.lock() {
+            return forced;
+        }
+        let usual = self.usual(dtype, [rows, cols], tokens, job.abreast());
+        let key = Key {
+            op: job.op(true),
+            dtype,
+            rows,
+            cols,
+            tokens,
+            dimension: "",
+        };
+        let limits = ShapeLimits {
+            abreast: job.abreast(),
+            units: Layout::new(dtype, 1, cols as usize).units(),
+            lanes: self.gpu.subgroup_size,
+            most_subgroups: self.most_subgroups(),
+        };
+        tuned::shape(&self.tuning, key, usual, &limits)
+    }
+
+    fn most_subgroups(&self) -> u32 {
+        (self.device.limits().max_group_threads / self.gpu.subgroup_size).max(1)
+    }
+
     /// Rows of a subgroup share the reads of activations, which take more of the first cache than the weights do where a
     /// unit is many elements. Long rows are split among the subgroups of a workgroup, four turns to each, and further
     /// where there would be too few for a whole device. Found by the sweep of the benchmark `products_gpu` on an H200.
     ///
     /// A subgroup goes along rows of `abreast` matrices; `rows` are those of all others.
-    fn shape(&self, dtype: DType, rows: u32, cols: u32, tokens: u32, abreast: u32) -> Shape {
+    fn usual(&self, dtype: DType, [rows, cols]: [u32; 2], tokens: u32, abreast: u32) -> Shape {
         // Of 32 lanes, whatever the device has.
         let enough = busy_threads(&self.device) / 32;
-        if let Some(forced) = *self.shape.lock() {
-            return forced;
-        }
         let units = Layout::new(dtype, 1, cols as usize).units();
         let tokens = tokens.next_power_of_two();
         let lanes = self.gpu.subgroup_size;
@@ -258,13 +290,12 @@ impl GpuLinear {
             2.. if tokens <= 2 => 2,
             _ => 1,
         };
-        let most = (self.device.limits().max_group_threads / lanes).max(1);
-        let split = split.min(most);
+        let most = self.most_subgroups();
         Shape {
             rows: per_subgroup,
             subgroups: 8.min(most),
             unroll,
-            split,
+            split: split.min(most),
             tokens,
         }
     }

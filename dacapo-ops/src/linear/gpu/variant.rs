@@ -61,6 +61,21 @@ pub(super) enum Job {
 /// Slot of the memory through which workgroups that look for the greatest pass each other what they found.
 pub(super) const FOUND: u32 = 4;
 
+impl Job {
+    /// The operation, of `few` tokens or of many.
+    pub(super) fn op(self, few: bool) -> &'static str {
+        match (self, few) {
+            (Job::Gated(_), _) => "matvec_gate_up",
+            (Job::Argmax, _) => "matvec_argmax",
+            (Job::Each([_, Some(_), _]), _) => "matvec_each",
+            (Job::Each([Some(Put::Add), ..]), true) => "matvec_add",
+            (Job::Each([Some(Put::Add), ..]), false) => "matmul_add",
+            (Job::Each(_), true) => "matvec",
+            (Job::Each(_), false) => "matmul",
+        }
+    }
+}
+
 impl Shape {
     /// Turns of every lane along rows of so many units, if they are the same for all.
     pub(super) fn turns(&self, units: u32, lanes: u32) -> Option<u32> {
@@ -85,16 +100,7 @@ impl Variant {
     }
 
     pub(super) fn op(&self) -> &'static str {
-        let few = matches!(self.way, Way::MatVec(_));
-        match (self.job, few) {
-            (Job::Gated(_), _) => "matvec_gate_up",
-            (Job::Argmax, _) => "matvec_argmax",
-            (Job::Each([_, Some(_), _]), _) => "matvec_each",
-            (Job::Each([Some(Put::Add), ..]), true) => "matvec_add",
-            (Job::Each([Some(Put::Add), ..]), false) => "matmul_add",
-            (Job::Each(_), true) => "matvec",
-            (Job::Each(_), false) => "matmul",
-        }
+        self.job.op(matches!(self.way, Way::MatVec(_)))
     }
 
     pub(super) fn name(&self) -> String {

@@ -12,6 +12,7 @@ use dacapo::{DeviceInfo, files};
 use serde::{Deserialize, Serialize};
 
 use super::Peaks;
+use crate::device_key::DeviceKey;
 
 /// Changes with what is measured, or how.
 const VERSION: u32 = 1;
@@ -46,51 +47,10 @@ pub struct PeaksCache {
 #[derive(Serialize, Deserialize)]
 struct Entry {
     version: u32,
-    device: Key,
+    device: DeviceKey,
     /// Seconds since 1970.
     measured: u64,
     peaks: Peaks,
-}
-
-/// What peaks are of. Another driver, or another number of threads, is another device.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Key {
-    name: String,
-    backend: String,
-    driver: String,
-    compute_units: u32,
-}
-
-impl Key {
-    fn new(info: &DeviceInfo) -> Key {
-        Key {
-            name: info.name.clone(),
-            backend: info.backend.to_string(),
-            driver: info.driver.clone(),
-            compute_units: info.compute_units,
-        }
-    }
-
-    /// The name of its file: of what can be read of it, and a number that tells it from others.
-    fn file(&self) -> String {
-        let Key {
-            name,
-            backend,
-            driver,
-            compute_units,
-        } = self;
-        // FNV-1a, which is the same everywhere and in every version.
-        let text = format!("{name}\0{backend}\0{driver}\0{compute_units}");
-        let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        let safe = |char: char| match char.is_ascii_alphanumeric() {
-            true => char.to_ascii_lowercase(),
-            false => '-',
-        };
-        let name: String = name.chars().take(40).map(safe).collect();
-        format!("{name}-{backend}-{hash:016x}.json")
-    }
 }
 
 impl PeaksCache {
@@ -108,8 +68,8 @@ impl PeaksCache {
 
     /// What is known of this device.
     pub fn load(&self, device: &DeviceInfo) -> Option<Peaks> {
-        let key = Key::new(device);
-        let path = self.folder.join(key.file());
+        let key = DeviceKey::new(device);
+        let path = self.folder.join(key.file_name());
         match read(&path, &key) {
             Ok(peaks) => peaks,
             Err(why) => {
@@ -127,19 +87,19 @@ impl PeaksCache {
         let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         let entry = Entry {
             version: VERSION,
-            device: Key::new(device),
+            device: DeviceKey::new(device),
             measured: now.as_secs(),
             peaks: *peaks,
         };
         let mut text = serde_json::to_vec_pretty(&entry)?;
         text.push(b'\n');
         fs::create_dir_all(&self.folder)?;
-        files::replace(&self.folder.join(entry.device.file()), &text)
+        files::replace(&self.folder.join(entry.device.file_name()), &text)
     }
 }
 
 /// What the file holds, if there is one.
-fn read(path: &Path, key: &Key) -> io::Result<Option<Peaks>> {
+fn read(path: &Path, key: &DeviceKey) -> io::Result<Option<Peaks>> {
     let text = match files::read(path, MAX_FILE) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

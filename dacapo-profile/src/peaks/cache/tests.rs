@@ -69,7 +69,7 @@ fn what_cannot_be_used_counts_as_missing() {
     let cache = PeaksCache::new(&folder);
     let info = info();
     cache.store(&info, &PEAKS).unwrap();
-    let path = folder.join(Key::new(&info).file());
+    let path = folder.join(DeviceKey::new(&info).file_name());
     let good = fs::read_to_string(&path).unwrap();
     let zeros = "0".repeat(MAX_FILE as usize);
     for bad in [
