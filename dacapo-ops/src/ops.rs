@@ -92,7 +92,7 @@ ops! {
     /// The greatest of a row.
     argmax: Argmax,
     /// Causal grouped-query attention over a cache.
-    attention: Attention,
+    attention: Attention tuned,
     /// Rows of a table by token id.
     embed: Embed,
     /// Gated feed-forward with GELU.

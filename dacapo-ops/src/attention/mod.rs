@@ -23,6 +23,7 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::rope_append::{self, Operands};
 use crate::tensor::Tensor;
+use crate::tuning::Tuning;
 
 /// `softmax(scale * q k^T) v` over the positions that each row may see.
 #[derive(Clone, Debug)]
@@ -70,6 +71,14 @@ impl Attention {
     /// # Errors
     /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
     pub fn new(device: &Device) -> Result<Attention> {
+        Attention::tuned(device, &Tuning::default())
+    }
+
+    /// As [`Attention::new`]; how a GPU cuts the attention of one token is asked of `tuning`.
+    ///
+    /// # Errors
+    /// As [`Attention::new`].
+    pub fn tuned(device: &Device, tuning: &Tuning) -> Result<Attention> {
         fn source<E>(name: &'static str, entry: CpuEntry) -> KernelSource {
             KernelSource::new(name)
                 .op("attention")
@@ -87,7 +96,7 @@ impl Attention {
                 .cpu(entry)
         }
         let form = if let Some(features) = device.gpu() {
-            Form::Gpu(Gpu::new(device, features)?)
+            Form::Gpu(Gpu::new(device, features, tuning)?)
         } else {
             Form::Cpu {
                 half: device.kernel(&source::<f16>("attention_f16", cpu::entry::<f16>))?,

@@ -24,6 +24,7 @@ use crate::error::Result;
 use crate::launch::{are_wide, busy_threads};
 use crate::rows;
 use crate::tensor::Tensor;
+use crate::tuning::Tuning;
 
 /// Kernels for the shapes met so far, and the memory through which workgroups pass each other sums.
 #[derive(Clone, Debug)]
@@ -36,6 +37,7 @@ pub(super) struct Gpu {
     /// Threads that keep the device busy.
     enough: u32,
     limits: Limits,
+    tuning: Tuning,
     scratch: Buffer,
     /// The next region of scratch to be used.
     next: Arc<AtomicUsize>,
@@ -91,7 +93,7 @@ const REGION: u32 = 1 << 20;
 const COUNTERS: u32 = 256;
 
 impl Gpu {
-    pub(super) fn new(device: &Device, features: GpuFeatures) -> Result<Gpu> {
+    pub(super) fn new(device: &Device, features: GpuFeatures, tuning: &Tuning) -> Result<Gpu> {
         let options = BufferOptions {
             len: REGIONS as u64 * REGION_BYTES,
             kind: MemoryKind::DeviceLocal,
@@ -108,6 +110,7 @@ impl Gpu {
             subgroup: features.subgroup_size,
             enough: busy_threads(device),
             limits: *device.limits(),
+            tuning: tuning.clone(),
             scratch,
             next: Arc::default(),
         })

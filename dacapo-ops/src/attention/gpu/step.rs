@@ -10,6 +10,7 @@ use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::rope_append::{self, Operands};
 use crate::tensor::Tensor;
+use crate::tuning::Key;
 
 /// What a kernel is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -100,7 +101,7 @@ impl Gpu {
             head_dim,
             ..
         } = params;
-        let (tokens, pairs) = (operands.positions.elements(), heads / kv_heads);
+        let (tokens, pairs) = (operands.positions.elements() as u32, heads / kv_heads);
         if tokens != 1 {
             return unfused(format!("it takes one token, not {tokens}"));
         }
@@ -120,11 +121,27 @@ impl Gpu {
                 "heads of {head_dim} elements of {dtype} are not shared by a power of two of at most {lanes} lanes"
             ));
         }
-        let fits = |threads: u32| threads / lanes * pairs * head_dim * 4 <= MAX_SUMS;
+        let fits = |threads: u32| {
+            threads >= lanes
+                && threads <= self.limits.max_group_threads
+                && threads / lanes * pairs * head_dim * 4 <= MAX_SUMS
+        };
         let mut threads = self.workgroup.max(lanes);
         while threads > lanes && !fits(threads) {
             threads /= 2;
         }
+        let choose = |dimension, default, candidates: &[u32], fits: &dyn Fn(u32) -> bool| {
+            let key = Key {
+                op: "rope_append_attention",
+                dtype,
+                rows: heads,
+                cols: head_dim,
+                tokens,
+                dimension,
+            };
+            self.tuning.choose(key, default, candidates, fits)
+        };
+        let threads = choose("threads", threads, &[64, 128, 256, 512], &fits);
         Ok(Step {
             dtype,
             head_dim,
@@ -133,8 +150,8 @@ impl Gpu {
             shape: Shape {
                 threads,
                 subgroups: threads / lanes,
-                batch: 2,
-                least: 64,
+                batch: choose("batch", 2, &[1, 2, 4], &|_| true),
+                least: choose("least", 64, &[32, 64, 128, 256, 512], &|_| true),
             },
         })
     }

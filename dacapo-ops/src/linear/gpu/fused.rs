@@ -117,7 +117,7 @@ impl GpuLinear {
             way,
             job,
             part: false,
-            turns: self.turns(way, dtype, cols),
+            turns: self.turns(way, job, dtype, [all_rows, cols], tokens),
         };
         let gated = matches!(job, Job::Gated(_));
         let planes = planes.iter().map(|planes| &planes[..]);

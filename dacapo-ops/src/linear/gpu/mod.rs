@@ -222,16 +222,37 @@ impl GpuLinear {
             way,
             job,
             part: false,
-            turns: self.turns(way, dtype, cols),
+            turns: self.turns(way, job, dtype, [rows, cols], tokens),
         }
     }
 
-    /// See [`Variant::turns`].
-    fn turns(&self, way: Way, dtype: DType, cols: u32) -> Option<u32> {
-        let units = Layout::new(dtype, 1, cols as usize).units();
-        match way {
-            Way::MatVec(shape) => shape.turns(units, self.gpu.subgroup_size),
-            Way::MatMul | Way::Cooperative(_) => None,
+    /// See [`Variant::turns`]. On an H100 a step of Llama-3.2-1B takes 2 % less where products know their turns, and 8 %
+    /// more if those of a gated unit do.
+    fn turns(&self, way: Way, job: Job, dtype: DType, sizes: [u32; 2], tokens: u32) -> Option<u32> {
+        let Way::MatVec(shape) = way else {
+            return None;
+        };
+        let key = GpuLinear::key(job, dtype, sizes, tokens, "turns known");
+        let usual = u32::from(job.abreast() == 1);
+        let known = self.tuning.choose(key, usual, &[0, 1], |_| true) == 1;
+        let units = Layout::new(dtype, 1, sizes[1] as usize).units();
+        shape.turns(units, self.gpu.subgroup_size).filter(|_| known)
+    }
+
+    fn key(
+        job: Job,
+        dtype: DType,
+        [rows, cols]: [u32; 2],
+        tokens: u32,
+        dimension: &'static str,
+    ) -> Key {
+        Key {
+            op: job.op(true),
+            dtype,
+            rows,
+            cols,
+            tokens,
+            dimension,
         }
     }
 
@@ -243,14 +264,7 @@ impl GpuLinear {
             return forced;
         }
         let usual = self.usual(dtype, [rows, cols], tokens, job.abreast());
-        let key = Key {
-            op: job.op(true),
-            dtype,
-            rows,
-            cols,
-            tokens,
-            dimension: "",
-        };
+        let key = GpuLinear::key(job, dtype, [rows, cols], tokens, "");
         let limits = ShapeLimits {
             abreast: job.abreast(),
             units: Layout::new(dtype, 1, cols as usize).units(),
