@@ -26,6 +26,11 @@ impl Random {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 32) as u32
     }
 
+    /// From 0 to `end`, which is above 0, without it.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.bits() as usize % end
+    }
+
     /// Evenly between -1 and 1.
     pub(crate) fn even(&mut self) -> f32 {
         self.bits() as f32 / 2f32.powi(31) - 1.0

@@ -66,8 +66,9 @@ impl Tune {
             bar.of(what, progress.done, progress.knobs);
         })?;
         drop(bar);
-        // What was found for other models stays, also where this one began without it.
+        // What was found for other models stays; of this one's, what it began without is gone.
         let mut settings = folder.load(device.info());
+        settings.retain(|name, _| !report.knobs.contains(name));
         settings.extend(model.tuning().settings());
         let path = folder
             .store(device.info(), &settings)
@@ -97,7 +98,7 @@ fn shown(report: &TuningReport) -> String {
         milliseconds(before),
         milliseconds(after),
         report.candidates,
-        report.knobs,
+        report.knobs.len(),
         report.seconds,
         report.failed,
     );

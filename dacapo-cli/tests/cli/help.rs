@@ -1,6 +1,6 @@
 use crate::run::{output, run};
 
-const COMMANDS: [(&str, &[&str]); 11] = [
+const COMMANDS: [(&str, &[&str]); 12] = [
     ("devices", &["--measure", "--device", "--threads", "--json"]),
     (
         "generate",
@@ -121,6 +121,10 @@ const COMMANDS: [(&str, &[&str]); 11] = [
             "--no-fuse",
             "2 it could not",
         ],
+    ),
+    (
+        "tune",
+        &["[MODEL]", "--context", "--limit", "--no-tuning", "--device"],
     ),
     (
         "selftest",

@@ -15,3 +15,4 @@ mod replay;
 mod run;
 mod selftest;
 mod show;
+mod tune;

@@ -89,8 +89,8 @@ pub struct TuningReport {
     pub after: Duration,
     /// What changed, in the order in which it was found.
     pub changes: Vec<Change>,
-    /// Knobs that the step depends on.
-    pub knobs: usize,
+    /// Names of the knobs that the step depends on.
+    pub knobs: Vec<String>,
     /// Settings that were tried.
     pub candidates: usize,
     /// Those of them that the device could not run.
@@ -202,7 +202,8 @@ impl<'m> Tuner<'m> {
             false => self.compare(&first, &self.best)?,
         };
         let is_live = |knob: &&Knob| !self.is_idle(&knob.key) && knob.allowed.len() > 1;
-        let knobs = self.best.knobs.iter().filter(is_live).count();
+        let knobs = self.best.knobs.iter().filter(is_live);
+        let knobs = knobs.map(Knob::name).collect();
         Ok(TuningReport {
             before,
             after,

@@ -127,20 +127,35 @@ fn widths(dtype: DType) -> &'static [usize] {
     }
 }
 
-/// Ways to cut the work beside the one that is chosen.
-fn shapes() -> [Shape; 2] {
-    [(2, 4, 2, 2), (3, 8, 1, 8)].map(|(rows, subgroups, unroll, split)| Shape {
-        rows,
-        subgroups,
-        unroll,
-        split,
-        tokens: 2,
-    })
+/// Ways to cut the work beside the one that is chosen: two that nobody would choose, and some that tuning may try.
+fn shapes(random: &mut Random) -> Vec<Shape> {
+    let mut power = |most: usize| 1 << random.below(most.ilog2() as usize + 1);
+    let mut cuts = vec![(2, 4, 2, 2), (3, 8, 1, 8)];
+    for _ in 0..2 {
+        let rows = power(4);
+        let subgroups = power(16);
+        cuts.push((
+            rows,
+            subgroups,
+            power(4 / rows as usize),
+            power(subgroups as usize),
+        ));
+    }
+    let shapes = cuts
+        .into_iter()
+        .map(|(rows, subgroups, unroll, split)| Shape {
+            rows,
+            subgroups,
+            unroll,
+            split,
+            tokens: 2,
+        });
+    shapes.collect()
 }
 
 /// Every type with each shape and width, numbers of tokens in turns; `test` gets a number that goes up.
 fn every_form(linear: &Linear, mut test: impl FnMut(&mut Random, DType, usize, usize, usize)) {
-    let mut random = Random::new(71);
+    let (mut random, mut cuts) = (Random::new(71), Random::new(72));
     let mut number = 0;
     for dtype in DType::WEIGHTS {
         for &cols in widths(dtype) {
@@ -153,7 +168,7 @@ fn every_form(linear: &Linear, mut test: impl FnMut(&mut Random, DType, usize, u
             );
             number += 1;
         }
-        for shape in shapes() {
+        for shape in shapes(&mut cuts) {
             linear.force_shape(Some(shape));
             let cols = if dtype.block_len() == 1 { 1030 } else { 1024 };
             test(&mut random, dtype, cols, number % 2 + 1, number);

@@ -47,3 +47,86 @@ pub(super) fn shape(tuning: &Tuning, key: Key, usual: Shape, limits: &ShapeLimit
         tokens: usual.tokens,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use crate::testing::Random;
+    use crate::tuning::Settings;
+
+    const KEY: Key = Key {
+        op: "matvec",
+        dtype: DType::BF16,
+        rows: 3072,
+        cols: 2048,
+        tokens: 1,
+        dimension: "",
+    };
+    const USUAL: Shape = Shape {
+        rows: 2,
+        subgroups: 8,
+        unroll: 2,
+        split: 4,
+        tokens: 1,
+    };
+    const LIMITS: ShapeLimits = ShapeLimits {
+        abreast: 1,
+        units: 256,
+        lanes: 32,
+        most_subgroups: 16,
+    };
+
+    fn set(tuning: &Tuning, values: [u32; 4]) {
+        let names = ["rows", "subgroups", "unroll", "split"];
+        let named = names.map(|dimension| Key { dimension, ..KEY }.to_string());
+        tuning.apply(named.into_iter().zip(values).collect::<Settings>());
+    }
+
+    #[test]
+    fn shapes_are_the_usual_ones_until_they_are_set() {
+        let tuning = Tuning::default();
+        assert_eq!(shape(&tuning, KEY, USUAL, &LIMITS), USUAL);
+        set(&tuning, [4, 2, 4, 1]);
+        let wanted = Shape {
+            rows: 4,
+            subgroups: 2,
+            unroll: 4,
+            split: 1,
+            tokens: 1,
+        };
+        assert_eq!(shape(&tuning, KEY, USUAL, &LIMITS), wanted);
+    }
+
+    #[test]
+    fn whatever_is_set_a_shape_stays_within_its_limits() {
+        let (tuning, mut random) = (Tuning::default(), Random::new(3));
+        let mut taken = 0;
+        for _ in 0..2000 {
+            let values = [0; 4].map(|_| random.below(18) as u32);
+            let limits = ShapeLimits {
+                abreast: 1 + random.below(2) as u32,
+                most_subgroups: [4, 8, 16, 32][random.below(4)],
+                units: 1 + random.below(600) as u32,
+                ..LIMITS
+            };
+            let usual = Shape {
+                rows: 1,
+                subgroups: 8.min(limits.most_subgroups),
+                unroll: 1,
+                split: 1,
+                tokens: 1 << random.below(4),
+            };
+            set(&tuning, values);
+            let found = shape(&tuning, KEY, usual, &limits);
+            let registers = found.rows * found.unroll * found.tokens * limits.abreast;
+            assert!(registers <= MOST_IN_REGISTERS, "{found:?}");
+            assert!(found.subgroups <= limits.most_subgroups, "{found:?}");
+            assert!(found.subgroups.is_multiple_of(found.split), "{found:?}");
+            let turns = limits.units.div_ceil(limits.lanes);
+            assert!(found.split * found.unroll <= turns, "{found:?}");
+            taken += u32::from(found.rows == values[0]) + u32::from(found.split == values[3]);
+        }
+        assert!(taken > 200, "{taken} settings were taken");
+    }
+}
