@@ -89,7 +89,7 @@ pub fn svg(chart: &Chart) -> Result<Option<String>> {
             }))?;
         }
         axes.configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
+            .position(SeriesLabelPosition::UpperRight)
             .background_style(WHITE.mix(0.85))
             .border_style(BLACK.mix(0.3))
             .label_font(("sans-serif", 14))
