@@ -10,6 +10,7 @@ use dacapo::{Buffer, Device, MemoryKind};
 use crate::work::{Contender, KERNEL, Order, PART, PARTS, Params, Result, check};
 
 pub struct ByHand {
+    how: Descriptors,
     device: Device,
     handles: Handles,
     push: khr::push_descriptor::Device,
@@ -111,6 +112,7 @@ impl ByHand {
             let commands = vk.allocate_command_buffers(&commands)?[0];
             let fence = vk.create_fence(&vk::FenceCreateInfo::default(), None)?;
             Ok(ByHand {
+                how,
                 device: device.clone(),
                 push,
                 barriers,
@@ -186,6 +188,14 @@ impl ByHand {
 }
 
 impl Contender for ByHand {
+    fn name(&self) -> &'static str {
+        match self.how {
+            Descriptors::Push => "by hand",
+            Descriptors::PushShared => "by hand, 17 bindings",
+            Descriptors::Template => "by hand, template",
+        }
+    }
+
     fn round(&mut self, order: Order, dispatches: u32) -> Result<Duration> {
         self.buffer
             .write(&vec![0u32; (u64::from(PARTS) * PART / 4) as usize])?;
@@ -208,7 +218,7 @@ impl Contender for ByHand {
         let (_, last) = order.parts(dispatches - 1);
         let at = u64::from(last) * PART;
         let found = self.buffer.slice(at..at + 4)?.read::<u32>()?[0];
-        check("by hand", order, dispatches, found)?;
+        check(self.name(), order, dispatches, found)?;
         Ok(time)
     }
 }

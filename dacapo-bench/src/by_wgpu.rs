@@ -110,6 +110,10 @@ fn entry(binding: u32, (buffer, part): (&wgpu::Buffer, u32)) -> wgpu::BindGroupE
 }
 
 impl Contender for ByWgpu {
+    fn name(&self) -> &'static str {
+        "wgpu"
+    }
+
     fn round(&mut self, order: Order, dispatches: u32) -> Result<Duration> {
         let mut clear = self
             .device
@@ -162,7 +166,7 @@ impl Contender for ByWgpu {
         mapped.recv()??;
         let found = bytemuck::pod_read_unaligned(&self.readback.get_mapped_range(..4)?[..]);
         self.readback.unmap();
-        check("wgpu", order, dispatches, found)?;
+        check(self.name(), order, dispatches, found)?;
         Ok(time)
     }
 }

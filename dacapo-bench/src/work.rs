@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use dacapo::{Access, Device, DeviceOptions, DeviceSelector, Kernel, KernelSource, Wgsl};
+
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// What the dispatches have to do with each other.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Order {
     /// Each writes a part of its own.
     Independent,
@@ -40,6 +42,9 @@ impl Order {
 
 /// Somebody who encodes the work.
 pub trait Contender {
+    /// As reports call it.
+    fn name(&self) -> &'static str;
+
     /// Clears all parts, encodes, runs and checks; gives the time that encoding took.
     fn round(&mut self, order: Order, dispatches: u32) -> Result<Duration>;
 }
@@ -75,6 +80,35 @@ var<immediate> params: Params;
 @compute @workgroup_size(32) fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     y[id.x] = x[id.x] + params.add;
 }";
+
+/// Opens the device that the user named.
+pub fn open(name: &str) -> Result<Device> {
+    Ok(Device::open(&DeviceOptions {
+        device: name.parse::<DeviceSelector>()?,
+        ..DeviceOptions::default()
+    })?)
+}
+
+/// The kernel, for dacapo.
+pub fn kernel(device: &Device) -> Result<Kernel> {
+    let source = KernelSource::new("tiny")
+        .binding::<u32>(0, Access::Read)
+        .binding::<u32>(1, Access::Write)
+        .inline::<Params>()
+        .workgroup([32, 1, 1])
+        .cpu(|group| {
+            let x = group.read::<u32>(0);
+            let add = group.inline::<Params>().add;
+            // SAFETY: the one workgroup of a dispatch is the only one that writes.
+            let y = unsafe { group.write::<u32>(1, 0..32) };
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = x + add;
+            }
+            Ok(())
+        })
+        .wgsl(Wgsl::new(KERNEL));
+    Ok(device.kernel(&source)?)
+}
 
 /// Whether the last part written holds what it should.
 pub fn check(who: &str, order: Order, dispatches: u32, found: u32) -> Result<()> {

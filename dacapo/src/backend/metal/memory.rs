@@ -54,19 +54,19 @@ impl MetalMemory {
         // SAFETY: the pages are mapped, as each holds some of the bytes, and the owner of these lives longer than
         // the buffer. Kernels only read it: it is marked read-only.
         let buffer = autoreleasepool(|_| unsafe {
-            gpu.device
+            let buffer = gpu
+                .device
                 .newBufferWithBytesNoCopy_length_options_deallocator(
                     first.cast(),
                     len,
                     RESOURCES,
                     None,
-                )
+                )?;
+            Some(labelled(Shared::new(buffer), label))
         });
         let Some(buffer) = buffer else {
             return Err(bytes);
         };
-        // SAFETY: as of all buffers.
-        let buffer = labelled(unsafe { Shared::new(buffer) }, label);
         Ok(MetalMemory::with(gpu, buffer, base, Some(bytes)))
     }
 
