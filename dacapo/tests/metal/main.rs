@@ -13,6 +13,8 @@ mod common;
 mod double;
 #[cfg(not(target_vendor = "apple"))]
 mod faults;
+#[cfg(not(target_vendor = "apple"))]
+mod indirect;
 mod native;
 #[cfg(not(target_vendor = "apple"))]
 mod times;
