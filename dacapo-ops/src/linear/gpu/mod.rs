@@ -23,8 +23,8 @@ use std::thread::JoinHandle;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
-    Arg, Buffer, BufferOptions, CommandEncoder, Device, GpuFeatures, Grid, Kernel, KernelSource,
-    MemoryKind, Wgsl,
+    Arg, Buffer, BufferOptions, CommandEncoder, CooperativeMatrix, Device, GpuFeatures, Grid,
+    Kernel, KernelSource, MemoryKind, Wgsl,
 };
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -35,6 +35,8 @@ use crate::launch::{MAX_GROUPS, are_wide, busy_threads};
 use crate::linear::{Epilogue, Operands};
 use crate::quant::WeightMatrix;
 use crate::tensor::Tensor;
+use cooperative::Cooperative;
+pub use cooperative::Tiling;
 use pack::Layout;
 pub use variant::Shape;
 use variant::{Job, MATRICES, Put, Variant, Way};
@@ -45,7 +47,10 @@ const PIECE: u64 = 16 << 20;
 /// Most tokens that are multiplied one by one.
 const FEW: u32 = 8;
 
-/// Rows and tokens of a tile of the kernels for many tokens.
+/// Tokens for which kernels are compiled ahead, besides one and few: those of a usual part of a prompt.
+const MANY: u32 = 512;
+
+/// Rows and tokens of a tile of the kernel for many tokens without matrix units.
 const TILE: u32 = 64;
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -72,6 +77,8 @@ pub(super) struct GpuLinear {
     ahead: Mutex<(HashSet<Variant>, Vec<JoinHandle<()>>)>,
     /// Overrides the choice of shapes for few tokens, to measure them.
     shape: Mutex<Option<Shape>>,
+    /// Overrides the choice of tiles for many tokens, to measure them.
+    tiling: Mutex<Option<Tiling>>,
     /// Memory through which workgroups pass each other what they found, once any has been asked to look for something.
     found: Mutex<Option<Buffer>>,
     /// The region of it that is used next.
@@ -86,6 +93,7 @@ impl GpuLinear {
             kernels: Mutex::default(),
             ahead: Mutex::default(),
             shape: Mutex::default(),
+            tiling: Mutex::default(),
             found: Mutex::default(),
             next_region: AtomicU64::default(),
         })
@@ -93,6 +101,10 @@ impl GpuLinear {
 
     pub(super) fn force_shape(&self, shape: Option<Shape>) {
         *self.shape.lock() = shape;
+    }
+
+    pub(super) fn force_tiling(&self, tiling: Option<Tiling>) {
+        *self.tiling.lock() = tiling;
     }
 
     /// Packs a matrix, and compiles the kernels that its first use will need.
@@ -130,7 +142,7 @@ impl GpuLinear {
     /// asks for the kernel.
     fn prepare(&self, w: &Tensor) {
         let (rows, cols) = (w.rows() as u32, w.cols() as u32);
-        for tokens in [1, FEW + 1] {
+        for tokens in [1, FEW + 1, MANY] {
             let variant = self.variant(w.dtype(), rows, cols, tokens, Put::Plain);
             let (known, threads) = &mut *self.ahead.lock();
             if known.insert(variant) {
@@ -206,7 +218,11 @@ impl GpuLinear {
     fn variant(&self, dtype: DType, rows: u32, cols: u32, tokens: u32, put: Put) -> Variant {
         let way = match (tokens <= FEW, self.gpu.cooperative_matrix) {
             (true, _) => Way::MatVec(self.shape(dtype, rows, cols, tokens, 1)),
-            (false, Some(matrix)) => Way::Cooperative(matrix),
+            (false, Some(matrix)) => Way::Cooperative(Cooperative {
+                matrix,
+                tiling: self.tiling(matrix, rows, tokens),
+                subgroup_size: self.gpu.subgroup_size,
+            }),
             (false, None) => Way::MatMul,
         };
         Variant {
@@ -259,6 +275,37 @@ impl GpuLinear {
         }
     }
 
+    /// The largest tiles of which there are enough for a whole device: the larger, the fewer times factors are read.
+    fn tiling(&self, matrix: CooperativeMatrix, rows: u32, tokens: u32) -> Tiling {
+        if let Some(forced) = *self.tiling.lock() {
+            return forced;
+        }
+        let smallest = Tiling::smallest(matrix);
+        if matrix == CooperativeMatrix::Size8 {
+            return smallest;
+        }
+        // Of 256 threads each, of which a multiprocessor runs two.
+        let enough = busy_threads(&self.device) / 512;
+        let limits = self.device.limits();
+        let larger = [(128, 128, 2, 4), (128, 64, 4, 2), (64, 64, 2, 2)];
+        larger
+            .map(|(of_tokens, of_rows, down, across)| Tiling {
+                tokens: of_tokens,
+                rows: of_rows,
+                down,
+                across,
+                ..smallest
+            })
+            .into_iter()
+            .find(|tiling| {
+                rows.div_ceil(tiling.rows) * tokens.div_ceil(tiling.tokens) >= enough
+                    && tiling.shared_bytes(matrix) <= limits.max_shared_bytes
+                    && tiling.down * tiling.across * self.gpu.subgroup_size
+                        <= limits.max_group_threads
+            })
+            .unwrap_or(smallest)
+    }
+
     fn kernel(&self, variant: Variant) -> Result<Kernel> {
         if let Some(kernel) = self.kernels.lock().get(&variant) {
             return Ok(kernel.clone());
@@ -292,11 +339,14 @@ fn grid(way: Way, params: &Params) -> Grid<'static> {
             let down = groups.div_ceil(MAX_GROUPS as u32);
             Grid::groups([groups.div_ceil(down), down, 1])
         }
-        Way::MatMul | Way::Cooperative(_) => {
-            let rows = params.rows[0].div_ceil(TILE);
-            Grid::groups([rows, params.tokens.div_ceil(TILE), 1])
-        }
+        Way::MatMul => tiles(params, TILE, TILE),
+        Way::Cooperative(Cooperative { tiling, .. }) => tiles(params, tiling.rows, tiling.tokens),
     }
+}
+
+fn tiles(params: &Params, rows: u32, tokens: u32) -> Grid<'static> {
+    let across = params.rows[0].div_ceil(rows);
+    Grid::groups([across, params.tokens.div_ceil(tokens), 1])
 }
 
 impl Drop for GpuLinear {
