@@ -1,4 +1,4 @@
-//! How fast a GPU multiplies weights: `cargo bench -p dacapo-ops --bench products_gpu [-- sweep] [forms] [TYPE]`, on the
+//! How fast a GPU multiplies weights: `cargo bench -p dacapo-ops --bench products_gpu [-- sweep] [forms] [prefill] [TYPE] [TILING...]`, on the
 //! device that `DACAPO_DEVICE` names.
 //!
 //! Each measurement is one submission of many products, over copies of the matrix that together exceed the caches; the
@@ -6,6 +6,10 @@
 //! products of one layer run together. "in turn": a barrier stands between any two. Bytes are those of the weights as
 //! they lie in files. With `sweep`, every way to cut the work is tried and the best is named; with `forms`, products in one dispatch with what
 //! goes before and after them are measured beside the dispatches that they stand for.
+//!
+//! With `prefill` nothing but products of 512 and 2048 tokens is measured, for the matrices of Llama-3.2-1B in bf16 or the types
+//! that are named: as chosen, and with each way to tile them; or with those that are named, such as `128x64x32/4x2b2`: tokens,
+//! rows and columns of a tile, subgroups down and across, buffers. An `h` behind it takes workgroup memory 2 bytes at a time.
 #![allow(
     clippy::print_stdout,
     reason = "a benchmark reports on standard output"
@@ -20,7 +24,7 @@ use dacapo::{
 use dacapo_ops::add::Add;
 use dacapo_ops::argmax::Argmax;
 use dacapo_ops::dtype::DType;
-use dacapo_ops::linear::{Activation, Epilogue, Input, Linear, Norm, Product, Shape};
+use dacapo_ops::linear::{Activation, Epilogue, Input, Linear, Norm, Product, Shape, Tiling};
 use dacapo_ops::quant::WeightMatrix;
 use dacapo_ops::rms_norm::RmsNorm;
 use dacapo_ops::silu_mul::SiluMul;
@@ -56,6 +60,16 @@ fn main() -> Result<()> {
         }
     };
     println!("{}", device.info().name);
+    if asked("prefill") {
+        let wanted = |dtype: &DType| match any_named {
+            true => named(dtype),
+            false => *dtype == DType::BF16,
+        };
+        return DType::WEIGHTS
+            .into_iter()
+            .filter(wanted)
+            .try_for_each(|dtype| prefill(&device, dtype));
+    }
     println!(
         "{:<6} {:>12} {:>18} {:>14} {:>20}",
         "type", "rows x cols", "side by side GB/s", "in turn GB/s", "512 tokens TFLOP/s"
@@ -80,6 +94,94 @@ fn main() -> Result<()> {
                     bench.forms(tokens)?;
                 }
             }
+        }
+    }
+    Ok(())
+}
+
+/// Rows and columns of the matrices of Llama-3.2-1B: keys and values, queries and what attention brings, gates, down.
+const LLAMA: [(usize, usize); 4] = [(512, 2048), (2048, 2048), (8192, 2048), (2048, 8192)];
+
+/// Ways to tile products on matrix units that are tried if none is named.
+const TILINGS: [&str; 16] = [
+    "64x64x32/2x2b1h",
+    "64x64x32/2x2b2h",
+    "64x64x32/2x2b1",
+    "64x64x32/2x2b2",
+    "64x64x64/2x2b1",
+    "64x64x64/2x2b2",
+    "128x64x32/2x2b2",
+    "128x64x32/4x2b2",
+    "128x64x64/4x2b1",
+    "64x128x32/2x2b2",
+    "128x128x32/2x2b1",
+    "128x128x32/2x2b2",
+    "128x128x32/2x4b1",
+    "128x128x32/2x4b2",
+    "128x128x32/4x2b2",
+    "128x128x64/2x4b1",
+];
+
+/// What `128x64x32/4x2b2` stands for.
+fn tiling(text: &str) -> Option<Tiling> {
+    let (text, wide) = match text.strip_suffix('h') {
+        Some(text) => (text, false),
+        None => (text, true),
+    };
+    let numbers: Option<Vec<u32>> = text
+        .split(['x', '/', 'b'])
+        .map(|number| number.parse().ok())
+        .collect();
+    let &[tokens, rows, depth, down, across, buffers] = &numbers?[..] else {
+        return None;
+    };
+    Some(Tiling {
+        tokens,
+        rows,
+        depth,
+        down,
+        across,
+        buffers,
+        wide,
+    })
+}
+
+/// Measures products of many tokens, tiled in each way.
+fn prefill(device: &Device, dtype: DType) -> Result<()> {
+    let named: Vec<String> = std::env::args()
+        .filter(|text| tiling(text).is_some())
+        .collect();
+    let all = match named.is_empty() {
+        true => TILINGS.map(str::to_owned).to_vec(),
+        false => named,
+    };
+    let benches = LLAMA.map(|(rows, cols)| Bench::new(device, dtype, rows, cols));
+    let head = LLAMA.map(|(rows, cols)| format!("{:>11}", format!("{rows}x{cols}")));
+    for tokens in [512, 2048] {
+        println!(
+            "{} x {tokens} tokens, TFLOP/s in turn: {}",
+            dtype.name(),
+            head.join(" ")
+        );
+        for tiled in [None].into_iter().chain(all.iter().map(Some)) {
+            let mut cells = Vec::new();
+            for bench in &benches {
+                let bench = bench.as_ref().map_err(ToString::to_string)?;
+                bench
+                    .linear
+                    .force_tiling(tiled.and_then(|text| tiling(text)));
+                let [rows, cols] = [bench.weights[0].rows(), bench.weights[0].cols()];
+                let flops = 2.0 * (rows * cols * tokens) as f64;
+                // What a device cannot run is said, and the rest measured.
+                let time = bench.time(Hazards::Serial, tokens, 4);
+                bench.linear.force_tiling(None);
+                cells.push(match time {
+                    Ok(time) => format!("{:>11.1}", flops / time.as_secs_f64() / 1e12),
+                    Err(error) => format!("{:>11}", error.to_string()),
+                });
+            }
+            let name = tiled.map_or("as chosen", String::as_str);
+            println!("  {name:<36} {}", cells.join(" "));
         }
     }
     Ok(())

@@ -36,6 +36,40 @@ fn every_type_on_matrices_of_every_size() {
     }
 }
 
+/// Tiles of every form, several each way, that end within matrices; one tile is more than there is of anything.
+#[test]
+fn tiles_of_every_form() {
+    let mut random = Random::new(84);
+    for (size, wide) in [(SIZES[0], false), (SIZES[1], false), (SIZES[1], true)] {
+        let device = reference_with(Some(size));
+        let linear = Linear::new(&device).unwrap();
+        for (tokens, rows, depth, down, across, buffers) in [
+            (128, 128, 32, 2, 4, 2),
+            (128, 64, 64, 4, 2, 1),
+            (64, 128, 32, 1, 2, 2),
+            (64, 64, 32, 2, 2, 1),
+        ] {
+            linear.force_tiling(Some(Tiling {
+                tokens,
+                rows,
+                depth,
+                down,
+                across,
+                buffers,
+                wide,
+            }));
+            for (dtype, cols) in [(DType::BF16, 200), (DType::F32, 36), (DType::Q8_0, 96)] {
+                for (rows, tokens) in [(141, 133), (9, 10)] {
+                    let case = Case::new(&mut random, dtype, rows, cols);
+                    let x = random.normal(tokens * cols);
+                    let y = run(&device, &linear, &case, &x, tokens, None);
+                    check_halves(&case, &x, None, &y);
+                }
+            }
+        }
+    }
+}
+
 /// That what is tested above is what is meant, and what a device without such matrices runs.
 #[test]
 fn devices_run_the_matrices_that_they_have() {

@@ -35,7 +35,7 @@ use crate::simd::Isa;
 use crate::tensor::Tensor;
 use crate::tuning::Tuning;
 use gpu::GpuLinear;
-pub use gpu::Shape;
+pub use gpu::{Shape, Tiling};
 pub use operands::{Activation, Epilogue, Input, Norm, Product};
 
 /// Rows of activations from which on unpacking weights into tiles is worth it.
@@ -148,6 +148,14 @@ impl Linear {
     pub fn force_shape(&self, shape: Option<Shape>) {
         if let Form::Gpu(gpu) = &self.form {
             gpu.force_shape(shape);
+        }
+    }
+
+    /// Multiplies many rows of activations on matrix units in this way from now on; `None` chooses again. For measurements.
+    #[doc(hidden)]
+    pub fn force_tiling(&self, tiling: Option<Tiling>) {
+        if let Form::Gpu(gpu) = &self.form {
+            gpu.force_tiling(tiling);
         }
     }
 

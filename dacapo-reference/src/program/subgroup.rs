@@ -9,6 +9,7 @@ use super::body::Body;
 use super::op::{Matrix, Op, Row};
 use super::operator::Kind;
 use super::shape::{element, unsupported};
+use crate::lanes::Binary;
 use crate::lanes::collective::{Gather, Reduction, Scan};
 use crate::lanes::matrix;
 use crate::report::Access;
@@ -145,6 +146,25 @@ impl Body<'_, '_> {
         }
     }
 
+    /// Elements of a matrix between its lines: a stride counts what the pointer points at, which may be a vector.
+    fn stride(&mut self, data: &CooperativeData, matrix: Matrix) -> Result<Row, String> {
+        let stride = self.scalar(data.stride)?;
+        let pointee = match *self.inner(data.pointer) {
+            TypeInner::Pointer { base, .. } => match self.lower.module.types[base].inner {
+                TypeInner::Vector { size, scalar } => Some((size, scalar)),
+                _ => None,
+            },
+            TypeInner::ValuePointer { size, scalar, .. } => size.map(|size| (size, scalar)),
+            _ => None,
+        };
+        let Some((size, scalar)) = pointee else {
+            return Ok(stride);
+        };
+        let bytes = size as u32 * u32::from(scalar.width);
+        let elements = self.lower.bits(bytes / matrix.element.bytes())?;
+        self.binary_op(Binary::MulI, stride, elements)
+    }
+
     pub(super) fn load_matrix(
         &mut self,
         handle: Handle<Expression>,
@@ -152,7 +172,7 @@ impl Body<'_, '_> {
         span: Span,
     ) -> Result<Vec<Row>, String> {
         let matrix = self.matrix_of(handle, data.row_major)?;
-        let stride = self.scalar(data.stride)?;
+        let stride = self.stride(data, matrix)?;
         let pointer = self.pointer(data.pointer)?;
         let count = self.matrix_rows(matrix.size);
         let dst = self.lower.new_rows(count)?;
@@ -178,7 +198,7 @@ impl Body<'_, '_> {
     ) -> Result<(), String> {
         let matrix = self.matrix_of(target, data.row_major)?;
         let rows = self.rows(target)?;
-        let stride = self.scalar(data.stride)?;
+        let stride = self.stride(data, matrix)?;
         let pointer = self.pointer(data.pointer)?;
         let src = self.list(&rows);
         let touch = self.lower.touch(span, Access::Write);

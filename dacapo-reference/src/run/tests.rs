@@ -132,3 +132,30 @@ fn a_sum_over_a_tree_in_workgroup_memory() {
     let site = reports[0].party.site.as_ref().unwrap();
     assert!(site.text.contains("part[i] += part[i + step]"), "{site:?}");
 }
+
+/// A matrix behind a pointer to a vector lies where it would behind one to its first element: strides count vectors.
+#[test]
+fn strides_count_what_is_pointed_at() {
+    let text = "enable f16;
+        enable wgpu_cooperative_matrix;
+        @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
+        @group(0) @binding(1) var<storage, read_write> y: array<f32>;
+        var<workgroup> tile: array<vec4<f32>, 24>;
+        @compute @workgroup_size(32) fn main(@builtin(local_invocation_index) i: u32) {
+            if i < 24u { tile[i] = vec4<f32>(); }
+            workgroupBarrier();
+            let m = coopLoadT<coop_mat8x8<f32, C>>(&x[1], 3u);
+            let stride = 3u;
+            let at = 0u;
+            coopStoreT(m, &tile[at], stride);
+            workgroupBarrier();
+            if i < 24u { for (var k = 0u; k < 4u; k += 1u) { y[i * 4u + k] = tile[i][k]; } }
+        }";
+    let x: Vec<f32> = (0..100).map(|i| i as f32).collect();
+    let (out, reports) = run(text, 1, &[floats(&x), vec![0; 96]], &[]);
+    assert_eq!(reports, []);
+    let want: Vec<f32> = (0..96)
+        .map(|at| if at % 12 < 8 { (4 + at) as f32 } else { 0.0 })
+        .collect();
+    assert_eq!(out[1], floats(&want));
+}

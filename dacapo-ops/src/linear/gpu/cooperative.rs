@@ -3,42 +3,193 @@
 use dacapo::CooperativeMatrix;
 
 use super::shader::line;
+use crate::dtype::DType;
 
-/// Tokens, and rows, of the part of a tile that a subgroup computes.
-const PART: u32 = 32;
+/// How a product on matrix units is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tiling {
+    /// Tokens of a workgroup's tile.
+    pub tokens: u32,
+    /// Rows of a workgroup's tile.
+    pub rows: u32,
+    /// Columns that are in workgroup memory at a time.
+    pub depth: u32,
+    /// Subgroups from top to bottom, each with a part of the tokens.
+    pub down: u32,
+    /// Subgroups from left to right, each with a part of the rows.
+    pub across: u32,
+    /// Tiles of each factor in workgroup memory, 1 or 2.
+    pub buffers: u32,
+    /// Workgroup memory is written and read 16 bytes at a time, which Metal's matrices cannot.
+    pub wide: bool,
+}
+
+/// What a kernel is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Cooperative {
+    pub(super) matrix: CooperativeMatrix,
+    pub(super) tiling: Tiling,
+    pub(super) subgroup_size: u32,
+}
 
 const TEXT: &str = include_str!("cooperative.wgsl");
 
-/// Stands for the number of a matrix from top to bottom, and from left to right.
-const DOWN: &str = "{d}";
-const ACROSS: &str = "{a}";
+/// Between what is written once, what is written for each matrix of results, and the end.
+const EACH: &str = "// Of each matrix in turn:\n";
+const BEHIND: &str = "// Behind them:\n";
 
-pub(super) fn write(text: &mut String, matrix: CooperativeMatrix) {
-    let size = matrix.size();
-    line(text, format_args!("const SIZE: u32 = {size}u;"));
-    for (name, element) in [("Left", "f16, A"), ("Right", "f16, B"), ("Sum", "f32, C")] {
-        line(
-            text,
-            format_args!("alias {name} = coop_mat{size}x{size}<{element}>;"),
-        );
+/// Halves between the ends and beginnings of lines of a tile, so that they lie in different banks.
+const GAP: u32 = 8;
+
+const WIDE: &str = "var<workgroup> tiles: array<vec4<f16>, LENGTH>;
+fn keep(at: u32, a: vec4<f16>, b: vec4<f16>) {
+    tiles[at / PER] = a;
+    tiles[at / PER + 1u] = b;
+}";
+
+const NARROW: &str = "var<workgroup> tiles: array<f16, LENGTH>;
+fn keep(at: u32, a: vec4<f16>, b: vec4<f16>) {
+    for (var i = 0u; i < 4u; i += 1u) {
+        tiles[at + i] = a[i];
+        tiles[at + 4u + i] = b[i];
     }
-    for each in TEXT.lines() {
-        repeat(text, each, size);
+}";
+
+impl Tiling {
+    /// The tile of small products, and of devices with small matrices.
+    pub(super) fn smallest(matrix: CooperativeMatrix) -> Tiling {
+        Tiling {
+            tokens: 64,
+            rows: 64,
+            depth: 32,
+            down: 2,
+            across: 2,
+            buffers: 2,
+            wide: matrix == CooperativeMatrix::Size16,
+        }
+    }
+
+    /// Halves of the tiles in workgroup memory.
+    fn halves(&self) -> u32 {
+        self.buffers * (self.tokens + self.rows) * (self.depth + GAP)
+    }
+
+    /// Elements of the results that pass through workgroup memory at a time.
+    fn results(&self, matrix: CooperativeMatrix) -> u32 {
+        self.down * self.across * matrix.size() * matrix.size()
+    }
+
+    /// Bytes of workgroup memory.
+    pub(super) fn shared_bytes(&self, matrix: CooperativeMatrix) -> u32 {
+        2 * self.halves() + 4 * self.results(matrix)
     }
 }
 
-/// Writes a line for all matrices that it is about. Comments are left out, so that they may name the marks.
-fn repeat(text: &mut String, each: &str, size: u32) {
+impl Cooperative {
+    pub(super) fn write(&self, text: &mut String, dtype: DType) {
+        let Tiling {
+            tokens,
+            rows,
+            depth,
+            down,
+            across,
+            buffers,
+            wide,
+        } = self.tiling;
+        let size = self.matrix.size();
+        let (per, memory) = if wide { (4, WIDE) } else { (1, NARROW) };
+        for (name, value) in [
+            ("SIZE", size),
+            ("TOKENS", tokens),
+            ("ROWS", rows),
+            ("DEPTH", depth),
+            ("DOWN", down),
+            ("ACROSS", across),
+            ("BUFFERS", buffers),
+            ("STRIDE", depth + GAP),
+            ("PER", per),
+        ] {
+            line(text, format_args!("const {name}: u32 = {value}u;"));
+        }
+        for (name, element) in [("Left", "f16, A"), ("Right", "f16, B"), ("Sum", "f32, C")] {
+            line(
+                text,
+                format_args!("alias {name} = coop_mat{size}x{size}<{element}>;"),
+            );
+        }
+        let memory = memory.replace("LENGTH", &(self.tiling.halves() / per).to_string());
+        let results = self.tiling.results(self.matrix);
+        line(
+            text,
+            format_args!(
+                "{memory}\nvar<workgroup> results: array<f32, {results}>;\n{}",
+                load8(dtype)
+            ),
+        );
+        let (once, rest) = TEXT.split_once(EACH).unwrap_or((TEXT, ""));
+        let (each, behind) = rest.split_once(BEHIND).unwrap_or((rest, ""));
+        let parts = [tokens / down / size, rows / across / size];
+        let threads = self.subgroup_size * down * across;
+        let eights = [tokens, rows].map(|lines| (lines * depth / 8).div_ceil(threads));
+        let marks = [
+            ("{d}", parts[0]),
+            ("{a}", parts[1]),
+            ("{x}", eights[0]),
+            ("{w}", eights[1]),
+        ];
+        let repeated = |text: &mut String, lines: &str| {
+            lines.lines().for_each(|each| repeat(text, each, &marks));
+        };
+        repeated(text, once);
+        for down in 0..parts[0] {
+            for across in 0..parts[1] {
+                let each = each.replace("{d}", &down.to_string());
+                repeated(text, &each.replace("{a}", &across.to_string()));
+            }
+        }
+        repeated(text, behind);
+    }
+}
+
+/// How eight weights are loaded before, and turned into f32 after, the products of the turn before.
+fn load8(dtype: DType) -> &'static str {
+    match dtype {
+        DType::F16 | DType::BF16 => {
+            "fn load8(row: u32, k8: u32, units: u32) -> vec4<u32> { return w_0[row * units + k8]; }
+fn low4(w: vec4<u32>) -> vec4<f32> { return vec4<f32>(widen(w.x), widen(w.y)); }
+fn high4(w: vec4<u32>) -> vec4<f32> { return vec4<f32>(widen(w.z), widen(w.w)); }"
+        }
+        DType::F32 | DType::U32 => {
+            "struct Eight { low: vec4<f32>, high: vec4<f32> }
+fn load8(row: u32, k8: u32, units: u32) -> Eight {
+    let high = weight4_0(row, min(k8 * 2u + 1u, units - 1u), units);
+    return Eight(weight4_0(row, k8 * 2u, units), select(vec4<f32>(), high, k8 * 2u + 1u < units));
+}
+fn low4(w: Eight) -> vec4<f32> { return w.low; }
+fn high4(w: Eight) -> vec4<f32> { return w.high; }"
+        }
+        _ => {
+            "struct Eight { low: vec4<f32>, high: vec4<f32> }
+fn load8(row: u32, k8: u32, units: u32) -> Eight {
+    return Eight(weight4_0(row, k8 * 2u, units), weight4_0(row, k8 * 2u + 1u, units));
+}
+fn low4(w: Eight) -> vec4<f32> { return w.low; }
+fn high4(w: Eight) -> vec4<f32> { return w.high; }"
+        }
+    }
+}
+
+/// Writes a line for all that it is about. Comments are left out, so that they may name the marks.
+fn repeat(text: &mut String, each: &str, marks: &[(&str, u32)]) {
     if each.trim_start().starts_with("//") {
         return;
     }
-    let numbers = |mark| 0..if each.contains(mark) { PART / size } else { 1 };
-    for down in numbers(DOWN) {
-        for across in numbers(ACROSS) {
-            let numbered = each
-                .replace(DOWN, &down.to_string())
-                .replace(ACROSS, &across.to_string());
-            line(text, format_args!("{numbered}"));
+    match marks.iter().find(|(mark, _)| each.contains(mark)) {
+        None => line(text, format_args!("{each}")),
+        Some((mark, count)) => {
+            for number in 0..*count {
+                repeat(text, &each.replace(mark, &number.to_string()), marks);
+            }
         }
     }
 }

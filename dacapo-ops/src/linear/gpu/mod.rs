@@ -24,8 +24,8 @@ use std::thread::JoinHandle;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
-    Arg, Buffer, BufferOptions, CommandEncoder, Device, GpuFeatures, Grid, Kernel, KernelSource,
-    MemoryKind, Wgsl,
+    Arg, Buffer, BufferOptions, CommandEncoder, CooperativeMatrix, Device, GpuFeatures, Grid,
+    Kernel, KernelSource, MemoryKind, Wgsl,
 };
 use parking_lot::Mutex;
 use smallvec::SmallVec;
@@ -37,6 +37,8 @@ use crate::linear::{Epilogue, Operands};
 use crate::quant::WeightMatrix;
 use crate::tensor::Tensor;
 use crate::tuning::{Key, Tuning};
+use cooperative::Cooperative;
+pub use cooperative::Tiling;
 use pack::Layout;
 use tuned::ShapeLimits;
 pub use variant::Shape;
@@ -48,7 +50,10 @@ const PIECE: u64 = 16 << 20;
 /// Most tokens that are multiplied one by one.
 const FEW: u32 = 8;
 
-/// Rows and tokens of a tile of the kernels for many tokens.
+/// Tokens for which kernels are compiled ahead, besides one and few: those of a usual part of a prompt.
+const MANY: u32 = 512;
+
+/// Rows and tokens of a tile of the kernel for many tokens without matrix units.
 const TILE: u32 = 64;
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -76,6 +81,8 @@ pub(super) struct GpuLinear {
     /// Overrides the choice of shapes for few tokens, to measure them.
     shape: Mutex<Option<Shape>>,
     tuning: Tuning,
+    /// Overrides the choice of tiles for many tokens, to measure them.
+    tiling: Mutex<Option<Tiling>>,
     /// Memory through which workgroups pass each other what they found, once any has been asked to look for something.
     found: Mutex<Option<Buffer>>,
     /// The region of it that is used next.
@@ -91,6 +98,7 @@ impl GpuLinear {
             ahead: Mutex::default(),
             shape: Mutex::default(),
             tuning: tuning.clone(),
+            tiling: Mutex::default(),
             found: Mutex::default(),
             next_region: AtomicU64::default(),
         })
@@ -98,6 +106,10 @@ impl GpuLinear {
 
     pub(super) fn force_shape(&self, shape: Option<Shape>) {
         *self.shape.lock() = shape;
+    }
+
+    pub(super) fn force_tiling(&self, tiling: Option<Tiling>) {
+        *self.tiling.lock() = tiling;
     }
 
     /// Packs a matrix, and compiles the kernels that its first use will need.
@@ -135,7 +147,7 @@ impl GpuLinear {
     /// asks for the kernel.
     fn prepare(&self, w: &Tensor) {
         let (rows, cols) = (w.rows() as u32, w.cols() as u32);
-        for tokens in [1, FEW + 1] {
+        for tokens in [1, FEW + 1, MANY] {
             let variant = self.variant(w.dtype(), rows, cols, tokens, Put::Plain);
             let (known, threads) = &mut *self.ahead.lock();
             if known.insert(variant) {
@@ -212,7 +224,11 @@ impl GpuLinear {
         let job = Job::Each([Some(put), None, None]);
         let way = match (tokens <= FEW, self.gpu.cooperative_matrix) {
             (true, _) => Way::MatVec(self.shape(job, dtype, [rows, cols], tokens)),
-            (false, Some(matrix)) => Way::Cooperative(matrix),
+            (false, Some(matrix)) => Way::Cooperative(Cooperative {
+                matrix,
+                tiling: self.tiling(matrix, rows, tokens),
+                subgroup_size: self.gpu.subgroup_size,
+            }),
             (false, None) => Way::MatMul,
         };
         Variant {
@@ -314,6 +330,38 @@ impl GpuLinear {
         }
     }
 
+    /// Large tiles, which read factors the fewest times, where there are enough of them for a whole device; otherwise small
+    /// and deep ones. Found by the sweep `products_gpu -- prefill` on an H100.
+    fn tiling(&self, matrix: CooperativeMatrix, rows: u32, tokens: u32) -> Tiling {
+        if let Some(forced) = *self.tiling.lock() {
+            return forced;
+        }
+        let smallest = Tiling::smallest(matrix);
+        if matrix == CooperativeMatrix::Size8 {
+            return smallest;
+        }
+        // Of 128 threads, with as many sums to a thread as it has registers for.
+        let enough = busy_threads(&self.device) / 256 * 3 / 4;
+        let limits = self.device.limits();
+        let large = Tiling {
+            tokens: 128,
+            rows: 128,
+            buffers: 1,
+            ..smallest
+        };
+        let deep = Tiling {
+            depth: 64,
+            ..smallest
+        };
+        let fits = |tiling: &Tiling| {
+            tiling.shared_bytes(matrix) <= limits.max_shared_bytes
+                && tiling.down * tiling.across * self.gpu.subgroup_size <= limits.max_group_threads
+        };
+        let is_enough = rows.div_ceil(large.rows) * tokens.div_ceil(large.tokens) >= enough;
+        let wanted = [is_enough.then_some(large), Some(deep)];
+        wanted.into_iter().flatten().find(fits).unwrap_or(smallest)
+    }
+
     fn kernel(&self, variant: Variant) -> Result<Kernel> {
         if let Some(kernel) = self.kernels.lock().get(&variant) {
             return Ok(kernel.clone());
@@ -347,11 +395,14 @@ fn grid(way: Way, params: &Params) -> Grid<'static> {
             let down = groups.div_ceil(MAX_GROUPS as u32);
             Grid::groups([groups.div_ceil(down), down, 1])
         }
-        Way::MatMul | Way::Cooperative(_) => {
-            let rows = params.rows[0].div_ceil(TILE);
-            Grid::groups([rows, params.tokens.div_ceil(TILE), 1])
-        }
+        Way::MatMul => tiles(params, TILE, TILE),
+        Way::Cooperative(Cooperative { tiling, .. }) => tiles(params, tiling.rows, tiling.tokens),
     }
+}
+
+fn tiles(params: &Params, rows: u32, tokens: u32) -> Grid<'static> {
+    let across = params.rows[0].div_ceil(rows);
+    Grid::groups([across, params.tokens.div_ceil(tokens), 1])
 }
 
 impl Drop for GpuLinear {

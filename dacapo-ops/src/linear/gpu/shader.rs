@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 
-use super::cooperative;
 use super::matvec::MatVec;
 use super::variant::{INPUT, Job, NORM, Put, SLOTS, Variant, Way};
 use crate::dtype::DType;
@@ -30,7 +29,7 @@ var<immediate> p: Params;\n",
         match self.way {
             Way::MatVec(shape) => MatVec::new(self, shape).write(&mut text),
             Way::MatMul => text.push_str(include_str!("matmul.wgsl")),
-            Way::Cooperative(matrix) => cooperative::write(&mut text, matrix),
+            Way::Cooperative(kernel) => kernel.write(&mut text, self.dtype),
         }
         text
     }

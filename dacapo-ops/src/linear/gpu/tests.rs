@@ -20,13 +20,30 @@ fn every_kernel_compiles() {
             tokens,
         })
     };
+    let tiles = |matrix, [tokens, rows, depth, down, across, buffers]: [u32; 6]| {
+        let wide = matrix == CooperativeMatrix::Size16;
+        Way::Cooperative(Cooperative {
+            matrix,
+            tiling: Tiling {
+                tokens,
+                rows,
+                depth,
+                down,
+                across,
+                buffers,
+                wide,
+            },
+            subgroup_size: 32,
+        })
+    };
     let ways = [
         shape(1, 4, 1, 1, 1),
         shape(4, 8, 4, 4, 1),
         shape(2, 4, 2, 2, 8),
         Way::MatMul,
-        Way::Cooperative(CooperativeMatrix::Size8),
-        Way::Cooperative(CooperativeMatrix::Size16),
+        tiles(CooperativeMatrix::Size8, [64, 64, 32, 2, 2, 2]),
+        tiles(CooperativeMatrix::Size16, [64, 64, 32, 2, 2, 2]),
+        tiles(CooperativeMatrix::Size16, [128, 128, 64, 4, 2, 1]),
     ];
     let mut kernels = 0;
     for dtype in DType::WEIGHTS {
@@ -49,7 +66,7 @@ fn every_kernel_compiles() {
                         panic!("{variant:?}: {error}\n{}", variant.text());
                     }
                 }
-                if way != Way::Cooperative(CooperativeMatrix::Size16)
+                if !matches!(way, Way::Cooperative(kernel) if kernel.matrix == CooperativeMatrix::Size16)
                     && let Err(error) = crate::msl::written(&variant.text(), &[])
                 {
                     panic!("{variant:?} on Metal: {error}\n{}", variant.text());
@@ -80,7 +97,7 @@ fn every_kernel_compiles() {
             }
         }
     }
-    assert_eq!(kernels, DType::WEIGHTS.len() * (6 * 6 + 6 * 7 + 6 + 2 * 7));
+    assert_eq!(kernels, DType::WEIGHTS.len() * (7 * 6 + 6 * 7 + 6 + 2 * 7));
 }
 
 fn compile(text: &str, subgroup_size: u32) -> Result<Vec<u32>, String> {

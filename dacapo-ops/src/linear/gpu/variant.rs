@@ -1,7 +1,6 @@
 //! What kernels of products are made for, and what they bind where.
 
-use dacapo::CooperativeMatrix;
-
+use super::cooperative::Cooperative;
 use crate::dtype::DType;
 use crate::gelu_mul::Form;
 use crate::linear::Activation;
@@ -29,7 +28,7 @@ pub(super) struct Variant {
 pub(super) enum Way {
     MatVec(Shape),
     MatMul,
-    Cooperative(CooperativeMatrix),
+    Cooperative(Cooperative),
 }
 
 /// How the work of few tokens is cut.
