@@ -69,7 +69,7 @@ impl Attention {
     /// Compiles the operation for `device`.
     ///
     /// # Errors
-    /// [`Error::Runtime`](crate::Error::Runtime) where the device cannot run it.
+    /// [`Error::Runtime`] where the device cannot run it.
     pub fn new(device: &Device) -> Result<Attention> {
         Attention::tuned(device, &Tuning::default())
     }
@@ -111,7 +111,7 @@ impl Attention {
     /// after the other. q stays as it is.
     ///
     /// # Errors
-    /// Those of both, and [`Error::Unfused`](crate::Error::Unfused) on processors, for several tokens, for more than 8
+    /// Those of both, and [`Error::Unfused`] on processors, for several tokens, for more than 8
     /// queries to a key, and for heads whose elements a subgroup cannot share, such as those of 80.
     pub fn encode_step(
         &self,
@@ -160,8 +160,8 @@ impl Attention {
     /// all negative infinity gives zeros. All are contiguous; `out` overlaps none.
     ///
     /// # Errors
-    /// [`Error::Operand`](crate::Error::Operand), also for heads that are no multiple of the KV heads or wider
-    /// than [`MAX_HEAD_DIM`]; [`Error::Parameter`](crate::Error::Parameter) for a scale or softcap that is not
+    /// [`Error::Operand`], also for heads that are no multiple of the KV heads or wider
+    /// than [`MAX_HEAD_DIM`]; [`Error::Parameter`] for a scale or softcap that is not
     /// finite, or a softcap not above 0; those of [`CommandEncoder::dispatch`].
     #[allow(
         clippy::too_many_arguments,
