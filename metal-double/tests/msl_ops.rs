@@ -28,6 +28,10 @@ fn compose(prefix: &str, files: &[&str]) -> String {
     .replace("override ERF: bool;", "const ERF: bool = true;")
 }
 
+fn binding(slot: u32, name: &str, element: &str) -> String {
+    format!("@group(0) @binding({slot}) var<storage, read> {name}: array<{element}>;\n")
+}
+
 fn kernels() -> Vec<(String, String)> {
     let mut all = Vec::new();
     for operation in ["add", "mul", "scale", "silu_mul", "gelu_mul", "softcap"] {
@@ -115,18 +119,24 @@ fn kernels() -> Vec<(String, String)> {
                 "rms_norm/factor.wgsl",
                 form,
                 "rope_append/heads.wgsl",
+                "rope_append/turn.wgsl",
             ];
             let files: Vec<&str> = stores.iter().copied().chain(rest).collect();
-            all.push((format!("{form}_{cache}"), compose("", &files)));
+            let norms = match form.contains("normed") {
+                true => binding(7, "q_norm", "f32") + &binding(8, "k_norm", "f32"),
+                false => String::new(),
+            };
+            all.push((format!("{form}_{cache}"), compose(&norms, &files)));
         }
     }
     let common = "const HEAD_DIM: u32 = 64u;\nconst LEAST: u32 = 256u;\nconst COUNTERS: u32 = 256u;\nconst PAIRS: u32 = 4u;\n";
-    for (loads, half) in [
-        ("cache_half8", false),
-        ("cache_half1", true),
-        ("cache_single4", false),
-        ("cache_single1", true),
+    for (loads, half, element) in [
+        ("cache_half8", false, "vec4<u32>"),
+        ("cache_half1", true, "u32"),
+        ("cache_single4", false, "vec4<f32>"),
+        ("cache_single1", true, "f32"),
     ] {
+        let caches = binding(1, "k_cache", element) + &binding(2, "v_cache", element);
         for (form, own) in [
             ("split", "const WORKGROUP: u32 = 128u;\n"),
             (
@@ -143,13 +153,14 @@ fn kernels() -> Vec<(String, String)> {
                 files.push("attention/gpu/elements.wgsl");
             }
             files.extend([
+                "attention/gpu/params.wgsl",
                 kernel.as_str(),
                 "attention/gpu/common.wgsl",
                 "rows/exp.wgsl",
             ]);
             all.push((
                 format!("attention_{form}_{loads}"),
-                compose(&(common.to_owned() + own), &files),
+                compose(&(common.to_owned() + own + &caches), &files),
             ));
         }
     }
