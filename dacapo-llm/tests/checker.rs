@@ -150,8 +150,8 @@ fn is_enough(op: &str, slot: u32, access: Access) -> bool {
     match (op, slot, access) {
         // Only stores, and declares both because what is not appended to stays.
         ("kv_append" | "rope_append", 3 | 4, Access::Write) => true,
-        // For what is joined beyond 256 positions, which no tiny model has.
-        ("attention", 5, _) => true,
+        // For what is joined beyond 64 positions or 256, which no tiny model has.
+        ("attention" | "rope_append_attention", 5, _) => true,
         _ => false,
     }
 }
@@ -212,11 +212,14 @@ enum Reach {
 
 fn reach(op: &str, slot: u32) -> Reach {
     match (op, slot) {
-        ("embed", 0) | ("kv_append" | "rope_append", 3 | 4) | ("attention", 1 | 2) => Reach::Some,
+        ("embed", 0) | ("kv_append" | "rope_append", 3 | 4) => Reach::Some,
+        ("attention" | "rope_append_attention", 1 | 2) => Reach::Some,
         // Room for the greatest of more rows.
         ("matvec_argmax", 4) => Reach::Some,
         ("rms_norm" | "silu_mul", 2) | ("rms_norm_in_place", 0) | ("add", 0 | 1) => Reach::Length,
-        ("rope", 2) | ("rope_append", 6) | ("attention", 5) => Reach::Length,
+        ("rope", 2) | ("rope_append", 6) => Reach::Length,
+        ("attention" | "rope_append_attention", 5) => Reach::Length,
+        ("rope_append_attention", 8) => Reach::Length,
         _ => Reach::All,
     }
 }
