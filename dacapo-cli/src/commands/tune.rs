@@ -25,7 +25,7 @@ found for other models, and used by all commands that run models, unless they ar
 their last bits. Devices whose kernels have one shape only, such as cpu, have nothing \
 to tune.";
 
-/// Find the fastest kernel shapes for a model on a device, and keep them
+/// Find the fastest kernel shapes for a model, and keep them
 #[derive(Debug, clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub(crate) struct Tune {

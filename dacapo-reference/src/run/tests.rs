@@ -141,15 +141,15 @@ fn strides_count_what_is_pointed_at() {
         @group(0) @binding(0) var<storage, read_write> x: array<vec4<f32>>;
         @group(0) @binding(1) var<storage, read_write> y: array<f32>;
         var<workgroup> tile: array<vec4<f32>, 24>;
-        @compute @workgroup_size(32) fn main(@builtin(local_invocation_index) i: u32) {
-            if i < 24u { tile[i] = vec4<f32>(); }
+        @compute @workgroup_size(4) fn main(@builtin(local_invocation_index) i: u32) {
+            for (var at = i; at < 24u; at += 4u) { tile[at] = vec4<f32>(); }
             workgroupBarrier();
             let m = coopLoadT<coop_mat8x8<f32, C>>(&x[1], 3u);
             let stride = 3u;
             let at = 0u;
             coopStoreT(m, &tile[at], stride);
             workgroupBarrier();
-            if i < 24u { for (var k = 0u; k < 4u; k += 1u) { y[i * 4u + k] = tile[i][k]; } }
+            for (var n = i; n < 96u; n += 4u) { y[n] = tile[n / 4u][n % 4u]; }
         }";
     let x: Vec<f32> = (0..100).map(|i| i as f32).collect();
     let (out, reports) = run(text, 1, &[floats(&x), vec![0; 96]], &[]);
