@@ -46,6 +46,8 @@ pub(super) struct Pass {
     fence: Retained<ProtocolObject<dyn MTLFence>>,
     pipeline: *const ComputePipeline,
     bound: [(*const ProtocolObject<dyn MTLBuffer>, usize); BUFFERS],
+    /// Arguments in threadgroup memory that may have a length: those below this index.
+    threadgroup: usize,
     /// Whether something ran that the next dispatch must wait for.
     barrier: bool,
     has_run: bool,
@@ -76,6 +78,7 @@ impl Pass {
             fence: fence.clone(),
             pipeline: ptr::null(),
             bound: [(NOTHING, 0); BUFFERS],
+            threadgroup: 0,
             barrier: false,
             has_run: false,
             groups: 0,
@@ -150,6 +153,14 @@ impl Pass {
         if is_new {
             self.pipeline = pipeline;
             encoder.setComputePipelineState(&pipeline.raw);
+            // Lengths stay when the pipeline changes, and all of them count.
+            let own = |index: usize| pipeline.threadgroup.iter().any(|own| own.index == index);
+            for index in (0..self.threadgroup).filter(|&index| !own(index)) {
+                // SAFETY: an earlier pipeline of this pass had an argument of this index.
+                unsafe { encoder.setThreadgroupMemoryLength_atIndex(0, index) };
+            }
+            let indices = pipeline.threadgroup.iter().map(|own| own.index + 1);
+            self.threadgroup = indices.max().unwrap_or(0);
         }
         for argument in &pipeline.threadgroup {
             if is_new || argument.dynamic {
