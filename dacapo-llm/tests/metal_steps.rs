@@ -6,8 +6,8 @@ mod common;
 
 use core::ffi::{CStr, c_char};
 
-use common::{data, load};
-use dacapo::{Backend, Device, DeviceOptions, DeviceSelector};
+use common::{data, gpu, load};
+use dacapo::{Backend, Device};
 use dacapo_llm::{PassOptions, Sampling, Session, SessionOptions};
 
 unsafe extern "C" {
@@ -34,14 +34,6 @@ fn counted(work: impl FnOnce()) -> [u64; COUNTED.len()] {
     core::array::from_fn(|at| after[at] - before[at])
 }
 
-fn metal() -> Device {
-    let options = DeviceOptions {
-        device: DeviceSelector::Backend(Backend::Metal),
-        ..DeviceOptions::default().with_env().unwrap()
-    };
-    Device::open(&options).expect("the double is there")
-}
-
 fn session(device: &Device, model: &str, passes: PassOptions) -> Session {
     let model = load(device, &data(model));
     let options = SessionOptions {
@@ -58,7 +50,9 @@ fn session(device: &Device, model: &str, passes: PassOptions) -> Session {
 /// One test: the counts are of the whole process.
 #[test]
 fn a_decoders_step_is_one_command_buffer_and_one_encoder() {
-    let device = metal();
+    let Some(device) = gpu(Backend::Metal) else {
+        return;
+    };
     for model in ["tiny/llama-gqa.q4_1.gguf", "tiny/qwen3.bf16-q8_0.gguf"] {
         planned(&device, model);
         live(&device, model);

@@ -132,18 +132,7 @@ fn tiling(text: &str) -> Option<Tiling> {
         .split(['x', '/', 'b'])
         .map(|number| number.parse().ok())
         .collect();
-    let &[tokens, rows, depth, down, across, buffers] = &numbers?[..] else {
-        return None;
-    };
-    Some(Tiling {
-        tokens,
-        rows,
-        depth,
-        down,
-        across,
-        buffers,
-        wide,
-    })
+    Some(Tiling::new(numbers?.try_into().ok()?, wide))
 }
 
 /// Measures products of many tokens, tiled in each way.

@@ -3,6 +3,7 @@
 use dacapo::{Backend, CommandEncoder, Device, MemoryKind};
 
 use crate::dtype::DType;
+use crate::rope;
 use crate::tensor::Tensor;
 use crate::testing::{devices, offset};
 
@@ -76,6 +77,18 @@ impl Bench {
         let tensor = self.zeros(DType::U32, shape);
         tensor.view().write(values).unwrap();
         tensor
+    }
+
+    /// The table of a rotation of so many elements of each head.
+    pub(crate) fn frequencies(&self, dims: usize) -> Tensor {
+        let config = rope::Config {
+            dims,
+            theta: 1e4,
+            scaling: rope::Scaling::None,
+            factors: &[],
+        };
+        let table = rope::frequencies(&config).unwrap();
+        self.u32(&[table.len(), 2], table.as_flattened())
     }
 
     pub(crate) fn read<T: bytemuck::Pod>(&self, tensor: &Tensor) -> Vec<T> {

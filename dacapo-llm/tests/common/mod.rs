@@ -68,7 +68,8 @@ pub fn fast_devices() -> Vec<Device> {
     devices
 }
 
-fn gpu(backend: Backend) -> Option<Device> {
+/// The device of a backend, if there is one and tests may use it.
+pub fn gpu(backend: Backend) -> Option<Device> {
     let options = DeviceOptions {
         device: DeviceSelector::Backend(backend),
         ..DeviceOptions::default().with_env().unwrap()

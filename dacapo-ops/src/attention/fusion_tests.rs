@@ -4,7 +4,7 @@ use super::{Attention, AttentionOptions};
 use crate::dtype::DType;
 use crate::fusing::Fusing;
 use crate::reference::{Bench, noise, on_devices};
-use crate::rope::{Config, Layout, Scaling, frequencies};
+use crate::rope::Layout;
 use crate::rope_append::{Norms, Operands, RopeAppend};
 use crate::tensor::Tensor;
 
@@ -67,13 +67,6 @@ impl Setup {
             let elements = tokens * heads * head_dim;
             bench.f32(&[tokens, heads, head_dim], &noise(seed, elements))
         };
-        let config = Config {
-            dims,
-            theta: 1e4,
-            scaling: Scaling::None,
-            factors: &[],
-        };
-        let table = frequencies(&config).unwrap();
         let filled = |seed| {
             let tensor = bench.zeros(cache, &[kv_heads, capacity, head_dim]);
             let values = noise(seed, kv_heads * capacity * head_dim);
@@ -97,7 +90,7 @@ impl Setup {
             v: rows(3, kv_heads),
             weights: [4, 5].map(|seed| bench.f32(&[head_dim], &noise(seed, head_dim))),
             positions: bench.u32(&[tokens], positions),
-            table: bench.u32(&[table.len(), 2], table.as_flattened()),
+            table: bench.frequencies(dims),
             caches: [6, 7].map(filled),
             out: rows(8, heads),
         }

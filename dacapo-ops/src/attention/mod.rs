@@ -143,10 +143,7 @@ impl Attention {
         let params = params([q, k_cache, v_cache, positions, out], options)?;
         match &self.form {
             Form::Gpu(gpu) => gpu.encode_step(encoder, operands, out, params, turning, scratch),
-            Form::Cpu { .. } => Err(Error::Unfused {
-                op: "attention",
-                reason: "processors take it apart".into(),
-            }),
+            Form::Cpu { .. } => unfused("processors take it apart"),
         }
     }
 
@@ -206,6 +203,13 @@ impl Attention {
 }
 
 const CHECK: Check = Check("attention");
+
+fn unfused<T>(reason: impl Into<Box<str>>) -> Result<T> {
+    Err(Error::Unfused {
+        op: "attention",
+        reason: reason.into(),
+    })
+}
 
 /// Checks the operands of an attention.
 fn params(

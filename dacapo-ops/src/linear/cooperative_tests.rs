@@ -43,21 +43,13 @@ fn tiles_of_every_form() {
     for (size, wide) in [(SIZES[0], false), (SIZES[1], false), (SIZES[1], true)] {
         let device = reference_with(Some(size));
         let linear = Linear::new(&device).unwrap();
-        for (tokens, rows, depth, down, across, buffers) in [
-            (128, 128, 32, 2, 4, 2),
-            (128, 64, 64, 4, 2, 1),
-            (64, 128, 32, 1, 2, 2),
-            (64, 64, 32, 2, 2, 1),
+        for numbers in [
+            [128, 128, 32, 2, 4, 2],
+            [128, 64, 64, 4, 2, 1],
+            [64, 128, 32, 1, 2, 2],
+            [64, 64, 32, 2, 2, 1],
         ] {
-            linear.force_tiling(Some(Tiling {
-                tokens,
-                rows,
-                depth,
-                down,
-                across,
-                buffers,
-                wide,
-            }));
+            linear.force_tiling(Some(Tiling::new(numbers, wide)));
             for (dtype, cols) in [(DType::BF16, 200), (DType::F32, 36), (DType::Q8_0, 96)] {
                 for (rows, tokens) in [(141, 133), (9, 10)] {
                     let case = Case::new(&mut random, dtype, rows, cols);

@@ -2,7 +2,7 @@
 
 use dacapo::{FusionRule, Link, Match, Unfit};
 
-use super::{Norms, Operands, RopeAppend};
+use super::{Norms, Operands, Params, RopeAppend};
 use crate::dtype::DType;
 use crate::rope::Layout;
 use crate::tensor::Tensor;
@@ -73,6 +73,14 @@ impl RopeAppend {
     }
 }
 
+/// Where the operands are bound, but for norms: q, k and v; keys and values of the cache.
+struct Ports {
+    rows: [(usize, u32); 3],
+    positions: (usize, u32),
+    frequencies: (usize, u32),
+    caches: [(usize, u32); 2],
+}
+
 /// The operands of matched nodes, but for norms.
 struct Bound {
     rows: [Tensor; 3],
@@ -97,28 +105,44 @@ impl Bound {
                 "the rotations of q and k and the cache have different heads or layouts",
             ));
         }
+        let ports = Ports {
+            rows: [(Q, 0), (K, 0), (APPEND, 1)],
+            positions: (Q, 1),
+            frequencies: (Q, 2),
+            caches: [(APPEND, 3), (APPEND, 4)],
+        };
+        let params = Params {
+            heads: of_q.heads,
+            kv_heads: append.kv_heads,
+            head_dim: append.head_dim,
+            capacity: append.capacity,
+            layout: of_q.layout,
+            eps: 0.0,
+        };
+        Bound::at(found, &ports, &params)
+    }
+
+    /// What is bound at these ports, of the sizes in `params`.
+    fn at(found: &Match<'_>, ports: &Ports, params: &Params) -> Result<Bound, Unfit> {
         let [heads, kv_heads, head_dim, capacity] = [
-            of_q.heads,
-            append.kv_heads,
-            append.head_dim,
-            append.capacity,
+            params.heads,
+            params.kv_heads,
+            params.head_dim,
+            params.capacity,
         ]
         .map(|n| n as usize);
-        let positions = u32s(found, (Q, 1))?;
+        let positions = u32s(found, ports.positions)?;
+        let table = u32s(found, ports.frequencies)?;
         let tokens = positions.elements();
-        let rows = |place, slot, heads| rows(found, (place, slot), [tokens, heads, head_dim]);
-        let table = u32s(found, (Q, 2))?;
-        let cache = |slot| cache(found, (APPEND, slot), [kv_heads, capacity, head_dim]);
+        let rows = |port, heads| f32s(found, port, &[tokens, heads, head_dim]);
+        let cache = |port| cache(found, port, [kv_heads, capacity, head_dim]);
+        let ([q, k, v], [k_cache, v_cache]) = (ports.rows, ports.caches);
         Ok(Bound {
-            rows: [
-                rows(Q, 0, heads)?,
-                rows(K, 0, kv_heads)?,
-                rows(APPEND, 1, kv_heads)?,
-            ],
+            rows: [rows(q, heads)?, rows(k, kv_heads)?, rows(v, kv_heads)?],
             frequencies: table.reshape(&[table.elements() / 2, 2])?,
             positions,
-            layout: Layout::of_number(of_q.layout),
-            caches: [cache(3)?, cache(4)?],
+            layout: Layout::of_number(params.layout),
+            caches: [cache(k_cache)?, cache(v_cache)?],
         })
     }
 
@@ -151,8 +175,7 @@ impl Bound {
 /// The weight and the epsilon of a norm of heads.
 fn norm(found: &Match<'_>, place: usize) -> Result<(Tensor, f32), Unfit> {
     let params = found.inline::<rms_norm::Params>(place)?;
-    let weight = found.view(place, 1)?.clone();
-    let weight = Tensor::new(weight, DType::F32, &[params.width as usize])?;
+    let weight = f32s(found, (place, 1), &[params.width as usize])?;
     Ok((weight, params.eps))
 }
 
@@ -168,37 +191,20 @@ pub(crate) struct Recorded {
 
 impl Recorded {
     pub(crate) fn new(found: &Match<'_>, place: usize) -> Result<Recorded, Unfit> {
-        let params = found.inline::<super::Params>(place)?;
-        let [heads, kv_heads, head_dim, capacity] = [
-            params.heads,
-            params.kv_heads,
-            params.head_dim,
-            params.capacity,
-        ]
-        .map(|n| n as usize);
-        let positions = u32s(found, (place, 5))?;
-        let table = u32s(found, (place, 6))?;
-        let tokens = positions.elements();
-        let rows = |slot, heads| rows(found, (place, slot), [tokens, heads, head_dim]);
-        let cache = |slot| cache(found, (place, slot), [kv_heads, capacity, head_dim]);
+        let params = found.inline::<Params>(place)?;
+        let ports = Ports {
+            rows: [0, 1, 2].map(|slot| (place, slot)),
+            positions: (place, 5),
+            frequencies: (place, 6),
+            caches: [3, 4].map(|slot| (place, slot)),
+        };
+        let weight = |slot| f32s(found, (place, slot), &[params.head_dim as usize]);
         let norms = match found.view(place, 7) {
-            Ok(_) => {
-                let weight = |slot| {
-                    let view = found.view(place, slot)?.clone();
-                    Ok::<_, Unfit>(Tensor::new(view, DType::F32, &[head_dim])?)
-                };
-                Some(([weight(7)?, weight(8)?], params.eps))
-            }
+            Ok(_) => Some(([weight(7)?, weight(8)?], params.eps)),
             Err(_) => None,
         };
         Ok(Recorded {
-            bound: Bound {
-                rows: [rows(0, heads)?, rows(1, kv_heads)?, rows(2, kv_heads)?],
-                frequencies: table.reshape(&[table.elements() / 2, 2])?,
-                positions,
-                layout: Layout::of_number(params.layout),
-                caches: [cache(3)?, cache(4)?],
-            },
+            bound: Bound::at(found, &ports, &params)?,
             norms,
         })
     }
@@ -210,13 +216,9 @@ impl Recorded {
     }
 }
 
-fn rows(
-    found: &Match<'_>,
-    (place, slot): (usize, u32),
-    shape: [usize; 3],
-) -> Result<Tensor, Unfit> {
+fn f32s(found: &Match<'_>, (place, slot): (usize, u32), shape: &[usize]) -> Result<Tensor, Unfit> {
     let view = found.view(place, slot)?.clone();
-    Ok(Tensor::new(view, DType::F32, &shape)?)
+    Ok(Tensor::new(view, DType::F32, shape)?)
 }
 
 fn cache(

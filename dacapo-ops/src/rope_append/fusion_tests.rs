@@ -4,7 +4,7 @@ use crate::fusing::Fusing;
 use crate::kv_append::KvAppend;
 use crate::reference::{Bench, noise, on_devices};
 use crate::rms_norm::RmsNorm;
-use crate::rope::{Config, Layout, Rope, Scaling, frequencies};
+use crate::rope::{Layout, Rope};
 use crate::tensor::Tensor;
 use dacapo::{CommandEncoder, FusionRule};
 
@@ -44,7 +44,7 @@ impl Setup {
             v: heads(3, 2),
             weights: [4, 5].map(|seed| bench.f32(&[16], &noise(seed, 16))),
             positions: bench.u32(&[32], &positions),
-            table: table(bench, 16),
+            table: bench.frequencies(16),
             caches: [(); 2].map(|()| bench.zeros(cache, &[2, 40, 16])),
         }
     }
@@ -70,17 +70,6 @@ impl Setup {
     fn kept(&self) -> [&Tensor; 4] {
         [&self.q, &self.v, &self.caches[0], &self.caches[1]]
     }
-}
-
-fn table(bench: &Bench, dims: usize) -> Tensor {
-    let config = Config {
-        dims,
-        theta: 1e4,
-        scaling: Scaling::None,
-        factors: &[],
-    };
-    let table = frequencies(&config).unwrap();
-    bench.u32(&[table.len(), 2], table.as_flattened())
 }
 
 /// Runs a test on fresh tensors on every device, with caches of both types.
@@ -222,7 +211,7 @@ fn heads_that_do_not_fit_together() {
     with_setups(|bench, s| {
         let all = [&s.kept()[..], &[&s.k]].concat();
         let halved = s.k.reshape(&[32, 4, 8]).unwrap();
-        let other = table(bench, 8);
+        let other = bench.frequencies(8);
         let refused = "have different heads or layouts";
         // As other heads, by other layouts.
         Fusing::new(bench, &s.rules, |e| {

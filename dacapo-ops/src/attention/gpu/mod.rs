@@ -315,11 +315,15 @@ const REGION_BYTES: u64 = REGION as u64 * size_of::<u32>() as u64;
 
 /// Whether heads are a whole number of 16 bytes, and lie where these can be loaded at once.
 fn is_wide(k: &Tensor, v: &Tensor, head_dim: u32) -> bool {
-    let elements = match k.dtype() {
+    head_dim.is_multiple_of(chunk(k.dtype())) && are_wide(&[k.view(), v.view()])
+}
+
+/// Elements in 16 bytes.
+fn chunk(dtype: DType) -> u32 {
+    match dtype {
         DType::F16 => 8,
         _ => 4,
-    };
-    head_dim.is_multiple_of(elements) && are_wide(&[k.view(), v.view()])
+    }
 }
 
 /// Pairs of one workgroup: all query heads of a KV head if they are few, else evenly.

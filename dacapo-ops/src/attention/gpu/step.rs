@@ -4,10 +4,10 @@ use bytemuck::{Pod, Zeroable};
 use dacapo::{Arg, BufferView, CommandEncoder, Dispatched, Grid, KernelSource, Wgsl, Work};
 use smallvec::SmallVec;
 
-use super::{Gpu, MAX_SPLITS, Params, SplitParams, common, is_wide};
-use crate::attention::work;
+use super::{Gpu, MAX_PAIRS, MAX_SPLITS, Params, SplitParams, chunk, common, is_wide};
+use crate::attention::{unfused, work};
 use crate::dtype::DType;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::rope_append::{self, Operands};
 use crate::tensor::Tensor;
 use crate::tuning::Key;
@@ -44,8 +44,6 @@ struct StepParams {
     eps: f32,
 }
 
-/// Most queries of a KV head: each takes registers of every lane.
-const MAX_PAIRS: u32 = 8;
 /// Most bytes of workgroup memory for the sums of subgroups.
 const MAX_SUMS: u32 = 16 << 10;
 
@@ -212,14 +210,6 @@ impl Step {
     }
 }
 
-/// Elements of a chunk, which a lane loads at once.
-fn chunk(dtype: DType) -> u32 {
-    match dtype {
-        DType::F16 => 8,
-        _ => 4,
-    }
-}
-
 /// The text with each line that has one of these letters behind a `$` once for every number below the count.
 fn repeated(text: &str, counts: &[(char, u32)]) -> String {
     let Some(((letter, count), rest)) = counts.split_first() else {
@@ -253,11 +243,4 @@ fn work_of_step(call: &Dispatched<'_>) -> Work {
         split.capacity,
         split.softcap,
     )
-}
-
-fn unfused<T>(reason: String) -> Result<T> {
-    Err(Error::Unfused {
-        op: "attention",
-        reason: reason.into(),
-    })
 }

@@ -1,8 +1,10 @@
 // One token: its queries and keys turn, keys and values go to the cache, and the queries attend. A workgroup takes all
 // queries of a KV head over one part of the positions; the part that holds the token's own appends it. CHUNKS lanes share
 // a position, each with one chunk of its key and of its value, and go on to the next position without waiting for the
-// others; what comes next is loaded before what is there is used. Lines with `$p` stand once for each query, with `$b` for each position that a lane has at
-// the same time, with `$v` for each vector of a chunk.
+// others; what comes next is loaded before what is there is used.
+//
+// Lines with `$p` stand once for each query, with `$b` for each position that a lane has at the same time, with `$v` for
+// each vector of a chunk.
 
 struct Params {
     heads: u32,

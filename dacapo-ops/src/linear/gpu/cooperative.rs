@@ -56,17 +56,22 @@ fn keep(at: u32, a: vec4<f16>, b: vec4<f16>) {
 }";
 
 impl Tiling {
+    /// The numbers in the order of the fields.
+    pub fn new([tokens, rows, depth, down, across, buffers]: [u32; 6], wide: bool) -> Tiling {
+        Tiling {
+            tokens,
+            rows,
+            depth,
+            down,
+            across,
+            buffers,
+            wide,
+        }
+    }
+
     /// The tile of small products, and of devices with small matrices.
     pub(super) fn smallest(matrix: CooperativeMatrix) -> Tiling {
-        Tiling {
-            tokens: 64,
-            rows: 64,
-            depth: 32,
-            down: 2,
-            across: 2,
-            buffers: 2,
-            wide: matrix == CooperativeMatrix::Size16,
-        }
+        Tiling::new([64, 64, 32, 2, 2, 2], matrix == CooperativeMatrix::Size16)
     }
 
     /// Halves of the tiles in workgroup memory.

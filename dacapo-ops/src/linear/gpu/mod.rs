@@ -242,8 +242,8 @@ impl GpuLinear {
         }
     }
 
-    /// See [`Variant::turns`]. On an H100 a step of Llama-3.2-1B takes 2 % less where products know their turns, and 8 %
-    /// more if those of a gated unit do.
+    /// See [`Variant::turns`]. On an H100 products of one matrix are faster where they know it, and those of a gated unit
+    /// slower (docs/performance.md).
     fn turns(&self, way: Way, job: Job, dtype: DType, sizes: [u32; 2], tokens: u32) -> Option<u32> {
         let Way::MatVec(shape) = way else {
             return None;

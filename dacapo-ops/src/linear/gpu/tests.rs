@@ -20,19 +20,10 @@ fn every_kernel_compiles() {
             tokens,
         })
     };
-    let tiles = |matrix, [tokens, rows, depth, down, across, buffers]: [u32; 6]| {
-        let wide = matrix == CooperativeMatrix::Size16;
+    let tiles = |matrix, numbers| {
         Way::Cooperative(Cooperative {
             matrix,
-            tiling: Tiling {
-                tokens,
-                rows,
-                depth,
-                down,
-                across,
-                buffers,
-                wide,
-            },
+            tiling: Tiling::new(numbers, matrix == CooperativeMatrix::Size16),
             subgroup_size: 32,
         })
     };
