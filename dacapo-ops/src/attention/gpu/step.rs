@@ -17,8 +17,10 @@ use crate::tuning::Key;
 pub(super) struct Step {
     dtype: DType,
     head_dim: u32,
-    /// Queries of a KV head.
+    /// Queries of a KV head that a workgroup takes.
     pairs: u32,
+    /// Workgroups that share them all.
+    sets: u32,
     normed: bool,
     shape: Shape,
 }
@@ -64,7 +66,7 @@ impl Gpu {
         let splits = self.splits_of(
             step.shape.least,
             step.shape.threads,
-            params.kv_heads,
+            params.kv_heads * step.sets,
             step.pairs,
             params.head_dim,
             params.capacity,
@@ -88,7 +90,7 @@ impl Gpu {
             .flat_map(|norms| [norms.q, norms.k]);
         args.extend(rows.into_iter().chain(norms).map(|x| Arg::view(x.view())));
         args.push(Arg::bytes(&params));
-        let grid = Grid::groups([splits, params.split.kv_heads, 1]);
+        let grid = Grid::groups([splits, params.split.kv_heads * step.sets, 1]);
         Ok(encoder.dispatch(&kernel, &args[..], grid)?)
     }
 
@@ -119,15 +121,6 @@ impl Gpu {
                 "heads of {head_dim} elements of {dtype} are not shared by a power of two of at most {lanes} lanes"
             ));
         }
-        let fits = |threads: u32| {
-            threads >= lanes
-                && threads <= self.limits.max_group_threads
-                && threads / lanes * pairs * head_dim * 4 <= MAX_SUMS
-        };
-        let mut threads = self.workgroup.max(lanes);
-        while threads > lanes && !fits(threads) {
-            threads /= 2;
-        }
         let choose = |dimension, default, candidates: &[u32], fits: &dyn Fn(u32) -> bool| {
             let key = Key {
                 op: "rope_append_attention",
@@ -139,17 +132,31 @@ impl Gpu {
             };
             self.tuning.choose(key, default, candidates, fits)
         };
-        let threads = choose("threads", threads, &[64, 128, 256, 512], &fits);
+        let divides = |queries: u32| pairs.is_multiple_of(queries);
+        // More of them share what they read, fewer are done sooner: an H100 prefers one up to 2048 positions, two at 8000.
+        let few = if divides(2) { 2 } else { 1 };
+        let queries = choose("queries", few, &[1, 2, 4], &divides);
+        let fits = |threads: u32| {
+            threads >= lanes
+                && threads <= self.limits.max_group_threads
+                && threads / lanes * queries * head_dim * 4 <= MAX_SUMS
+        };
+        let mut threads = self.workgroup.max(lanes);
+        while threads > lanes && !fits(threads) {
+            threads /= 2;
+        }
+        let threads = choose("threads", threads, &[64, 128, 256, 512, 1024], &fits);
         Ok(Step {
             dtype,
             head_dim,
-            pairs,
+            pairs: queries,
+            sets: pairs / queries,
             normed: operands.norms.is_some(),
             shape: Shape {
                 threads,
                 subgroups: threads / lanes,
                 batch: choose("batch", 2, &[1, 2, 4], &|_| true),
-                least: choose("least", 64, &[32, 64, 128, 256, 512], &|_| true),
+                least: choose("least", 64, &[32, 64, 128, 256, 512, 1024], &|_| true),
             },
         })
     }
@@ -161,12 +168,14 @@ impl Step {
             dtype,
             head_dim,
             pairs,
+            sets,
             normed,
             shape,
         } = self;
         let constants = [
             ("HEAD_DIM", head_dim),
             ("PAIRS", pairs),
+            ("SETS", sets),
             ("WORKGROUP", shape.threads),
             ("SUBGROUPS", shape.subgroups),
             ("BATCH", shape.batch),

@@ -1,7 +1,7 @@
-// One token: its queries and keys turn, keys and values go to the cache, and the queries attend. A workgroup takes all
-// queries of a KV head over one part of the positions; the part that holds the token's own appends it. CHUNKS lanes share
-// a position, each with one chunk of its key and of its value, and go on to the next position without waiting for the
-// others; what comes next is loaded before what is there is used.
+// One token: its queries and keys turn, keys and values go to the cache, and the queries attend. A workgroup takes PAIRS
+// queries of a KV head, which has SETS of them, over one part of the positions; the part that holds the token's own
+// appends it. CHUNKS lanes share a position, each with one chunk of its key and of its value, and go on to the next
+// position without waiting for the others; what comes next is loaded before what is there is used.
 //
 // Lines with `$p` stand once for each query, with `$b` for each position that a lane has at the same time, with `$v` for
 // each vector of a chunk.
@@ -81,7 +81,8 @@ fn main(
 ) {
     let thread = subgroup * SUBGROUP_SIZE + lane;
     let split = group.x;
-    let kv_head = group.y;
+    let query_set = group.y;
+    let kv_head = query_set / SETS;
     let position = positions[0];
     let seen = select(position + 1u, p.capacity, position >= p.capacity);
     let oldest = position - (seen - 1u);
@@ -109,7 +110,7 @@ fn main(
     let count = select(PAIRS, PAIRS + 1u, appends);
     for (var number = subgroup; number < count; number += SUBGROUPS) {
         let of_q = number < PAIRS;
-        let row = select(kv_head, kv_head * PAIRS + number, of_q);
+        let row = select(kv_head, query_set * PAIRS + number, of_q);
         let head = Head(of_q, row * HEAD_DIM, arrayLength(&frequencies) / 2u, HEAD_DIM);
         let norm = norm_of_head(head, lane);
         for (var pair = lane; pair < head.half; pair += SUBGROUP_SIZE) {
@@ -130,7 +131,7 @@ fn main(
         own_k[$v] = vector_of(PAIRS, chunk * VECS + $vu);
         own_v[$v] = vector_of_v(kv_head, chunk * VECS + $vu);
         let row = first_row + position % p.capacity;
-        if own == 0u {
+        if own == 0u && query_set % SETS == 0u {
             store_k(row, chunk, own_k);
             store_v(row, chunk, own_v);
         }
@@ -192,7 +193,7 @@ fn main(
     }
     workgroupBarrier();
 
-    let record = first_record(0u, kv_head, split);
+    let record = first_record(0u, query_set, split);
     for (var i = thread; i < PAIRS * HEAD_DIM; i += WORKGROUP) {
         let pair = i / HEAD_DIM;
         let d = i % HEAD_DIM;
@@ -203,7 +204,7 @@ fn main(
             total += totals[pair * SUBGROUPS + s];
         }
         if working == 1u {
-            out[(kv_head * PAIRS + pair) * HEAD_DIM + d] = divided(sum, total);
+            out[(query_set * PAIRS + pair) * HEAD_DIM + d] = divided(sum, total);
         } else {
             atomicStore(&scratch[record + pair * RECORD + d], bitcast<u32>(sum));
             if d == 0u {
@@ -216,14 +217,14 @@ fn main(
             }
         }
     }
-    if working > 1u && arrives_last(kv_head, working, thread) {
-        join_parts(kv_head, working, thread, subgroup, lane);
+    if working > 1u && arrives_last(query_set, working, thread) {
+        join_parts(query_set, working, thread, subgroup, lane);
     }
 }
 
-/// Weighs the parts of a KV head and adds them up. Lanes and threads load side by side: each load takes long.
-fn join_parts(kv_head: u32, working: u32, thread: u32, subgroup: u32, lane: u32) {
-    let first = first_record(0u, kv_head, 0u);
+/// Weighs the parts of a set of queries and adds them up. Lanes and threads load side by side: each load takes long.
+fn join_parts(query_set: u32, working: u32, thread: u32, subgroup: u32, lane: u32) {
+    let first = first_record(0u, query_set, 0u);
     for (var pair = subgroup; pair < PAIRS; pair += SUBGROUPS) {
         var greatest = LOWEST;
         for (var s = lane; s < working; s += SUBGROUP_SIZE) {
@@ -263,6 +264,6 @@ fn join_parts(kv_head: u32, working: u32, thread: u32, subgroup: u32, lane: u32)
             sum += select(0.0, of_c * shares[c * PAIRS + pair], c == s + 2u);
             sum += select(0.0, of_e * shares[e * PAIRS + pair], e == s + 3u);
         }
-        out[(kv_head * PAIRS + pair) * HEAD_DIM + d] = divided(sum, totals[pair]);
+        out[(query_set * PAIRS + pair) * HEAD_DIM + d] = divided(sum, totals[pair]);
     }
 }
