@@ -14,7 +14,7 @@
 //! let tokenizer = files.tokenizer()?;
 //! let device = Device::open(&DeviceOptions::default())?;
 //! let model = Model::load(&device, &files, &mut |_| {})?;
-//! let mut session = Session::new(&model, &SessionOptions::for_model(model.config()))?;
+//! let mut session = Session::new(&model, &SessionOptions::for_model(&model))?;
 //!
 //! let prompt = tokenizer.encode("Once upon a time", AddSpecial::AsTrained, SpecialText::Literal)?;
 //! session.push(&prompt, &mut |_| {})?;

@@ -19,7 +19,7 @@ fn a_decode_step_goes_on_elsewhere() {
         let path = data("tiny").join(name);
         for (from, to) in common::devices().into_iter().zip(common::devices()) {
             let model = load(&from, &path);
-            let mut options = SessionOptions::for_model(model.config());
+            let mut options = SessionOptions::for_model(&model);
             // What is on the device then is what the token was sampled from.
             options.passes.in_flight = 1;
             let mut session = Session::new(&model, &options).unwrap();

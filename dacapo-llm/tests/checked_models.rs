@@ -48,7 +48,7 @@ fn nothing_is_reported_on_any_model_however_passes_reach_the_device() {
                     in_flight: 1,
                     ..PassOptions::default()
                 },
-                ..SessionOptions::for_model(model.config())
+                ..SessionOptions::for_model(&model)
             };
             let mut session = Session::new(&model, &options).unwrap();
             session.push(&PROMPT, &mut |_| {}).unwrap();

@@ -51,7 +51,7 @@ impl Step {
                 fuse,
                 ..PassOptions::default()
             },
-            ..SessionOptions::for_model(model.config())
+            ..SessionOptions::for_model(&model)
         };
         let mut session = Session::new(&model, &options).unwrap();
         session.push(&PROMPT, &mut |_| {}).unwrap();

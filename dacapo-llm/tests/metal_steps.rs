@@ -40,7 +40,7 @@ fn session(device: &Device, model: &str, passes: PassOptions) -> Session {
         capacity: 64,
         chunk: 8,
         passes,
-        ..SessionOptions::for_model(model.config())
+        ..SessionOptions::for_model(&model)
     };
     let mut session = Session::new(&model, &options).unwrap();
     session.push(&[1, 2, 3, 4, 5], &mut |_| {}).unwrap();

@@ -128,7 +128,7 @@ fn perplexity_is_within_half_a_percent() {
     let PerplexityResult { window, windows } = &reference.results[0];
     let options = SessionOptions {
         capacity: *window,
-        ..SessionOptions::for_model(model.config())
+        ..SessionOptions::for_model(&model)
     };
     let mut session = Session::new(&model, &options).unwrap();
     let (mut sum, mut wanted_sum, mut all) = (0.0, 0.0, 0);

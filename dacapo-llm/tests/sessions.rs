@@ -252,7 +252,7 @@ fn conversation(model: &Model, passes: PassOptions) -> (Vec<u32>, Vec<Vec<f32>>)
         capacity: 64,
         chunk: 16,
         passes,
-        ..SessionOptions::for_model(model.config())
+        ..SessionOptions::for_model(model)
     };
     let mut session = Session::new(model, &options).unwrap();
     let (mut tokens, mut logits) = (Vec::new(), Vec::new());

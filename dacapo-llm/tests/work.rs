@@ -87,7 +87,7 @@ fn needed(files: &ModelFiles, context: u64) -> u64 {
 fn check(model: &Model, files: &ModelFiles, activations: f64) {
     let options = SessionOptions {
         capacity: 64,
-        ..SessionOptions::for_model(model.config())
+        ..SessionOptions::for_model(model)
     };
     let session = Session::new(model, &options).unwrap();
     let graph = session.decode_graph(&Sampling::GREEDY).unwrap();
@@ -153,7 +153,7 @@ fn passes_say_how_far_the_cache_is_filled() {
             let mut options = SessionOptions {
                 capacity: 64,
                 chunk: 3,
-                ..SessionOptions::for_model(config)
+                ..SessionOptions::for_model(&model)
             };
             options.passes.graph = graph;
             options.passes.in_flight = 3;

@@ -1,12 +1,12 @@
 //! The memory of one session: what a forward pass computes in, and the key-value cache.
 
-use dacapo::{Buffer, BufferView, CommandEncoder, Device, MemoryKind};
+use dacapo::{Buffer, BufferView, CommandEncoder, Device, DeviceKind, MemoryKind};
 use dacapo_ops::dtype::DType;
 use dacapo_ops::linear::Linear;
 use dacapo_ops::tensor::Tensor;
 
 use crate::config::ModelConfig;
-use crate::decoder::{DecoderError, PassOptions};
+use crate::decoder::{DecoderError, Model, PassOptions};
 
 /// Element type of the key-value cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -32,12 +32,16 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// The model's context length, but at most 4096 positions; chunks of 128 tokens; an F16 cache; passes as by default.
-    pub fn for_model(config: &ModelConfig) -> SessionOptions {
-        let capacity = config.context_length.min(4096);
+    /// The model's context length, but at most 4096 positions; chunks of 128 tokens, and of 512 on a GPU, which wants
+    /// more work at a time; an F16 cache; passes as by default.
+    pub fn for_model(model: &Model) -> SessionOptions {
+        let chunk = match model.device().info().kind {
+            DeviceKind::DiscreteGpu | DeviceKind::IntegratedGpu => 512,
+            DeviceKind::SoftwareGpu | DeviceKind::Cpu | DeviceKind::Reference => 128,
+        };
         SessionOptions {
-            capacity,
-            chunk: 128,
+            capacity: model.config().context_length.min(4096),
+            chunk,
             cache: CacheType::F16,
             passes: PassOptions::default(),
         }

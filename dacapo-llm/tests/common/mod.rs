@@ -85,7 +85,7 @@ pub fn session(model: &Model, capacity: usize, chunk: usize) -> Session {
     let options = SessionOptions {
         capacity,
         chunk,
-        ..SessionOptions::for_model(model.config())
+        ..SessionOptions::for_model(model)
     };
     Session::new(model, &options).unwrap()
 }

@@ -135,7 +135,7 @@ fn session(model: &Model, passes: PassOptions) -> Result<Session, Flaw> {
         capacity: 128,
         chunk: 16,
         passes,
-        ..SessionOptions::for_model(model.config())
+        ..SessionOptions::for_model(model)
     };
     Ok(Session::new(model, &options)?)
 }

@@ -22,7 +22,7 @@ pub(super) fn measure(bench: &Bench, name: &str, files: &ModelFiles, tokens: usi
     let options = SessionOptions {
         capacity: PROMPT + 2 * tokens + 8,
         chunk: PROMPT,
-        ..SessionOptions::for_model(model.config())
+        ..SessionOptions::for_model(&model)
     };
     let mut session = Session::new(&model, &options)?;
     let vocabulary = model.config().vocab_size as u32;

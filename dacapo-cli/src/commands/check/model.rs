@@ -72,7 +72,7 @@ impl ModelRun {
         if prompt.is_empty() {
             return Err(Error::EmptyPrompt);
         }
-        let mut options = SessionOptions::for_model(model.config());
+        let mut options = SessionOptions::for_model(&model);
         options.passes = self.passes.options();
         let needed = prompt.len() + flags.tokens;
         options.capacity = flags.context.unwrap_or(options.capacity.min(needed));

@@ -160,7 +160,7 @@ impl ProfileCommand {
         let files = ModelFiles::open(path)?;
         let prompt = self.prompt(&files)?;
         let model = crate::model::load(&device, &files, self.passes.tuned())?;
-        let mut options = SessionOptions::for_model(model.config());
+        let mut options = SessionOptions::for_model(&model);
         options.passes = self.passes.options();
         options.capacity = self.context.unwrap_or(options.capacity);
         let vocabulary = model.config().vocab_size;
