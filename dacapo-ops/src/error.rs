@@ -50,6 +50,14 @@ pub enum Error {
         /// Rows of the matrix.
         rows: usize,
     },
+    /// Workgroups of a dispatch that wait for each other gave up: what was computed since the last check is wrong.
+    #[error(
+        "{op}: workgroups of one dispatch waited in vain for others, which the device did not run at the same time; what was computed since is wrong. Fewer workgroups, or none that wait, help: tune anew, or use no tuning"
+    )]
+    Apart {
+        /// The operation.
+        op: &'static str,
+    },
     /// A token id is outside the embedding table.
     #[error("token id {id} is outside the vocabulary of {vocabulary}")]
     TokenId {

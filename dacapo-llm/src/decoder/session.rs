@@ -6,6 +6,7 @@ use dacapo::{
     Submission,
 };
 use dacapo_ops::dtype::DType;
+use dacapo_ops::linear::Linear;
 use dacapo_ops::sample::SampleParams as Sampling;
 use dacapo_ops::tensor::Tensor;
 
@@ -250,7 +251,7 @@ impl Session {
                 }
                 rows.discard(encoder)
             })?;
-        submission.wait()?;
+        self.finish(&submission)?;
         self.position += tokens.len();
         if predict {
             self.state = State::Predicted;
@@ -304,7 +305,7 @@ impl Session {
                 encoder.copy(last.view(), self.logits.view())?;
                 rows.discard(encoder)
             })?;
-            submission.wait()?;
+            self.finish(&submission)?;
             let values = logits.view().map_read(dacapo::WhenBusy::Wait)?;
             for (row, logits) in values
                 .as_slice::<f32>()?
@@ -431,13 +432,25 @@ impl Session {
             unreachable!("there is room for a step");
         };
         let mut token = [0];
-        match step.fetched_into(&mut token) {
+        let fetched = step.fetched_into(&mut token).map_err(DecoderError::from);
+        match fetched.and_then(|()| self.finish(&step)) {
             Ok(()) => Ok(token[0]),
             Err(error) => {
                 // The device may be anywhere; what the host knows still holds.
                 self.fall_back()?;
-                Err(error.into())
+                Err(error)
             }
+        }
+    }
+
+    /// Waits for a pass, and looks whether its workgroups have met if it took long enough that they may not have.
+    fn finish(&self, pass: &Submission) -> Result<(), DecoderError> {
+        pass.wait()?;
+        let times = pass.gpu_times();
+        let time = times.map(|times| times.end.saturating_sub(times.start));
+        match time.is_some_and(|time| time < Linear::LONGEST_UNCHECKED) {
+            true => Ok(()),
+            false => Ok(self.model.shared.ops.linear.check_met()?),
         }
     }
 
@@ -470,7 +483,7 @@ impl Session {
             commands.logits(encoder, &commands.rows.normed, logits)?;
             commands.rows.discard(encoder)
         })?;
-        submission.wait()?;
+        self.finish(&submission)?;
         self.position += 1;
         self.state = State::Predicted;
         Ok(())

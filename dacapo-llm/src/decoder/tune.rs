@@ -1,10 +1,11 @@
 //! Choosing shapes of kernels by the time of the whole decode step: one knob after the other, each set to the value with
 //! which the device runs the step fastest.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dacapo::{Executable, Launch, Plan};
+use dacapo::{DeviceKind, Executable, Launch, Plan, Submission};
 use dacapo_ops::sample::SampleParams as Sampling;
 use dacapo_ops::tuning::{Key, Knob, Settings};
 
@@ -19,6 +20,9 @@ const AGAIN: usize = 16;
 const ROUNDS: usize = 3;
 /// Launches that do not count, before those that do.
 const WARM_UP: usize = 3;
+/// What the device runs first of all, and at most after a pause: its clock falls while it has nothing to do, and takes
+/// that long to rise again.
+const RISE: Duration = Duration::from_millis(400);
 /// The share of the step by which a candidate must be faster.
 const GAIN: f64 = 0.005;
 /// How often all knobs are gone through: a second time what changed later may suit other values.
@@ -136,6 +140,8 @@ struct Tuner<'m> {
     failed: usize,
     /// Problems whose settings make no difference: plans have other operations in their place.
     idle: Vec<Key>,
+    /// When the device ran out of work.
+    rests: Cell<Option<Instant>>,
 }
 
 /// Settings, and the step with them.
@@ -164,7 +170,7 @@ impl<'m> Tuner<'m> {
             &SessionOptions {
                 capacity,
                 chunk: 1,
-                ..SessionOptions::for_model(model.config())
+                ..SessionOptions::for_model(model)
             },
         )?;
         let best = candidate(model, &session, options, model.tuning().settings())?;
@@ -178,6 +184,7 @@ impl<'m> Tuner<'m> {
             candidates: 0,
             failed: 0,
             idle: Vec::new(),
+            rests: Cell::new(None),
         })
     }
 
@@ -186,8 +193,6 @@ impl<'m> Tuner<'m> {
         progress: &mut dyn FnMut(&TuneProgress<'_>),
     ) -> Result<TuningReport, DecoderError> {
         let first = self.best.clone();
-        // The device's clock rises with the first launches.
-        self.time(&first, AGAIN)?;
         let mut complete = true;
         for pass in 1..=PASSES {
             let changes = self.changes.len();
@@ -329,22 +334,15 @@ impl<'m> Tuner<'m> {
         Ok(median(times))
     }
 
-    /// Launches steps back to back, from the context's end on, and adds the device's time of each.
+    /// Adds the device's time of each of some steps.
     fn launch(
         &self,
         candidate: &Candidate,
         launches: usize,
         times: &mut Vec<Duration>,
     ) -> Result<(), DecoderError> {
-        self.session.place_at(self.options.context - 1)?;
-        let submissions = (0..WARM_UP + launches)
-            .map(|_| {
-                candidate.executable.launch_with(&Launch {
-                    label: "tune",
-                    ..Launch::default()
-                })
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        self.warm(candidate)?;
+        let submissions = self.submit(candidate, WARM_UP + launches)?;
         let mut end = Duration::ZERO;
         for (at, submission) in submissions.iter().enumerate() {
             submission.wait()?;
@@ -357,7 +355,40 @@ impl<'m> Tuner<'m> {
             }
             end = found.end;
         }
+        self.rests.set(Some(Instant::now()));
+        Ok(self.model.shared.ops.linear.check_met()?)
+    }
+
+    /// Lets a GPU work for as long as it had nothing to do.
+    fn warm(&self, candidate: &Candidate) -> Result<(), DecoderError> {
+        let kind = self.model.device().info().kind;
+        if !matches!(kind, DeviceKind::DiscreteGpu | DeviceKind::IntegratedGpu) {
+            return Ok(());
+        }
+        let idle = self.rests.get().map_or(RISE, |since| since.elapsed());
+        let started = Instant::now();
+        while started.elapsed() < idle.min(RISE) {
+            for submission in self.submit(candidate, FIRST)? {
+                submission.wait()?;
+            }
+        }
         Ok(())
+    }
+
+    /// Launches steps back to back, from the context's end on.
+    fn submit(
+        &self,
+        candidate: &Candidate,
+        launches: usize,
+    ) -> Result<Vec<Submission>, DecoderError> {
+        self.session.place_at(self.options.context - 1)?;
+        let launch = Launch {
+            label: "tune",
+            ..Launch::default()
+        };
+        (0..launches)
+            .map(|_| Ok(candidate.executable.launch_with(&launch)?))
+            .collect()
     }
 
     fn is_idle(&self, key: &Key) -> bool {

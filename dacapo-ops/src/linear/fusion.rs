@@ -4,7 +4,7 @@ use dacapo::{FusionRule, Link, Match, Unfit};
 
 use super::recorded::{Recorded, RecordedEpilogue, RecordedNorm, RecordedProduct, Then};
 use super::slots::{INPUT, OUT};
-use super::{Activation, Linear};
+use super::{Activation, Form, Linear};
 use crate::dtype::DType;
 use crate::gelu_mul;
 use crate::rms_norm;
@@ -99,6 +99,56 @@ impl Linear {
             self.rule(residual, &[op, "add"], &[added], accumulated),
             self.rule(bias, &[op, "add"], &[added_to], biased),
         ]
+    }
+
+    /// The products between two attentions become one dispatch, and those after the last one, where workgroups can wait
+    /// for each other and the tuning says that it is faster. These rules come last: they take what others have made. Who
+    /// has them used must ask [`Linear::check_met`] whether all went well.
+    pub fn chain_rules(&self) -> Vec<FusionRule> {
+        let is_possible = matches!(&self.form, Form::Gpu(gpu) if gpu.has_chains());
+        if !is_possible {
+            return Vec::new();
+        }
+        let links = [
+            Link::Passed {
+                from: (0, OUT),
+                to: (1, INPUT),
+            },
+            Link::Passed {
+                from: (1, OUT),
+                to: (2, INPUT),
+            },
+            Link::Passed {
+                from: (0, OUT),
+                to: (2, OUT),
+            },
+            Link::Passed {
+                from: (2, OUT),
+                to: (3, INPUT),
+            },
+        ];
+        let ops = ["matvec_add", "matvec_gate_up", "matvec_add", "matvec_each"];
+        [
+            ("products between attentions", 4),
+            ("products after attention", 3),
+        ]
+        .map(|(name, stages)| {
+            let linear = self.clone();
+            FusionRule::new(
+                name,
+                &ops[..stages],
+                &links[..stages],
+                move |found, encoder| {
+                    let stages = (0..stages).map(|place| linear.recorded(found, place));
+                    let stages = stages.collect::<Result<Vec<_>, _>>()?;
+                    match &linear.form {
+                        Form::Gpu(gpu) => gpu.encode_chain(encoder, &stages),
+                        Form::Cpu { .. } => Err(Unfit::new("the processor has no chains")),
+                    }
+                },
+            )
+        })
+        .into()
     }
 
     /// Norms before products.

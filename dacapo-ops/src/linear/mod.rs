@@ -1,6 +1,8 @@
 //! Linear layers: `out = x W^T + bias`, by the kernel that suits the number of rows.
 
 #[cfg(test)]
+mod chain_tests;
+#[cfg(test)]
 mod cooperative_tests;
 mod fused;
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod tests;
 pub(crate) mod work;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use dacapo::{
     BufferOptions, BufferView, CommandEncoder, Device, KernelFault, MemoryKind, Workgroup,
@@ -222,6 +225,22 @@ impl Linear {
             }
         }
         Ok(())
+    }
+
+    /// What a submission takes at least in which workgroups waited in vain for each other: after quicker ones
+    /// [`Linear::check_met`] finds nothing.
+    pub const LONGEST_UNCHECKED: Duration = Duration::from_millis(10);
+
+    /// Whether workgroups that wait for each other ([`Linear::chain_rules`]) have met in all that has run since the last
+    /// time. Waits for what is running.
+    ///
+    /// # Errors
+    /// [`Error::Apart`](crate::Error::Apart) if they have not, and the runtime's own.
+    pub fn check_met(&self) -> Result<()> {
+        match &self.form {
+            Form::Gpu(gpu) => gpu.check_met(),
+            Form::Cpu { .. } => Ok(()),
+        }
     }
 
     /// Whether its device is a GPU.

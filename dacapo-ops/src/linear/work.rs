@@ -31,18 +31,24 @@ pub(crate) enum End {
 impl Products {
     /// Of a call that binds weights, input and norm where all products do.
     pub(crate) fn work(&self, call: &Dispatched<'_>) -> Work {
-        let (rows, cols, tokens) = (self.rows.map(u64::from), u64::from(self.cols), self.tokens);
-        let matrices = SLOTS.iter().zip(rows).map(|(slots, rows)| {
-            let weights = read(call.bytes(slots.first)) + read(call.bytes(slots.second));
-            weights + operations([2, rows, cols, tokens])
-        });
+        let (cols, tokens) = (u64::from(self.cols), self.tokens);
+        let weights = SLOTS
+            .iter()
+            .map(|slots| read(call.bytes(slots.first)) + read(call.bytes(slots.second)));
         let norm = match call.bytes(NORM) {
             0 => Work::default(),
             weight => read(weight) + operations_of_norm(tokens, cols),
         };
         let input = read(call.bytes(INPUT)) + norm;
-        input + matrices.sum() + self.end.work(rows, tokens)
+        input + weights.sum() + of_product(self.rows, self.cols, tokens, self.end)
     }
+}
+
+/// What products do beside reading activations and weights.
+pub(crate) fn of_product(rows: [u32; MATRICES], cols: u32, tokens: u64, end: End) -> Work {
+    let rows = rows.map(u64::from);
+    let products = rows.map(|rows| operations([2, rows, u64::from(cols), tokens]));
+    products.into_iter().sum::<Work>() + end.work(rows, tokens)
 }
 
 impl End {

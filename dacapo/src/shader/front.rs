@@ -12,7 +12,8 @@ use super::diagnostic::Source;
 fn capabilities(target: &Target) -> Capabilities {
     let mut all = Capabilities::IMMEDIATES
         // What `unpack2x16float` and its relatives need: arithmetic on f32 alone.
-        | Capabilities::SHADER_FLOAT16_IN_FLOAT32;
+        | Capabilities::SHADER_FLOAT16_IN_FLOAT32
+        | Capabilities::MEMORY_DECORATION_COHERENT;
     all.set(Capabilities::SHADER_FLOAT16, target.f16);
     all.set(
         Capabilities::COOPERATIVE_MATRIX,

@@ -1,10 +1,8 @@
 //! The WGSL of few tokens: the lanes of a subgroup go along its rows, and add up what they have in the end. Everything
 //! whose number is known is written out, so that it stays in registers.
 
-use super::shader::{binding, line};
-use super::variant::{FOUND, Job, SLOTS, Shape, Variant};
-use crate::gelu_mul::Form;
-use crate::linear::Activation;
+use super::shader::{binding, gate, line};
+use super::variant::{FOUND, Job, Put, SLOTS, Shape, Variant, Way};
 
 /// Writes a kernel.
 pub(super) struct MatVec<'v> {
@@ -12,6 +10,10 @@ pub(super) struct MatVec<'v> {
     shape: Shape,
     /// Matrices that a subgroup goes along at the same time.
     abreast: u32,
+    /// Whether it is a stage of a chain, whose workgroups go on to other blocks of rows and to other stages.
+    chained: bool,
+    /// The number of its first matrix in the chain.
+    base: u32,
 }
 
 macro_rules! put {
@@ -24,18 +26,153 @@ impl<'v> MatVec<'v> {
             variant,
             shape,
             abreast: variant.job.abreast(),
+            base: 0,
+            chained: false,
         }
     }
 
-    pub(super) fn write(&self, text: &mut String) {
+    /// That of a stage of a chain whose matrices have numbers from `base` on.
+    pub(super) fn of_chain(variant: &'v Variant, base: u32) -> Self {
+        let Way::MatVec(shape) = variant.way else {
+            unreachable!("a chain is of products of few tokens");
+        };
+        MatVec {
+            base,
+            chained: true,
+            ..MatVec::new(variant, shape)
+        }
+    }
+
+    /// How many blocks of rows a stage has, and the loads of what the workgroup multiplies first.
+    pub(super) fn begin_stage(&self, text: &mut String) {
+        let (base, height) = (self.base, self.shape.height());
+        let blocks: Vec<String> = (0..self.alternatives())
+            .map(|matrix| format!("(p.rows_{matrix} + {}u) / {height}u", height - 1))
+            .collect();
+        put!(text, "    let blocks_{base} = {};", blocks.join(" + "));
+        if self.variant.turns.is_none() {
+            return;
+        }
+        for (at, abreast, row) in self.units(self.shape.unroll) {
+            put!(text, "    var ahead_{base}_{abreast}_{row}_{at} = Unit();");
+        }
+        self.load_ahead(text, "id.x");
+    }
+
+    /// Goes through the workgroup's blocks of a stage, whose sums are scaled if it is `normed`.
+    pub(super) fn stage(&self, text: &mut String, normed: bool) {
+        put!(
+            text,
+            "    let token0 = 0u;
+    for (var at = id.x; at < blocks_{}; at += groups.x) {{
+    var block = at;",
+            self.base
+        );
+        self.sums_of_block(text);
+        // What the next block multiplies first is on its way while sums go round.
+        self.load_ahead(text, "at + groups.x");
+        self.join_lanes(text, true);
+        if normed {
+            for sum in self.sums() {
+                put!(text, "    {sum} *= scale;");
+            }
+        }
+        self.store(text);
+        put!(text, "    }}");
+    }
+
+    /// Loads the units that a block multiplies first, if there is such a block.
+    fn load_ahead(&self, text: &mut String, block: &str) {
+        if self.variant.turns.is_none() {
+            return;
+        }
+        let base = self.base;
+        put!(
+            text,
+            "    if {block} < blocks_{base} {{\n    var block = {block};"
+        );
+        self.rows_of_block(text);
+        put!(text, "    let unit = start;");
+        self.for_each_matrix(text, |text, matrix| {
+            for (at, abreast, row) in self.units(self.shape.unroll) {
+                put!(
+                    text,
+                    "        ahead_{base}_{abreast}_{row}_{at} = load_unit_{}(row{row}, unit + {at}u * step, units);",
+                    base + matrix + abreast
+                );
+            }
+        });
+        put!(text, "    }}");
+    }
+
+    /// The sums of `block`, of which lanes have their share.
+    fn sums_of_block(&self, text: &mut String) {
+        self.rows_of_block(text);
+        for sum in self.sums() {
+            put!(text, "    var {sum} = 0.0;");
+        }
+        if self.variant.norm {
+            for token in 0..self.shape.tokens {
+                put!(text, "    var squares{token} = vec4<f32>();");
+            }
+        }
+        self.load_addends(text);
+        self.for_each_matrix(text, |text, matrix| self.products(text, matrix));
+    }
+
+    /// Which rows of which matrix a subgroup has of `block`, and where its lanes begin.
+    fn rows_of_block(&self, text: &mut String) {
         let Shape {
             rows,
             subgroups,
             split,
-            tokens,
             ..
         } = self.shape;
-        let (per_group, height) = (subgroups / split, self.shape.height());
+        put!(
+            text,
+            "    let units = p.units;
+    let step = SUBGROUP_SIZE * {split}u;
+    let start = (subgroup % {split}u) * SUBGROUP_SIZE + lane;"
+        );
+        self.matrix_of_block(text);
+        put!(
+            text,
+            "    let first = (block * {}u + subgroup / {split}u) * {rows}u;
+    let end = select(units, 0u, first >= rows);",
+            subgroups / split
+        );
+        for row in 0..rows {
+            put!(text, "    let row{row} = min(first + {row}u, rows - 1u);");
+        }
+    }
+
+    /// Writes something for the matrix that the workgroup has.
+    fn for_each_matrix(&self, text: &mut String, write: impl Fn(&mut String, u32)) {
+        match self.alternatives() {
+            1 => write(text, 0),
+            count => {
+                for matrix in 0..count {
+                    put!(text, "    if matrix == {matrix}u {{");
+                    write(text, matrix);
+                    put!(text, "    }}");
+                }
+            }
+        }
+    }
+
+    /// The units of one turn: which of a lane's, along which of the matrices abreast, of which row.
+    fn units(&self, count: u32) -> impl Iterator<Item = (u32, u32, u32)> + use<> {
+        let (rows, abreast) = (self.shape.rows, self.abreast);
+        (0..count).flat_map(move |at| {
+            (0..abreast).flat_map(move |matrix| (0..rows).map(move |row| (at, matrix, row)))
+        })
+    }
+
+    pub(super) fn write(&self, text: &mut String) {
+        let Shape {
+            subgroups, tokens, ..
+        } = self.shape;
+        let height = self.shape.height();
         self.declarations(text);
         put!(
             text,
@@ -47,9 +184,6 @@ fn main(
     @builtin(subgroup_id) subgroup: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {{
-    let units = p.units;
-    let step = SUBGROUP_SIZE * {split}u;
-    let start = (subgroup % {split}u) * SUBGROUP_SIZE + lane;
     var block = id.y * groups.x + id.x;"
         );
         for token in 0..tokens {
@@ -67,33 +201,7 @@ fn main(
                 height
             );
         }
-        self.matrix_of_block(text);
-        put!(
-            text,
-            "    let first = (block * {per_group}u + subgroup / {split}u) * {rows}u;
-    let end = select(units, 0u, first >= rows);"
-        );
-        for row in 0..rows {
-            put!(text, "    let row{row} = min(first + {row}u, rows - 1u);");
-        }
-        for sum in self.sums() {
-            put!(text, "    var {sum} = 0.0;");
-        }
-        if self.variant.norm {
-            for token in 0..tokens {
-                put!(text, "    var squares{token} = vec4<f32>();");
-            }
-        }
-        match self.alternatives() {
-            1 => self.products(text, 0),
-            count => {
-                for matrix in 0..count {
-                    put!(text, "    if matrix == {matrix}u {{");
-                    self.products(text, matrix);
-                    put!(text, "    }}");
-                }
-            }
-        }
+        self.sums_of_block(text);
         self.join_lanes(text, argmax);
         if argmax {
             self.keep_greatest(text);
@@ -137,18 +245,7 @@ fn main(
         }
         match self.variant.job {
             Job::Each(_) => {}
-            Job::Gated(activation) => {
-                text.push_str(include_str!("../../vector/math.wgsl"));
-                let function = match activation {
-                    Activation::Silu => "silu",
-                    Activation::Gelu(Form::Tanh) => "gelu_tanh",
-                    Activation::Gelu(Form::Erf) => "gelu_erf",
-                };
-                put!(
-                    text,
-                    "fn gated(gate: f32, up: f32) -> f32 {{ return {function}(gate) * up; }}"
-                );
-            }
+            Job::Gated(activation) => gate(text, activation),
             Job::Argmax => {
                 put!(
                     text,
@@ -195,34 +292,58 @@ fn main(
 
     /// Adds up the products of this lane's units.
     fn products(&self, text: &mut String, matrix: u32) {
+        let unroll = self.shape.unroll;
         put!(text, "    var unit = start;");
         if let Some(turns) = self.variant.turns {
+            let ahead = u32::from(self.chained);
+            if self.chained {
+                put!(text, "    {{");
+                self.multiply(text, unroll, |text, (at, abreast, row)| {
+                    put!(
+                        text,
+                        "        let w{abreast}_{row}_{at} = ahead_{}_{abreast}_{row}_{at};",
+                        self.base
+                    );
+                });
+            }
             // Those beyond the last row read it again.
-            put!(text, "    for (var turn = 0u; turn < {turns}u; turn++) {{");
-            self.turn(text, matrix, self.shape.unroll);
+            put!(
+                text,
+                "    for (var turn = {ahead}u; turn < {turns}u; turn++) {{"
+            );
+            self.turn(text, matrix, unroll);
             return;
         }
-        if self.shape.unroll > 1 {
-            let ahead = self.shape.unroll - 1;
-            put!(text, "    while unit + {ahead}u * step < end {{");
-            self.turn(text, matrix, self.shape.unroll);
+        if unroll > 1 {
+            put!(text, "    while unit + {}u * step < end {{", unroll - 1);
+            self.turn(text, matrix, unroll);
         }
         put!(text, "    while unit < end {{");
         self.turn(text, matrix, 1);
     }
 
+    /// Loads so many units of each row, and multiplies them.
     fn turn(&self, text: &mut String, matrix: u32, count: u32) {
-        let Shape { rows, tokens, .. } = self.shape;
-        for at in 0..count {
-            for (abreast, row) in (0..self.abreast).flat_map(|m| (0..rows).map(move |row| (m, row)))
-            {
-                put!(
-                    text,
-                    "        let w{abreast}_{row}_{at} = load_unit_{}(row{row}, unit + {at}u * step, units);",
-                    matrix + abreast
-                );
-            }
+        self.multiply(text, count, |text, (at, abreast, row)| {
+            put!(
+                text,
+                "        let w{abreast}_{row}_{at} = load_unit_{}(row{row}, unit + {at}u * step, units);",
+                self.base + matrix + abreast
+            );
+        });
+    }
+
+    /// Multiplies so many units of each row, which `weights` declares, and goes on.
+    fn multiply(
+        &self,
+        text: &mut String,
+        count: u32,
+        weights: impl Fn(&mut String, (u32, u32, u32)),
+    ) {
+        for unit in self.units(count) {
+            weights(text, unit);
         }
+        let tokens = self.shape.tokens;
         for (at, token) in (0..count).flat_map(|at| (0..tokens).map(move |token| (at, token))) {
             if self.variant.norm {
                 put!(text, "        squares = squares{token};");
@@ -234,8 +355,7 @@ fn main(
             if self.variant.norm {
                 put!(text, "        squares{token} = squares;");
             }
-            for (abreast, row) in (0..self.abreast).flat_map(|m| (0..rows).map(move |row| (m, row)))
-            {
+            for (_, abreast, row) in self.units(1) {
                 put!(
                     text,
                     "        sum{abreast}_{row}_{token} += unit_dot(w{abreast}_{row}_{at}, x{token}_{at});"
@@ -310,24 +430,63 @@ fn main(
         }
     }
 
-    /// Different lanes write different sums.
-    fn store(&self, text: &mut String) {
-        let count = self.alternatives();
-        for matrix in 0..count {
-            let which = match count {
-                1 => String::new(),
-                _ => format!("matrix == {matrix}u && "),
-            };
+    /// Loads what the sums are added to, long before it is needed, where they will be stored.
+    fn load_addends(&self, text: &mut String) {
+        let Job::Each(puts) = self.variant.job else {
+            return;
+        };
+        if !puts.contains(&Some(Put::Add)) {
+            return;
+        }
+        for (row, token) in self.each() {
+            put!(text, "    var before_{row}_{token} = 0.0;");
+        }
+        for (matrix, _) in (0..).zip(puts).filter(|(_, put)| *put == Some(Put::Add)) {
             for (row, token) in self.each() {
-                let lane = row * self.shape.tokens + token;
-                let value = match self.abreast {
-                    1 => format!("sum0_{row}_{token}"),
-                    _ => format!("gated(sum0_{row}_{token}, sum1_{row}_{token})"),
-                };
+                let stores = self.stores(matrix, row, token);
                 put!(
                     text,
-                    "    if {which}lane == {lane}u % SUBGROUP_SIZE && first + {row}u < rows && {token}u < p.tokens \
-                     {{ put_{matrix}({token}u, first + {row}u, {value}); }}"
+                    "    if {stores} {{ before_{row}_{token} = before_{0}({token}u, first + {row}u); }}",
+                    self.base + matrix
+                );
+            }
+        }
+    }
+
+    /// Whether a lane stores this sum: different lanes have different ones.
+    fn stores(&self, matrix: u32, row: u32, token: u32) -> String {
+        let which = match self.alternatives() {
+            1 => String::new(),
+            _ => format!("matrix == {matrix}u && "),
+        };
+        let lane = row * self.shape.tokens + token;
+        let which = match self.chained {
+            true => format!("subgroup % {}u == 0u && {which}", self.shape.split),
+            false => which,
+        };
+        format!(
+            "{which}lane == {lane}u % SUBGROUP_SIZE && first + {row}u < rows && {token}u < p.tokens"
+        )
+    }
+
+    fn store(&self, text: &mut String) {
+        for matrix in 0..self.alternatives() {
+            let adds = match self.variant.job {
+                Job::Each(puts) => puts[matrix as usize] == Some(Put::Add),
+                Job::Gated(_) | Job::Argmax => false,
+            };
+            for (row, token) in self.each() {
+                let sum = format!("sum0_{row}_{token}");
+                let value = match self.abreast {
+                    1 if adds => format!("before_{row}_{token} + {sum}"),
+                    1 => sum,
+                    _ => format!("gated({sum}, sum1_{row}_{token})"),
+                };
+                let stores = self.stores(matrix, row, token);
+                put!(
+                    text,
+                    "    if {stores} {{ put_{0}({token}u, first + {row}u, {value}); }}",
+                    self.base + matrix
                 );
             }
         }

@@ -4,6 +4,7 @@
     reason = "vouches for kernels that stay inside their buffers"
 )]
 
+mod chain;
 mod cooperative;
 mod fused;
 mod matvec;
@@ -37,6 +38,7 @@ use crate::linear::{Epilogue, Operands};
 use crate::quant::WeightMatrix;
 use crate::tensor::Tensor;
 use crate::tuning::{Key, Tuning};
+use chain::Chain;
 use cooperative::Cooperative;
 pub use cooperative::Tiling;
 use pack::Layout;
@@ -85,6 +87,9 @@ pub(super) struct GpuLinear {
     tiling: Mutex<Option<Tiling>>,
     /// Memory through which workgroups pass each other what they found, once any has been asked to look for something.
     found: Mutex<Option<Buffer>>,
+    chains: Mutex<HashMap<Chain, Kernel>>,
+    /// Memory through which workgroups of chains of 3 and of 4 stages meet.
+    control: Mutex<[Option<Buffer>; 2]>,
     /// The region of it that is used next.
     next_region: AtomicU64,
 }
@@ -100,6 +105,8 @@ impl GpuLinear {
             tuning: tuning.clone(),
             tiling: Mutex::default(),
             found: Mutex::default(),
+            chains: Mutex::default(),
+            control: Mutex::default(),
             next_region: AtomicU64::default(),
         })
     }

@@ -5,6 +5,8 @@ use std::fmt::Write;
 use super::matvec::MatVec;
 use super::variant::{INPUT, Job, NORM, Put, SLOTS, Variant, Way};
 use crate::dtype::DType;
+use crate::gelu_mul::Form;
+use crate::linear::Activation;
 use crate::linear::gpu::Layout;
 
 impl Variant {
@@ -58,27 +60,12 @@ fn x4(token: u32, k4: u32) -> vec4<f32> {
 
     /// How weights are read, and multiplied with activations.
     fn weights(&self, text: &mut String) {
-        /// In the files, what stands below this line is written once for each matrix.
-        const EACH: &str = "// Of each matrix, whose number stands for #:\n";
-        let parts = types(self.dtype)
-            .iter()
-            .map(|file| file.split_once(EACH).unwrap_or((file, "")));
-        text.extend(parts.clone().map(|(shared, _)| shared));
-        let has_second = Layout::new(self.dtype, 1, 256).has_second();
-        for (matrix, slots) in SLOTS.iter().enumerate().take(self.matrices()) {
-            binding(
-                text,
-                slots.first,
-                "read",
-                &format!("w_{matrix}"),
-                "vec4<u32>",
-            );
-            if has_second {
-                binding(text, slots.second, "read", &format!("s_{matrix}"), "u32");
-            }
-            let number = matrix.to_string();
-            text.extend(parts.clone().map(|(_, each)| each.replace('#', &number)));
-        }
+        let slots = SLOTS.iter().take(self.matrices());
+        weights(
+            text,
+            self.dtype,
+            slots.map(|slots| [slots.first, slots.second]),
+        );
     }
 
     /// How results are written: `put_#` for each output.
@@ -107,6 +94,8 @@ fn x4(token: u32, k4: u32) -> vec4<f32> {
             let what = match put {
                 Put::Plain => "= value".to_owned(),
                 Put::Bias => format!("= value + bias_{matrix}[row]"),
+                // Products of few tokens have loaded what was there, and added it.
+                Put::Add if matches!(self.way, Way::MatVec(_)) => "= value".to_owned(),
                 Put::Add => "+= value".to_owned(),
             };
             line(
@@ -115,6 +104,14 @@ fn x4(token: u32, k4: u32) -> vec4<f32> {
                     "fn put_{matrix}(token: u32, row: u32, value: f32) {{ out_{matrix}[{at}] {what}; }}"
                 ),
             );
+            if put == Put::Add {
+                line(
+                    text,
+                    format_args!(
+                        "fn before_{matrix}(token: u32, row: u32) -> f32 {{ return out_{matrix}[{at}]; }}"
+                    ),
+                );
+            }
         }
     }
 }
@@ -143,6 +140,39 @@ fn four_of_{name}(row: u32, k4: u32) -> vec4<f32> {{
     return vec4<f32>(one_of_{name}(row, k), one_of_{name}(row, k + 1u), one_of_{name}(row, k + 2u), one_of_{name}(row, k + 3u));
 }}"
         ),
+    );
+}
+
+/// Declares matrices whose planes are bound at these slots, and how units of them are read and multiplied.
+pub(super) fn weights(text: &mut String, dtype: DType, slots: impl Iterator<Item = [u32; 2]>) {
+    /// In the files, what stands below this line is written once for each matrix.
+    const EACH: &str = "// Of each matrix, whose number stands for #:\n";
+    let parts = types(dtype)
+        .iter()
+        .map(|file| file.split_once(EACH).unwrap_or((file, "")));
+    text.extend(parts.clone().map(|(shared, _)| shared));
+    let has_second = Layout::new(dtype, 1, 256).has_second();
+    for (matrix, [first, second]) in slots.enumerate() {
+        binding(text, first, "read", &format!("w_{matrix}"), "vec4<u32>");
+        if has_second {
+            binding(text, second, "read", &format!("s_{matrix}"), "u32");
+        }
+        let number = matrix.to_string();
+        text.extend(parts.clone().map(|(_, each)| each.replace('#', &number)));
+    }
+}
+
+/// Declares what a gate does to what it multiplies.
+pub(super) fn gate(text: &mut String, activation: Activation) {
+    text.push_str(include_str!("../../vector/math.wgsl"));
+    let function = match activation {
+        Activation::Silu => "silu",
+        Activation::Gelu(Form::Tanh) => "gelu_tanh",
+        Activation::Gelu(Form::Erf) => "gelu_erf",
+    };
+    line(
+        text,
+        format_args!("fn gated(gate: f32, up: f32) -> f32 {{ return {function}(gate) * up; }}"),
     );
 }
 

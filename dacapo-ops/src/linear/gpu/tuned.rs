@@ -20,17 +20,31 @@ pub(super) struct ShapeLimits {
 
 /// The shape that was set for the product of `key`; what was not set is as in `usual`, or as near as the rest allows.
 pub(super) fn shape(tuning: &Tuning, key: Key, usual: Shape, limits: &ShapeLimits) -> Shape {
+    let dimension = "subgroups";
+    let key_of = Key { dimension, ..key };
+    let subgroups = tuning.choose(key_of, usual.subgroups, &POWERS, |subgroups| {
+        subgroups <= limits.most_subgroups
+    });
+    let usual = Shape { subgroups, ..usual };
+    with_subgroups(tuning, key, usual, limits)
+}
+
+/// The same with so many subgroups as usual.
+pub(super) fn with_subgroups(
+    tuning: &Tuning,
+    key: Key,
+    usual: Shape,
+    limits: &ShapeLimits,
+) -> Shape {
     let choose = |dimension, default, candidates: &[u32], fits: &dyn Fn(u32) -> bool| {
         let key = Key { dimension, ..key };
         tuning.choose(key, default, candidates, fits)
     };
+    let subgroups = usual.subgroups;
     let sums = limits.abreast * usual.tokens;
-    let turns = limits.units.div_ceil(limits.lanes).max(1);
+    let turns = limits.turns();
     let rows = choose("rows", usual.rows, &POWERS[..4], &|rows| {
         rows * sums <= MOST_IN_REGISTERS
-    });
-    let subgroups = choose("subgroups", usual.subgroups, &POWERS, &|subgroups| {
-        subgroups <= limits.most_subgroups
     });
     let split = choose("split", usual.split.min(subgroups), &POWERS, &|split| {
         subgroups.is_multiple_of(split) && split <= turns
@@ -45,6 +59,33 @@ pub(super) fn shape(tuning: &Tuning, key: Key, usual: Shape, limits: &ShapeLimit
         unroll,
         split,
         tokens: usual.tokens,
+    }
+}
+
+impl ShapeLimits {
+    /// Turns of a lane along a row, if it takes one unit in each.
+    fn turns(&self) -> u32 {
+        self.units.div_ceil(self.lanes).max(1)
+    }
+}
+
+impl Shape {
+    /// This with no more turns at the same time than rows have.
+    pub(super) fn within(self, limits: &ShapeLimits) -> Shape {
+        let turns = limits.turns();
+        let mut split = self.split.min(self.subgroups);
+        while split > 1 && (split > turns || !self.subgroups.is_multiple_of(split)) {
+            split /= 2;
+        }
+        let mut unroll = self.unroll;
+        while unroll > 1 && unroll * split > turns {
+            unroll /= 2;
+        }
+        Shape {
+            split,
+            unroll,
+            ..self
+        }
     }
 }
 
