@@ -6,7 +6,9 @@ mod by_hand;
 mod by_replay;
 mod by_wgpu;
 mod check;
+mod made;
 mod micro;
+mod model;
 mod plot;
 mod report;
 mod stats;
@@ -26,6 +28,9 @@ fn main() -> Result<()> {
             let report = micro::measure(&device, &options.effort())?;
             put(&report, &options.output)
         }
+        Command::Model(options) => model::run(&options),
+        Command::Make(options) => made::save(&options.shape, options.dtype, &options.file),
+        Command::Contestant => model::serve(),
         Command::Check(options) => check::run(&options),
     }
 }
