@@ -15,13 +15,24 @@ mod stats;
 mod work;
 
 use std::path::Path;
+use std::process::ExitCode;
 
 use args::{Command, Output};
 use clap::Parser;
 use report::Report;
 use work::Result;
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dacapo-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
     match args::Arguments::parse().command {
         Command::Micro(options) => {
             let device = work::open(&options.device)?;

@@ -41,7 +41,12 @@ impl Measurement {
         let file = file_name(&self.model);
         let chart = |name: &str, title: &str, unit| {
             let title = format!("{title}: {}", self.model);
-            Chart::new(&format!("{file}-{name}"), &title, "tokens of context", unit)
+            Chart::new(
+                &format!("{file}-{name}"),
+                &title,
+                "tokens of context (0 stands at 1)",
+                unit,
+            )
         };
         let mut decode = chart("decode", "Decoding", "ms a token");
         let mut prefill = chart("prefill", "A prompt behind a context", "tokens a second");
