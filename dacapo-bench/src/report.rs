@@ -79,9 +79,13 @@ impl Chart {
 
     /// Adds samples of one line at one place; none are no point.
     pub fn add(&mut self, line: &str, x: f64, samples: Vec<f64>) {
-        let Some(y) = Figure::new(samples) else {
-            return;
-        };
+        if let Some(y) = Figure::new(samples) {
+            self.put(line, x, y);
+        }
+    }
+
+    /// Adds a figure of one line at one place.
+    pub fn put(&mut self, line: &str, x: f64, y: Figure) {
         let at = match self.lines.iter().position(|found| found.name == line) {
             Some(at) => at,
             None => {
@@ -132,7 +136,7 @@ impl Display for Chart {
 }
 
 /// Three significant digits at least.
-fn digits(value: f64) -> String {
+pub fn digits(value: f64) -> String {
     match value.abs() {
         size if size >= 100.0 => format!("{value:.0}"),
         size if size >= 10.0 => format!("{value:.1}"),

@@ -41,7 +41,29 @@ impl MappedFile {
         })
     }
 
-    /// The path that was opened.
+    /// Memory of `len` bytes that `fill` writes once and that is read like a file's from then on. `name` stands for the
+    /// path.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InFile`] around [`Error::Io`] if the system has no such memory.
+    pub fn in_memory(
+        name: impl Into<PathBuf>,
+        len: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<Self> {
+        let path = name.into();
+        let made = memmap2::MmapMut::map_anon(len).and_then(|mut map| {
+            fill(&mut map);
+            map.make_read_only()
+        });
+        match made {
+            Ok(map) => Ok(Self { path, map }),
+            Err(error) => Err(Error::from(error).in_file(&path)),
+        }
+    }
+
+    /// The path that was opened, or the name of what is in memory alone.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -86,6 +108,17 @@ mod tests {
                 "{error}"
             );
         }
+    }
+
+    #[test]
+    fn memory_reads_as_it_was_filled() {
+        let made = MappedFile::in_memory("made", 3, |bytes| bytes.copy_from_slice(b"abc")).unwrap();
+        assert_eq!(
+            (made.path(), made.bytes()),
+            (Path::new("made"), &b"abc"[..])
+        );
+        let error = MappedFile::in_memory("much", usize::MAX, |_| {}).unwrap_err();
+        assert!(error.to_string().starts_with("much: "), "{error}");
     }
 
     #[test]

@@ -40,21 +40,28 @@ impl ModelFiles {
         let opened = if path.is_dir() {
             Self::open_folder(path)
         } else {
-            Self::open_gguf(path)
+            GgufFile::open(path).and_then(Self::gguf_parts)
         };
-        opened.map_err(|error| match error {
-            Error::InFile { .. } => error,
-            error => error.in_file(path),
-        })
+        opened.map_err(|error| in_file(error, path))
     }
 
-    fn open_gguf(path: &Path) -> Result<Self> {
-        let file = GgufFile::open(path)?;
+    /// The model in a GGUF file that was opened already, or that is in memory alone
+    /// ([`MappedFile::in_memory`]).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InFile`] around what is wrong with the hyperparameters or the set of tensors.
+    pub fn from_gguf(file: GgufFile) -> Result<Self> {
+        let path = file.file().path().to_owned();
+        Self::gguf_parts(file).map_err(|error| in_file(error, &path))
+    }
+
+    fn gguf_parts(file: GgufFile) -> Result<Self> {
         let config = ModelConfig::from_gguf(file.header())?;
         let weights = Weights::resolve(&config, &TensorIndex::from_gguf(file.header()))?;
         let (file, header) = file.into_parts();
         Ok(Self {
-            path: path.to_owned(),
+            path: file.path().to_owned(),
             config,
             weights,
             gguf: Some(header),
@@ -108,5 +115,13 @@ impl ModelFiles {
     /// If `weight` is of another model and lies outside this model's files.
     pub fn bytes(&self, weight: &Weight) -> &[u8] {
         &self.files[weight.file].bytes()[weight.range.clone()]
+    }
+}
+
+/// The error with the path, unless it names one already.
+fn in_file(error: Error, path: &Path) -> Error {
+    match error {
+        Error::InFile { .. } => error,
+        error => error.in_file(path),
     }
 }

@@ -41,6 +41,19 @@ def _only_errors(level, text, _):
         sys.stderr.write(text.decode(errors="replace"))
 
 
+def _set_flash(parameters):
+    """Asks for flash attention, if its place is found; otherwise llama.cpp decides for itself.
+
+    The field is the last of four that are -1 by default: the kinds of rope scaling, pooling and
+    attention are left to the model, flash attention to llama.cpp.
+    """
+    for at in range(3, 12):
+        if list(parameters.words[at : at + 4]) == [-1] * 4 and parameters.words[at + 4] != -1:
+            parameters.words[at + 3] = 1
+            return True
+    return False
+
+
 def _load(folder, stem):
     """libSTEM.so, or with a version before the suffix, as node-llama-cpp names its files."""
     for pattern in (f"lib{stem}.so", f"lib{stem}.*.so", f"lib{stem}.dylib", f"{stem}.dll"):
@@ -50,9 +63,9 @@ def _load(folder, stem):
 
 
 class Llama:
-    """One model with one context, on the CPU."""
+    """One model with one context, on the CPU unless layers are put on a GPU."""
 
-    def __init__(self, folder, model, threads, context=2048):
+    def __init__(self, folder, model, threads, context=2048, gpu_layers=0, flash=False):
         folder = Path(folder).resolve()
         _load(folder, "ggml-base")
         ggml = _load(folder, "ggml")
@@ -84,14 +97,15 @@ class Llama:
         lib.llama_backend_init()
 
         parameters = lib.llama_model_default_params()
-        parameters.words[4] = 0  # n_gpu_layers, after two pointers
+        parameters.words[4] = gpu_layers  # n_gpu_layers, after two pointers
         self._model = lib.llama_model_load_from_file(str(model).encode(), parameters)
         if not self._model:
             raise RuntimeError(f"llama.cpp cannot load {model}")
         parameters = lib.llama_context_default_params()
         parameters.words[0] = context  # n_ctx
         parameters.words[1] = context  # n_batch: a whole prompt in one call
-        parameters.words[2] = min(context, 512)  # n_ubatch, llama.cpp's own default
+        self.ubatch = parameters.words[2] = min(context, 512)  # n_ubatch, llama.cpp's own default
+        self.flash = flash and _set_flash(parameters)
         self._context = lib.llama_init_from_model(self._model, parameters)
         if not self._context:
             raise RuntimeError(f"llama.cpp cannot make a context of {context} tokens")

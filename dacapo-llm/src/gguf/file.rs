@@ -21,13 +21,18 @@ impl GgufFile {
     ///
     /// [`Error::InFile`] around [`Error::Io`] or [`Error::Gguf`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let file = MappedFile::open(path)?;
+        Self::from_mapped(Arc::new(MappedFile::open(path)?))
+    }
+
+    /// Reads the header of a file that is mapped already, or in memory alone.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::InFile`] around [`Error::Gguf`].
+    pub fn from_mapped(file: Arc<MappedFile>) -> Result<Self> {
         let header = GgufHeader::parse(file.bytes())
             .map_err(|error| Error::from(error).in_file(file.path()))?;
-        Ok(Self {
-            file: Arc::new(file),
-            header,
-        })
+        Ok(Self { file, header })
     }
 
     /// The metadata and the table of tensors.
