@@ -12,6 +12,7 @@ mod float;
 mod product;
 #[cfg(test)]
 mod tests;
+mod transpose;
 
 pub use product::{exact, quantized};
 
