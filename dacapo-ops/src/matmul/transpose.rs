@@ -31,7 +31,7 @@ pub(super) fn transpose(rows: &[[f32; CHUNK]; ROWS], at: usize, panel: &mut [[f3
     }
 }
 
-/// Compilers do it one element after the other. SSE is part of the baseline of every x86-64 target.
+/// With shuffles.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
 fn turn(square: [[f32; ROWS]; ROWS]) -> [[f32; ROWS]; ROWS] {
