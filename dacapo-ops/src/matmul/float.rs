@@ -79,14 +79,14 @@ impl Kernel for Product<'_> {
                     let count = TOKENS.min(self.tokens - token);
                     let x = self.inputs(token, count, start, width, &mut converted);
                     let mut sums = [s.splat(0.0); TOKENS];
-                    for i in 0..count {
-                        let y = &self.y[(token + i) * rows + first..][..lanes];
-                        sums[i] = s.load_part(y, 0.0);
+                    let own =
+                        |i: usize| (token + i) * rows + first..(token + i) * rows + first + lanes;
+                    for (i, sum) in sums.iter_mut().enumerate().take(count) {
+                        *sum = s.load_part(&self.y[own(i)], 0.0);
                     }
                     multiply(s, &panel[..width], x, &mut sums);
-                    for i in 0..count {
-                        let y = &mut self.y[(token + i) * rows + first..][..lanes];
-                        s.store_part(sums[i], y);
+                    for (i, &sum) in sums.iter().enumerate().take(count) {
+                        s.store_part(sum, &mut self.y[own(i)]);
                     }
                 }
             }

@@ -2,9 +2,11 @@
 //!
 //! The output is cut into tiles of 32 rows of `W` by 64 rows of `X`, one for each workgroup.
 //! Within a tile, 256 columns at a time, weights are unpacked once into a panel that stays in the first-level cache and
-//! are multiplied with every token. [`exact`] multiplies in f32, [`quantized`] takes activations as integers; with
-//! AVX-512 it multiplies integers, elsewhere the same numbers in f32.
+//! are multiplied with every token. [`exact`] multiplies in f32, [`quantized`] takes activations as integers; with AVX2
+//! and AVX-512 it multiplies integers, elsewhere the same numbers in f32.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod cpu;
@@ -13,6 +15,8 @@ mod product;
 #[cfg(test)]
 mod tests;
 mod transpose;
+#[cfg(target_arch = "x86_64")]
+mod unpack;
 
 pub use product::{exact, quantized};
 
@@ -171,6 +175,6 @@ impl MatMul {
 
     /// Quantising is only worth it where integers are multiplied faster than f32.
     pub(crate) fn takes_integers(&self, operands: &Operands<'_>) -> bool {
-        self.isa.level() == Level::Avx512 && operands.w.dtype().is_quantized()
+        self.isa.level() >= Level::Avx2 && operands.w.dtype().is_quantized()
     }
 }

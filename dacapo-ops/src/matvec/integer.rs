@@ -6,7 +6,6 @@ mod multiply;
 
 use std::marker::PhantomData;
 
-use super::product::fetch_line;
 use crate::dtype::DType;
 use crate::quant::Q15Group;
 use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, Scales, nibbles};
@@ -61,73 +60,41 @@ impl<M: Multiply> Kernel for Rows<'_, M> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         match self.dtype {
-            DType::Q8_0 => self.dot::<Q8_0, 4, FMA>(),
-            DType::Q4_0 => self.dot::<Q4_0, 4, FMA>(),
-            DType::Q4_1 => self.dot::<Q4_1, 4, FMA>(),
-            DType::Q4K => self.dot::<Q4K, 1, FMA>(),
-            DType::Q6K => self.dot::<Q6K, 1, FMA>(),
+            DType::Q8_0 => self.dot::<Q8_0, FMA>(),
+            DType::Q4_0 => self.dot::<Q4_0, FMA>(),
+            DType::Q4_1 => self.dot::<Q4_1, FMA>(),
+            DType::Q4K => self.dot::<Q4K, FMA>(),
+            DType::Q6K => self.dot::<Q6K, FMA>(),
             DType::F32 | DType::F16 | DType::BF16 | DType::U32 => {}
         }
     }
 }
 
 impl<M: Multiply> Rows<'_, M> {
-    /// Takes `ROWS` rows at a time, which share what is read of the activations, and do not wait for each other's sums.
     #[inline(always)]
-    fn dot<B: Dot, const ROWS: usize, const FMA: bool>(self) {
-        let blocks: &[B] = bytemuck::cast_slice(self.bytes);
-        let per_row = self.row_bytes / size_of::<B>();
-        for (first, y) in self.y.chunks_mut(ROWS).enumerate() {
-            let rest = &blocks[ROWS * first * per_row..];
-            let mut rows: [&[B]; ROWS] = [&[]; ROWS];
-            for (i, row) in rows.iter_mut().enumerate() {
-                // The last rows go through several times rather than in code of their own.
-                *row = &rest[i.min(y.len() - 1) * per_row..][..per_row];
-            }
-            let mut sums = [Sums::<FMA>::ZERO; ROWS];
-            for at in 0..per_row {
-                if ROWS > 1 {
-                    fetch_ahead(rest, ROWS * (per_row + at));
-                }
-                let per_group = Q15Group::LEN / B::LEN;
-                let x = &self.x[at / per_group];
-                for (row, sums) in rows.iter().zip(&mut sums) {
-                    row[at].dot::<M, FMA>(x, at % per_group, sums);
+    fn dot<B: Dot, const FMA: bool>(self) {
+        for (row, y) in self.bytes.chunks_exact(self.row_bytes).zip(self.y) {
+            let blocks: &[B] = bytemuck::cast_slice(row);
+            let mut sums = Sums::<FMA> {
+                products: [0.0; LANES],
+                offset: 0.0,
+            };
+            for (blocks, x) in blocks.chunks(Q15Group::LEN / B::LEN).zip(self.x) {
+                for (i, block) in blocks.iter().enumerate() {
+                    block.dot::<M, FMA>(x, i, &mut sums);
                 }
             }
-            for (y, sums) in y.iter_mut().zip(sums) {
-                *y = sums.products.iter().sum::<f32>() + sums.offset;
-            }
+            *y = sums.products.iter().sum::<f32>() + sums.offset;
         }
     }
 }
 
-/// Starts to fetch what lies some way behind block `at`, if anything does. The processor's own prefetching does not
-/// follow rows by turns.
-#[inline(always)]
-fn fetch_ahead<B: Block>(blocks: &[B], at: usize) {
-    const AHEAD: usize = 2048;
-    let bytes: &[u8] = bytemuck::cast_slice(blocks);
-    let start = at * size_of::<B>() + AHEAD;
-    if let Some(lines) = bytes.get(start..start + 128) {
-        for line in lines.chunks_exact(64) {
-            fetch_line(line);
-        }
-    }
-}
-
-#[derive(Clone, Copy)]
 struct Sums<const FMA: bool> {
     products: [f32; LANES],
     offset: f32,
 }
 
 impl<const FMA: bool> Sums<FMA> {
-    const ZERO: Self = Sums {
-        products: [0.0; LANES],
-        offset: 0.0,
-    };
-
     #[inline(always)]
     fn add(&mut self, scale: f32, products: [i32; LANES]) {
         self.add_halves([scale; 2], products);

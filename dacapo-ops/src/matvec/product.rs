@@ -70,15 +70,13 @@ pub(super) fn fetch(w: &WeightMatrix<'_>, rows: Range<usize>) {
 }
 
 #[cfg(target_arch = "x86_64")]
-#[inline]
-pub(super) fn fetch_line(line: &[u8]) {
+fn fetch_line(line: &[u8]) {
     avx512::fetch(line);
 }
 
 /// Stable Rust has no instruction for it here.
 #[cfg(not(target_arch = "x86_64"))]
-#[inline]
-pub(super) fn fetch_line(_line: &[u8]) {}
+fn fetch_line(_line: &[u8]) {}
 
 fn integer_rows(
     isa: Isa,
