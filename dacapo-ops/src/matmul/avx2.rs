@@ -137,20 +137,20 @@ fn tiles<B: Unpack, const STEPS: usize>(
 #[target_feature(enable = "avx2,fma,f16c")]
 fn fill<B: Unpack>(panel: &mut Panel, strip: &[B], per_row: usize, count: usize, lanes: usize) {
     let mut integers = [[0; Q15Group::LEN]; LANES];
+    let mut row = Unpacked::ZERO;
     for start in (0..lanes).step_by(LANES) {
         for (lane, integers) in (start..lanes).zip(&mut integers) {
-            let mut row = Unpacked::ZERO;
             let blocks = &strip[lane * per_row..][..count];
             B::unpack(blocks, |half| half_to_f32_f16c(half), &mut row);
-            for (to, from) in integers.iter_mut().zip(row.values) {
-                *to = i16::from(from) - B::MINUS as i16;
+            for (to, from) in integers.iter_mut().zip(&row.values) {
+                *to = i16::from(*from) - B::MINUS as i16;
             }
-            for (to, from) in panel.scales.iter_mut().zip(row.scales) {
-                to[lane] = from;
+            for (to, from) in panel.scales.iter_mut().zip(&row.scales) {
+                to[lane] = *from;
             }
             if B::OFFSETS {
-                for (to, from) in panel.offsets.iter_mut().zip(row.offsets) {
-                    to[lane] = from;
+                for (to, from) in panel.offsets.iter_mut().zip(&row.offsets) {
+                    to[lane] = *from;
                 }
             }
         }
@@ -217,7 +217,7 @@ fn multiply<B: Unpack, const STEPS: usize, const COUNT: usize>(
 ) {
     let mut sums = [[0.0; ROWS]; COUNT];
     for (sums, y) in sums.iter_mut().zip(y.chunks_exact(stride)) {
-        sums[..lanes].copy_from_slice(&y[at..at + lanes]);
+        copy(&y[at..at + lanes], &mut sums[..lanes]);
     }
     let columns = panel.pairs.as_chunks::<STEPS>().0;
     for (span, columns) in columns[..spans].iter().enumerate() {
@@ -253,6 +253,15 @@ fn multiply<B: Unpack, const STEPS: usize, const COUNT: usize>(
         }
     }
     for (sums, y) in sums.iter().zip(y.chunks_exact_mut(stride)) {
-        y[at..at + lanes].copy_from_slice(&sums[..lanes]);
+        copy(&sums[..lanes], &mut y[at..at + lanes]);
+    }
+}
+
+/// Between slices of the same length, mostly [`ROWS`], which takes no call.
+#[inline(always)]
+fn copy(from: &[f32], to: &mut [f32]) {
+    match (from.as_array::<ROWS>(), to.as_mut_array::<ROWS>()) {
+        (Some(from), Some(to)) => *to = *from,
+        _ => to.copy_from_slice(from),
     }
 }

@@ -5,6 +5,7 @@ use half::f16;
 use super::CHUNK;
 use super::transpose::transpose;
 use crate::dtype::DType;
+use crate::matvec::fetch_line;
 use crate::quant::{Q15Group, WeightMatrix, convert};
 use crate::simd::Isa;
 use crate::vector::{Kernel, LANES, Simd, dispatch};
@@ -75,6 +76,11 @@ impl Kernel for Product<'_> {
             for first in (0..rows).step_by(LANES) {
                 let lanes = LANES.min(rows - first);
                 self.unpack(s, first, lanes, start, width, &mut panel);
+                if first + lanes < rows {
+                    self.fetch(first + lanes, start);
+                } else {
+                    self.fetch(0, start + width);
+                }
                 for token in (0..self.tokens).step_by(TOKENS) {
                     let count = TOKENS.min(self.tokens - token);
                     let x = self.inputs(token, count, start, width, &mut converted);
@@ -82,11 +88,11 @@ impl Kernel for Product<'_> {
                     let own =
                         |i: usize| (token + i) * rows + first..(token + i) * rows + first + lanes;
                     for (i, sum) in sums.iter_mut().enumerate().take(count) {
-                        *sum = s.load_part(&self.y[own(i)], 0.0);
+                        *sum = load(s, &self.y[own(i)]);
                     }
                     multiply(s, &panel[..width], x, &mut sums);
                     for (i, &sum) in sums.iter().enumerate().take(count) {
-                        s.store_part(sum, &mut self.y[own(i)]);
+                        store(s, sum, &mut self.y[own(i)]);
                     }
                 }
             }
@@ -124,6 +130,18 @@ impl Product<'_> {
         }
     }
 
+    /// Starts to fetch what the next panel is filled from: a chunk of the rows from `first` on.
+    #[inline(always)]
+    fn fetch(&self, first: usize, start: usize) {
+        let (len, block) = (self.dtype.block_len(), self.dtype.block_bytes());
+        let end = self.cols.min(start + CHUNK);
+        let (from, to) = (start / len * block, end / len * block);
+        let rows = self.bytes.chunks_exact(self.row_bytes).skip(first);
+        for row in rows.take(LANES) {
+            row[from..to].chunks(64).for_each(fetch_line);
+        }
+    }
+
     /// `width` activations of each of `count` tokens; the last one repeats in the places of those that are missing.
     #[inline(always)]
     fn inputs<'a>(
@@ -153,6 +171,24 @@ impl Product<'_> {
             }
         }
         inputs
+    }
+}
+
+/// As [`Simd::load_part`], without a call where all lanes are there.
+#[inline(always)]
+fn load<S: Simd>(s: S, from: &[f32]) -> S::F {
+    match from.as_array() {
+        Some(all) => s.load(all),
+        None => s.load_part(from, 0.0),
+    }
+}
+
+/// As [`Simd::store_part`], without a call where all lanes are there.
+#[inline(always)]
+fn store<S: Simd>(s: S, v: S::F, to: &mut [f32]) {
+    match to.as_mut_array() {
+        Some(all) => s.store(v, all),
+        None => s.store_part(v, to),
     }
 }
 

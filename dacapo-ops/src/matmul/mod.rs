@@ -35,7 +35,7 @@ use crate::simd::{Isa, Level};
 pub const TILE_ROWS: usize = 32;
 
 /// Tokens in a tile: enough that unpacking the weights is a small part of the work.
-pub const TILE_TOKENS: usize = 64;
+pub const TILE_TOKENS: usize = 128;
 
 /// Columns that are unpacked at a time.
 const CHUNK: usize = 256;
