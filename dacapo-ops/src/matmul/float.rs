@@ -67,7 +67,7 @@ impl Kernel for Product<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(mut self, s: S) {
+    fn run<S: Simd>(self, s: S) {
         let rows = self.bytes.len() / self.row_bytes;
         let mut panel: Panel = [[0.0; LANES]; CHUNK];
         let mut converted = [[0.0; CHUNK]; TOKENS];
@@ -81,20 +81,18 @@ impl Kernel for Product<'_> {
                 } else {
                     self.fetch(0, start + width);
                 }
-                let panel = &panel[..width];
                 for token in (0..self.tokens).step_by(TOKENS) {
                     let count = TOKENS.min(self.tokens - token);
-                    let at = Place {
-                        token,
-                        count,
-                        first,
-                        lanes,
-                        start,
-                    };
-                    match count {
-                        1..=2 => self.add::<S, 2>(s, at, panel, &mut converted),
-                        3..=4 => self.add::<S, 4>(s, at, panel, &mut converted),
-                        _ => self.add::<S, TOKENS>(s, at, panel, &mut converted),
+                    let x = self.inputs(token, count, start, width, &mut converted);
+                    let mut sums = [s.splat(0.0); TOKENS];
+                    let own =
+                        |i: usize| (token + i) * rows + first..(token + i) * rows + first + lanes;
+                    for (i, sum) in sums.iter_mut().enumerate().take(count) {
+                        *sum = load(s, &self.y[own(i)]);
+                    }
+                    multiply(s, &panel[..width], x, &mut sums);
+                    for (i, &sum) in sums.iter().enumerate().take(count) {
+                        store(s, sum, &mut self.y[own(i)]);
                     }
                 }
             }
@@ -102,44 +100,7 @@ impl Kernel for Product<'_> {
     }
 }
 
-/// What goes through a panel together.
-#[derive(Clone, Copy)]
-struct Place {
-    token: usize,
-    count: usize,
-    /// The panel's first row.
-    first: usize,
-    lanes: usize,
-    /// The panel's first column.
-    start: usize,
-}
-
 impl Product<'_> {
-    /// Adds the products of a panel with `at.count` tokens, of up to `COUNT`, to what is there.
-    #[inline(always)]
-    fn add<S: Simd, const COUNT: usize>(
-        &mut self,
-        s: S,
-        at: Place,
-        panel: &[[f32; LANES]],
-        converted: &mut Converted,
-    ) {
-        let rows = self.bytes.len() / self.row_bytes;
-        let own = |i: usize| {
-            let start = (at.token + i) * rows + at.first;
-            start..start + at.lanes
-        };
-        let mut sums = [s.splat(0.0); COUNT];
-        for (i, sum) in sums.iter_mut().enumerate().take(at.count) {
-            *sum = load(s, &self.y[own(i)]);
-        }
-        let x = self.inputs(at, panel.len(), converted);
-        multiply(s, panel, x, &mut sums);
-        for (i, &sum) in sums.iter().enumerate().take(at.count) {
-            store(s, sum, &mut self.y[own(i)]);
-        }
-    }
-
     /// Fills the panel from `lanes` rows; what the other lanes hold does not matter.
     #[inline(always)]
     fn unpack<S: Simd>(
@@ -181,21 +142,17 @@ impl Product<'_> {
         }
     }
 
-    /// `width` activations of each token; the last one repeats in the places of those that are missing.
+    /// `width` activations of each of `count` tokens; the last one repeats in the places of those that are missing.
     #[inline(always)]
-    fn inputs<'a, const COUNT: usize>(
+    fn inputs<'a>(
         &'a self,
-        at: Place,
+        token: usize,
+        count: usize,
+        start: usize,
         width: usize,
         converted: &'a mut Converted,
-    ) -> [&'a [f32]; COUNT] {
-        let Place {
-            token,
-            count,
-            start,
-            ..
-        } = at;
-        let mut inputs: [&[f32]; COUNT] = [&[]; COUNT];
+    ) -> [&'a [f32]; TOKENS] {
+        let mut inputs: [&[f32]; TOKENS] = [&[]; TOKENS];
         match self.x {
             Input::F32(x) => {
                 for (i, input) in inputs.iter_mut().enumerate() {
@@ -258,29 +215,24 @@ fn to_floats(group: &Q15Group, out: &mut [f32]) {
 
 /// Adds the products of all columns of a panel with each token's activations, which are as many.
 #[inline(always)]
-fn multiply<S: Simd, const COUNT: usize>(
-    s: S,
-    panel: &[[f32; LANES]],
-    x: [&[f32]; COUNT],
-    out: &mut [S::F; COUNT],
-) {
+fn multiply<S: Simd>(s: S, panel: &[[f32; LANES]], x: [&[f32]; TOKENS], out: &mut [S::F; TOKENS]) {
     let mut sums = *out;
     let (blocks, last) = panel.as_chunks::<STEP>();
-    let mut steps: [&[[f32; STEP]]; COUNT] = [&[]; COUNT];
-    for token in 0..COUNT {
+    let mut steps: [&[[f32; STEP]]; TOKENS] = [&[]; TOKENS];
+    for token in 0..TOKENS {
         steps[token] = &x[token].as_chunks().0[..blocks.len()];
     }
     for (i, columns) in blocks.iter().enumerate() {
         for (col, column) in columns.iter().enumerate() {
             let w = s.load(column);
-            for token in 0..COUNT {
+            for token in 0..TOKENS {
                 sums[token] = s.mul_add(w, s.splat(steps[token][i][col]), sums[token]);
             }
         }
     }
     for (column, col) in last.iter().zip(blocks.len() * STEP..) {
         let w = s.load(column);
-        for token in 0..COUNT {
+        for token in 0..TOKENS {
             sums[token] = s.mul_add(w, s.splat(x[token][col]), sums[token]);
         }
     }

@@ -17,9 +17,6 @@ use crate::simd::{Isa, Level};
 /// Groups of activations that are joined at a time: 4 KiB of integers.
 const GROUPS: usize = 8;
 
-/// Rows whose lanes are added up together.
-const ROWS: usize = 4;
-
 /// Blocks that face a group.
 const BLOCKS: usize = Q15Group::LEN / 32;
 
@@ -213,49 +210,38 @@ fn each<B: Weights>(row_bytes: usize, bytes: &[u8], x: &[Q15Group], y: &mut [f32
         }
         let from = chunk * GROUPS * BLOCKS;
         let to = per_row.min(from + x.len() * BLOCKS);
-        for (rows, y) in blocks.chunks(ROWS * per_row).zip(y.chunks_mut(ROWS)) {
-            let mut sums = [_mm256_setzero_ps(); ROWS];
-            for (row, sums) in rows.chunks_exact(per_row).zip(&mut sums) {
-                *sums = dot(&row[from..to], &words);
-            }
-            for (y, sum) in y.iter_mut().zip(across(sums)) {
-                *y = if chunk == 0 { sum } else { *y + sum };
-            }
+        for (row, y) in blocks.chunks_exact(per_row).zip(&mut *y) {
+            let sum = dot(&row[from..to], &words);
+            *y = if chunk == 0 { sum } else { *y + sum };
         }
     }
 }
 
-/// The lanes of each register added up.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn across([a, b, c, d]: [__m256; ROWS]) -> [f32; ROWS] {
-    let pairs = _mm256_hadd_ps(_mm256_hadd_ps(a, b), _mm256_hadd_ps(c, d));
-    let (low, high) = (
-        _mm256_castps256_ps128(pairs),
-        _mm256_extractf128_ps::<1>(pairs),
-    );
-    bytemuck::cast(_mm_add_ps(low, high))
-}
-
-/// Of part of a row, which is no longer than `words`, in eight sums.
+/// Of part of a row, which is no longer than `words`.
 #[inline]
 #[target_feature(enable = "avx2,fma,f16c")]
-fn dot<B: Weights>(row: &[B], words: &[Words; GROUPS]) -> __m256 {
+fn dot<B: Weights>(row: &[B], words: &[Words; GROUPS]) -> f32 {
     let (whole, rest) = row.as_chunks::<BLOCKS>();
     let mut sums = [_mm256_setzero_ps(); 2];
     for (blocks, x) in whole.iter().zip(words) {
         sums = add(blocks, x, sums);
     }
+    let mut offsets = 0.0;
     for (i, block) in rest.iter().enumerate() {
         let x = &words[whole.len()];
         let own = half_to_f32_f16c(block.scale().to_le_bytes());
-        let offset = block.offset(own, |half| half_to_f32_f16c(half)) * x.sums[i];
-        let offset = _mm256_zextps128_ps256(_mm_set_ss(offset));
+        let offset = block.offset(own, |half| half_to_f32_f16c(half));
+        offsets = offset.mul_add(x.sums[i], offsets);
         let scale = _mm256_set1_ps(own * x.scales[i]);
-        let sum = _mm256_add_ps(sums[i % 2], offset);
-        sums[i % 2] = _mm256_fmadd_ps(products(block, &x.integers[i]), scale, sum);
+        sums[i % 2] = _mm256_fmadd_ps(products(block, &x.integers[i]), scale, sums[i % 2]);
     }
-    _mm256_add_ps(sums[0], sums[1])
+    let sums = _mm256_add_ps(sums[0], sums[1]);
+    let four = _mm_add_ps(
+        _mm256_castps256_ps128(sums),
+        _mm256_extractf128_ps::<1>(sums),
+    );
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two))) + offsets
 }
 
 /// Adds the products of eight blocks with a group of activations.
