@@ -8,7 +8,6 @@ use dacapo_ops::linear::Linear;
 use dacapo_ops::quant::{self, LoadOnly, WeightMatrix};
 use dacapo_ops::simd::Isa;
 use dacapo_ops::tensor::Tensor;
-use half::f16;
 
 use crate::decoder::DecoderError;
 use crate::decoder::model::Projection;
@@ -35,7 +34,7 @@ pub(super) struct Loader<'a> {
     files: Vec<Buffer>,
     progress: &'a mut dyn FnMut(LoadProgress),
     done: LoadProgress,
-    converted: Vec<(GgmlType, usize)>,
+    converted: Vec<(GgmlType, DType, usize)>,
 }
 
 /// A mapped file, for import into a device.
@@ -77,8 +76,8 @@ impl<'a> Loader<'a> {
     }
 
     /// A matrix for the embedding, as it lies in the file: used where it lies when a kernel takes its type and its
-    /// place is aligned, copied when it is not aligned or the device is a GPU, converted to F16 when no kernel takes
-    /// its type.
+    /// place is aligned, copied when it is not aligned or the device is a GPU, converted when no kernel takes its
+    /// type.
     pub(super) fn table(&mut self, weight: &Weight) -> Result<Tensor, DecoderError> {
         let shape = [weight.rows, weight.cols];
         let tensor = match kernel_type(weight.dtype) {
@@ -87,8 +86,8 @@ impl<'a> Loader<'a> {
                 None => self.upload(weight, dtype, self.model.bytes(weight))?,
             },
             None => {
-                let values = self.convert(weight)?;
-                self.upload(weight, DType::F16, bytemuck::cast_slice(&values))?
+                let (dtype, bytes) = self.convert(weight)?;
+                self.upload(weight, dtype, &bytes)?
             }
         };
         self.advance(weight);
@@ -105,7 +104,7 @@ impl<'a> Loader<'a> {
             Some(dtype) => (dtype, self.model.bytes(weight)),
             None => {
                 converted = self.convert(weight)?;
-                (DType::F16, bytemuck::cast_slice(&converted))
+                (converted.0, &converted.1[..])
             }
         };
         let matrix = WeightMatrix::new(dtype, weight.rows, weight.cols, bytes)?;
@@ -167,32 +166,32 @@ impl<'a> Loader<'a> {
 
     /// What had to be converted, a sentence for each type.
     pub(super) fn notices(&self) -> Vec<String> {
-        let notice = |(dtype, count): &(GgmlType, usize)| {
+        let notice = |(from, to, count): &(GgmlType, DType, usize)| {
             let tensors = if *count == 1 {
                 "tensor was"
             } else {
                 "tensors were"
             };
-            format!("{count} {dtype} {tensors} converted to F16, which takes more memory")
+            format!("{count} {from} {tensors} converted to {to}, which takes more memory")
         };
         self.converted.iter().map(notice).collect()
     }
 
-    fn convert(&mut self, weight: &Weight) -> Result<Vec<f16>, DecoderError> {
+    fn convert(&mut self, weight: &Weight) -> Result<(DType, Vec<u8>), DecoderError> {
         let allowed = "F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q4_K, Q6_K, and by conversion Q5_0, Q5_1, Q2_K, Q3_K, Q5_K, \
                        IQ4_NL, IQ4_XS";
         let source = load_only(weight.dtype).ok_or_else(|| wrong_type(weight, allowed))?;
-        let mut values = vec![f16::ZERO; weight.rows * weight.cols];
-        source.dequantize_to_f16(self.model.bytes(weight), &mut values)?;
+        let bytes = source.convert(self.model.bytes(weight), weight.rows * weight.cols)?;
+        let dtype = source.converts_to();
         match self
             .converted
             .iter_mut()
-            .find(|(dtype, _)| *dtype == weight.dtype)
+            .find(|(from, ..)| *from == weight.dtype)
         {
-            Some((_, count)) => *count += 1,
-            None => self.converted.push((weight.dtype, 1)),
+            Some((.., count)) => *count += 1,
+            None => self.converted.push((weight.dtype, dtype, 1)),
         }
-        Ok(values)
+        Ok((dtype, bytes))
     }
 
     fn upload(&self, weight: &Weight, dtype: DType, bytes: &[u8]) -> Result<Tensor, DecoderError> {

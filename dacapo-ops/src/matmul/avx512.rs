@@ -13,8 +13,9 @@ use std::hint::black_box;
 
 use bytemuck::Pod;
 
+use super::unpack::{Unpack, Unpacked};
 use crate::dtype::DType;
-use crate::quant::blocks::{Block, Q4_0, Q4_1, Q4K, Q6K, Q8_0, Scales, half_to_f32_f16c, nibbles};
+use crate::quant::blocks::{Q4_0, Q4_1, Q4K, Q6K, Q8_0, half_to_f32_f16c};
 use crate::quant::{Q15Group, WeightMatrix};
 use crate::simd::{Isa, Level};
 
@@ -31,113 +32,6 @@ struct Panel {
     /// For each 16 columns, or each 32 in the first eight.
     scales: [[f32; ROWS]; 16],
     offsets: [[f32; ROWS]; 8],
-}
-
-/// 256 weights of a row.
-struct Unpacked {
-    values: [u8; 256],
-    scales: [f32; 16],
-    offsets: [f32; 8],
-}
-
-/// What the panel needs to know of a type.
-trait Unpack: Block {
-    /// Subtracted from every value.
-    const MINUS: i32 = 0;
-    /// Whether each 32 values have an offset.
-    const OFFSETS: bool = false;
-    /// Values that share a scale.
-    const SPAN: usize = 32;
-
-    /// # Safety
-    /// The processor must have the features of [`Level::Avx512`].
-    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked);
-}
-
-impl Unpack for Q8_0 {
-    const MINUS: i32 = 128;
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked) {
-        for (i, block) in blocks.iter().enumerate() {
-            out.scales[i] = half_to_f32_f16c(block.d);
-            for (v, q) in out.values[32 * i..][..32].iter_mut().zip(block.qs) {
-                *v = q as u8 ^ 128;
-            }
-        }
-    }
-}
-
-impl Unpack for Q4_0 {
-    const MINUS: i32 = 8;
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked) {
-        for (i, block) in blocks.iter().enumerate() {
-            out.scales[i] = half_to_f32_f16c(block.d);
-            out.values[32 * i..][..32].copy_from_slice(&nibbles(&block.qs));
-        }
-    }
-}
-
-impl Unpack for Q4_1 {
-    const OFFSETS: bool = true;
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked) {
-        for (i, block) in blocks.iter().enumerate() {
-            out.scales[i] = half_to_f32_f16c(block.d);
-            out.offsets[i] = half_to_f32_f16c(block.m);
-            out.values[32 * i..][..32].copy_from_slice(&nibbles(&block.qs));
-        }
-    }
-}
-
-impl Unpack for Q4K {
-    const OFFSETS: bool = true;
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked) {
-        let block = &blocks[0];
-        let (d, dmin) = (half_to_f32_f16c(block.d), half_to_f32_f16c(block.dmin));
-        let packed = Scales::unpack(&block.scales);
-        for i in 0..8 {
-            out.scales[i] = d * f32::from(packed.scale[i]);
-            out.offsets[i] = -dmin * f32::from(packed.offset[i]);
-        }
-        for (qs, values) in block
-            .qs
-            .as_chunks::<32>()
-            .0
-            .iter()
-            .zip(out.values.as_chunks_mut::<64>().0)
-        {
-            for i in 0..32 {
-                values[i] = qs[i] & 15;
-                values[i + 32] = qs[i] >> 4;
-            }
-        }
-    }
-}
-
-impl Unpack for Q6K {
-    const MINUS: i32 = 32;
-    const SPAN: usize = 16;
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
-    unsafe fn unpack(blocks: &[Self], out: &mut Unpacked) {
-        let block = &blocks[0];
-        let d = half_to_f32_f16c(block.d);
-        for (scale, s) in out.scales.iter_mut().zip(block.scales) {
-            *scale = d * f32::from(s);
-        }
-        out.values = block.values();
-    }
 }
 
 pub(super) fn product(isa: Isa, w: &WeightMatrix<'_>, bytes: &[u8], x: &[Q15Group], y: &mut [f32]) {
@@ -199,13 +93,8 @@ fn tiles<B: Unpack>(w: &WeightMatrix<'_>, bytes: &[u8], x: &[Q15Group], y: &mut 
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")]
 fn fill<B: Unpack>(panel: &mut Panel, lane: usize, blocks: &[B]) {
-    let mut row = Unpacked {
-        values: [0; 256],
-        scales: [0.0; 16],
-        offsets: [0.0; 8],
-    };
-    // SAFETY: this function is compiled for these features.
-    unsafe { B::unpack(blocks, &mut row) };
+    let mut row = Unpacked::ZERO;
+    B::unpack(blocks, |half| half_to_f32_f16c(half), &mut row);
     for (to, from) in panel.values.iter_mut().zip(row.values.as_chunks::<4>().0) {
         to[lane] = *from;
     }

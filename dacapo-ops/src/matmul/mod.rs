@@ -2,9 +2,11 @@
 //!
 //! The output is cut into tiles of 32 rows of `W` by 64 rows of `X`, one for each workgroup.
 //! Within a tile, 256 columns at a time, weights are unpacked once into a panel that stays in the first-level cache and
-//! are multiplied with every token. [`exact`] multiplies in f32, [`quantized`] takes activations as integers; with
-//! AVX-512 it multiplies integers, elsewhere the same numbers in f32.
+//! are multiplied with every token. [`exact`] multiplies in f32, [`quantized`] takes activations as integers; with AVX2
+//! and AVX-512 it multiplies integers, elsewhere the same numbers in f32.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod cpu;
@@ -12,6 +14,9 @@ mod float;
 mod product;
 #[cfg(test)]
 mod tests;
+mod transpose;
+#[cfg(target_arch = "x86_64")]
+mod unpack;
 
 pub use product::{exact, quantized};
 
@@ -30,7 +35,7 @@ use crate::simd::{Isa, Level};
 pub const TILE_ROWS: usize = 32;
 
 /// Tokens in a tile: enough that unpacking the weights is a small part of the work.
-pub const TILE_TOKENS: usize = 64;
+pub const TILE_TOKENS: usize = 128;
 
 /// Columns that are unpacked at a time.
 const CHUNK: usize = 256;
@@ -170,6 +175,6 @@ impl MatMul {
 
     /// Quantising is only worth it where integers are multiplied faster than f32.
     pub(crate) fn takes_integers(&self, operands: &Operands<'_>) -> bool {
-        self.isa.level() == Level::Avx512 && operands.w.dtype().is_quantized()
+        self.isa.level() >= Level::Avx2 && operands.w.dtype().is_quantized()
     }
 }

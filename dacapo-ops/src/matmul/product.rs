@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-#[cfg(target_arch = "x86_64")]
-use super::avx512;
 use super::float;
+#[cfg(target_arch = "x86_64")]
+use super::{avx2, avx512};
 use crate::error::{Error, check_length};
 use crate::quant::{Q15Group, WeightMatrix};
 use crate::simd::Isa;
@@ -73,9 +73,16 @@ pub fn quantized(
         return Ok(());
     }
     #[cfg(target_arch = "x86_64")]
-    if isa.level() == Level::Avx512 {
-        avx512::product(isa, w, bytes, x, y);
-        return Ok(());
+    match isa.level() {
+        Level::Avx512 => {
+            avx512::product(isa, w, bytes, x, y);
+            return Ok(());
+        }
+        Level::Avx2 => {
+            avx2::product(isa, w, bytes, x, y);
+            return Ok(());
+        }
+        _ => {}
     }
     float::product(isa, w, bytes, float::Input::Integers(x), tokens, y);
     Ok(())

@@ -1,6 +1,6 @@
 //! Dot products of dequantised weights with f32 activations.
 
-use half::bf16;
+use half::{bf16, f16};
 
 use super::half_floats;
 use crate::dtype::DType;
@@ -18,8 +18,12 @@ pub(super) fn rows(
     x: &[f32],
     y: &mut [f32],
 ) {
-    if dtype == DType::F16 && isa.level() >= Level::Avx2 {
-        return half_floats::rows(isa, row_bytes, bytes, x, y);
+    if isa.level() >= Level::Avx2 {
+        match dtype {
+            DType::F16 => return half_floats::rows::<f16>(isa, row_bytes, bytes, x, y),
+            DType::BF16 => return half_floats::rows::<bf16>(isa, row_bytes, bytes, x, y),
+            _ => {}
+        }
     }
     isa.run(Rows {
         dtype,

@@ -5,6 +5,8 @@
 //! largest activation in each 32. Both sum in an order that depends on the width and the level alone.
 
 #[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
 mod cpu;
 mod exact;
@@ -18,6 +20,7 @@ mod tests;
 mod variant;
 
 pub(crate) use cpu::Params;
+pub(crate) use product::fetch_line;
 pub use product::{exact, quantized};
 
 use std::collections::HashMap;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 #[cfg(target_arch = "x86_64")]
-use super::avx512;
+use super::{avx2, avx512};
 use super::{exact as floats, integer};
 use crate::dtype::DType;
 use crate::error::{Error, check_length};
@@ -69,14 +69,17 @@ pub(super) fn fetch(w: &WeightMatrix<'_>, rows: Range<usize>) {
     }
 }
 
+/// Starts to fetch the cache line that a slice begins in.
 #[cfg(target_arch = "x86_64")]
-fn fetch_line(line: &[u8]) {
+#[inline]
+pub(crate) fn fetch_line(line: &[u8]) {
     avx512::fetch(line);
 }
 
 /// Stable Rust has no instruction for it here.
 #[cfg(not(target_arch = "x86_64"))]
-fn fetch_line(_line: &[u8]) {}
+#[inline]
+pub(crate) fn fetch_line(_line: &[u8]) {}
 
 fn integer_rows(
     isa: Isa,
@@ -87,8 +90,12 @@ fn integer_rows(
     y: &mut [f32],
 ) {
     #[cfg(target_arch = "x86_64")]
-    if isa.level() == Level::Avx512 {
-        return avx512::rows(isa, dtype, row_bytes, bytes, x, y);
+    match isa.level() {
+        Level::Avx512 => return avx512::rows(isa, dtype, row_bytes, bytes, x, y),
+        Level::Avx2 if avx2::has(dtype) => {
+            return avx2::rows(isa, dtype, row_bytes, bytes, x, y);
+        }
+        _ => {}
     }
     integer::rows(isa, dtype, row_bytes, bytes, x, y);
 }

@@ -1,8 +1,9 @@
-//! Quantised types that files use but no kernel multiplies with: they become F16 when a model is loaded.
+//! Quantised types that files use but no kernel multiplies with: they become Q8_0 or F16 when a model is loaded.
 
 use half::f16;
 
-use super::blocks::{Scales, half_to_f32};
+use super::blocks::{Q8_0, Scales, half_to_f32};
+use crate::dtype::DType;
 use crate::error::{Error, check_length};
 
 /// A quantised type that is only read at load. Layouts as in ggml's `ggml-common.h`.
@@ -119,6 +120,39 @@ impl LoadOnly {
         Ok(())
     }
 
+    /// The type that [`LoadOnly::convert`] gives.
+    #[must_use]
+    pub const fn converts_to(self) -> DType {
+        match self {
+            Self::Q5_0 | Self::Iq4Nl => DType::Q8_0,
+            _ => DType::F16,
+        }
+    }
+
+    /// The same elements in a type that kernels take: Q8_0 where it holds them exactly, otherwise F16 as from
+    /// [`LoadOnly::dequantize_to_f16`].
+    ///
+    /// # Errors
+    /// [`Error::Length`] if `bytes` are not exactly the blocks of `elements`.
+    pub fn convert(self, bytes: &[u8], elements: usize) -> Result<Vec<u8>, Error> {
+        self.check(bytes, elements)?;
+        match self {
+            Self::Q5_0 => Ok(to_q8_0(bytes, |block: &[u8; 22]| {
+                five_bits(&block[2..6], &block[6..]).map(|q| q as i8 - 16)
+            })),
+            Self::Iq4Nl => Ok(to_q8_0(bytes, iq4_values)),
+            _ => {
+                let (mut block, mut out) = ([0.0; 256], Vec::with_capacity(2 * elements));
+                let block = &mut block[..self.block_len()];
+                for source in bytes.chunks_exact(self.block_bytes()) {
+                    self.blocks(source, std::iter::once(&mut *block));
+                    out.extend(block.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()));
+                }
+                Ok(out)
+            }
+        }
+    }
+
     fn check(self, bytes: &[u8], elements: usize) -> Result<(), Error> {
         let blocks = elements.div_ceil(self.block_len());
         check_length("out (elements)", elements, blocks * self.block_len())?;
@@ -147,6 +181,17 @@ fn each<'a, const N: usize>(
     for (source, out) in bytes.as_chunks::<N>().0.iter().zip(out) {
         block(source, out);
     }
+}
+
+/// Blocks that begin with the scale of their 32 `values`.
+fn to_q8_0<const N: usize>(bytes: &[u8], values: impl Fn(&[u8; N]) -> [i8; 32]) -> Vec<u8> {
+    let blocks = bytes.as_chunks().0;
+    let mut out = Vec::with_capacity(blocks.len() * size_of::<Q8_0>());
+    for block in blocks {
+        let (d, qs) = ([block[0], block[1]], values(block));
+        out.extend_from_slice(bytemuck::bytes_of(&Q8_0 { d, qs }));
+    }
+    out
 }
 
 fn half_at(block: &[u8], at: usize) -> f32 {
@@ -223,10 +268,16 @@ fn q5_k(block: &[u8; 176], out: &mut [f32]) {
 
 fn iq4_nl(block: &[u8; 18], out: &mut [f32]) {
     let d = half_at(block, 0);
-    for (i, y) in out.iter_mut().enumerate() {
-        let nibble = (block[2 + i % 16] >> (4 * (i / 16))) & 15;
-        *y = d * f32::from(IQ4_VALUES[usize::from(nibble)]);
+    for (y, q) in out.iter_mut().zip(iq4_values(block)) {
+        *y = d * f32::from(q);
     }
+}
+
+fn iq4_values(block: &[u8; 18]) -> [i8; 32] {
+    std::array::from_fn(|i| {
+        let nibble = (block[2 + i % 16] >> (4 * (i / 16))) & 15;
+        IQ4_VALUES[usize::from(nibble)]
+    })
 }
 
 fn iq4_xs(block: &[u8; 136], out: &mut [f32]) {

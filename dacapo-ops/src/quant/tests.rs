@@ -80,6 +80,15 @@ fn load_only_types_agree_with_gguf() {
             let w = f16::from_f32(*w);
             assert!(h.to_bits() == w.to_bits() || (h.is_nan() && w.is_nan()));
         }
+        let converted = kind.convert(&blocks, want.len()).unwrap();
+        match kind.converts_to() {
+            DType::F16 => assert_eq!(converted, bytemuck::cast_slice::<_, u8>(&halves)),
+            exact => {
+                dequantize(Isa::PORTABLE, exact, &converted, &mut got).unwrap();
+                assert_same(kind.name(), &got, &want);
+            }
+        }
+        assert!(kind.convert(&blocks[1..], want.len()).is_err());
     }
 }
 
