@@ -90,6 +90,23 @@ fn vulkan_passes_if_it_is_there() {
     }
 }
 
+/// On Linux that is the double of Metal, where somebody builds with it.
+#[test]
+fn metal_passes_if_it_is_there() {
+    let device = DeviceOptions {
+        device: DeviceSelector::Backend(Backend::Metal),
+        ..DeviceOptions::default()
+    };
+    let settings = Settings {
+        device: device.with_env().unwrap(),
+        groups: without(&[Group::Ops, Group::Decode, Group::Speed]),
+        ..on(Backend::Metal)
+    };
+    if gpu(Backend::Metal, &settings.device).is_some() {
+        passes(settings);
+    }
+}
+
 /// A device on which no barrier is put unless somebody asks: the interpreter reports what that leads to.
 #[test]
 fn a_device_without_barriers_fails() {

@@ -54,7 +54,7 @@ mod tests {
             let files = in_memory("tiny", *dtype).expect("a model");
             let model = Model::load(&device, &files, &mut |_| {}).expect("loaded");
             assert_eq!(model.notices(), [] as [&str; 0]);
-            let options = SessionOptions::for_model(model.config());
+            let options = SessionOptions::for_model(&model);
             let mut session = Session::new(&model, &options).expect("a session");
             let tokens: Vec<u32> = (3..40).collect();
             session.push(&tokens, &mut |_| {}).expect("a pass");

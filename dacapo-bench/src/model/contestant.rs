@@ -66,7 +66,7 @@ fn ready(load: &Load) -> Result<(Loaded, Session)> {
     let model = Model::load(&device, &files, &mut |_| {})?;
     let options = SessionOptions {
         capacity: load.capacity,
-        ..SessionOptions::for_model(model.config())
+        ..SessionOptions::for_model(&model)
     };
     let session = Session::new(&model, &options)?;
     let seconds = begun.elapsed().as_secs_f64();

@@ -227,3 +227,54 @@ fn norms_that_are_computed_twice() {
         },
     );
 }
+
+/// A chain has the work of its four products.
+#[test]
+fn chains() {
+    let Some(s) = Setup::each().find(|s| !s.ops.linear.chain_rules().is_empty()) else {
+        return;
+    };
+    let (ops, linear, scratch) = (&s.ops, &s.ops.linear, s.scratch());
+    let (width, gated) = (64, 96);
+    let [output, q, k, v] = [(); 4].map(|()| s.weights(DType::F16, width, width));
+    let [gate_w, up_w] = [(); 2].map(|()| s.weights(DType::F16, gated, width));
+    let down = s.weights(DType::F16, width, gated);
+    let [attended, hidden, update, normed] = [(); 4].map(|()| s.f32(&[1, width]));
+    let [q_out, k_out, v_out] = [(); 3].map(|()| s.f32(&[1, width]));
+    let [gate, up, both] = [(); 3].map(|()| s.f32(&[1, gated]));
+    let norms = [(); 2].map(|()| s.f32(&[width]));
+    let product = |e: &mut CommandEncoder, w: &Tensor, x: &Tensor, out: &Tensor| {
+        linear.encode(e, w, x, Epilogue::None, &scratch, out)
+    };
+    let encode = |e: &mut CommandEncoder| {
+        product(e, &output, &attended, &update)?;
+        ops.add.encode(e, &hidden, &update)?;
+        ops.rms_norm.encode(e, &hidden, &norms[0], EPS, &normed)?;
+        product(e, &gate_w, &normed, &gate)?;
+        product(e, &up_w, &normed, &up)?;
+        ops.silu_mul.encode(e, &gate, &up, &both)?;
+        product(e, &down, &both, &update)?;
+        ops.add.encode(e, &hidden, &update)?;
+        ops.rms_norm.encode(e, &hidden, &norms[1], EPS, &normed)?;
+        for (w, out) in [(&q, &q_out), (&k, &k_out), (&v, &v_out)] {
+            product(e, w, &normed, out)?;
+        }
+        discard(e, &[&update, &normed, &gate, &up, &both])
+    };
+    let planned = |workgroups: u32| {
+        let name = format!("matvec_chain f16 {gated}x{width} x1 workgroups a unit");
+        s.ops.tuning().set(&name, workgroups);
+        let graph = Graph::capture::<crate::Error>(&s.bench.device, encode).unwrap();
+        let rules = s.ops.fusion_rules();
+        let options = PlanOptions {
+            rules: &rules,
+            ..PlanOptions::default()
+        };
+        let plan = graph.plan(&options).unwrap();
+        let dispatches = plan.graph().nodes().len();
+        (dispatches, counts_of(plan.graph(), None))
+    };
+    let (apart, chained) = (planned(0), planned(1));
+    assert_eq!([apart.0, chained.0], [4, 1]);
+    assert_eq!(chained.1, apart.1);
+}
