@@ -178,6 +178,30 @@ fn chains_compute_what_their_products_do() {
     }
 }
 
+/// Chains of two layers that have nothing to do with each other: as they meet through the same memory, they do not run at
+/// the same time, which might be more workgroups than the device has room for.
+#[test]
+fn chains_take_turns() {
+    let Some(s) = Setup::new() else { return };
+    let [one, other] = [(); 2].map(|()| s.layer(DType::BF16, WIDTHS[1]));
+    s.allow(&one, 1);
+    let graph = Graph::capture(&s.bench.device, |e| {
+        s.encode(e, &one, true)?;
+        s.encode(e, &other, false)
+    })
+    .unwrap();
+    let rules = s.rules();
+    let options = PlanOptions {
+        rules: &rules,
+        ..PlanOptions::default()
+    };
+    let plan = graph.plan(&options).unwrap();
+    let nodes = plan.graph().nodes().iter();
+    let ops: Vec<&str> = nodes.map(|node| node.op_kind()).collect();
+    assert_eq!(ops, ["matvec_chain"; 2]);
+    assert_eq!(plan.barriers().len(), 1);
+}
+
 #[test]
 fn nothing_waits_unless_somebody_has_measured_it() {
     let Some(s) = Setup::new() else { return };

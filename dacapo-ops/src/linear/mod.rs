@@ -235,7 +235,7 @@ impl Linear {
     /// time. Waits for what is running.
     ///
     /// # Errors
-    /// [`Error::Apart`](crate::Error::Apart) if they have not, and the runtime's own.
+    /// [`Error::Apart`] if they have not, and the runtime's own.
     pub fn check_met(&self) -> Result<()> {
         match &self.form {
             Form::Gpu(gpu) => gpu.check_met(),

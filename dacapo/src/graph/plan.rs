@@ -154,6 +154,7 @@ impl Graph {
             positions,
             discards,
             report: fusion,
+            ..
         } = fusing;
         let fused = match fusion.fired.is_empty() {
             true => captured,

@@ -88,8 +88,8 @@ pub(super) struct GpuLinear {
     /// Memory through which workgroups pass each other what they found, once any has been asked to look for something.
     found: Mutex<Option<Buffer>>,
     chains: Mutex<HashMap<Chain, Kernel>>,
-    /// Memory through which workgroups of chains of 3 and of 4 stages meet.
-    control: Mutex<[Option<Buffer>; 2]>,
+    /// Memory through which workgroups of chains meet, once there are any.
+    control: Mutex<Option<Buffer>>,
     /// The region of it that is used next.
     next_region: AtomicU64,
 }

@@ -1,5 +1,7 @@
 //! What must hold for any nodes to become one, whatever the rule.
 
+use std::collections::HashSet;
+
 use crate::access::Access;
 use crate::graph::Node;
 use crate::graph::capture::Discard;
@@ -7,7 +9,7 @@ use crate::graph::dag::conflict;
 use crate::graph::fusion::find::{Chosen, span};
 use crate::graph::fusion::uses::{Fate, views};
 use crate::graph::fusion::{FusionRule, Link, MissReason, Port, Unfit, Uses};
-use crate::hazard::RangeAccess;
+use crate::hazard::{AllocationId, RangeAccess};
 use crate::range::ByteRange;
 
 /// Where the fused node goes.
@@ -128,12 +130,12 @@ fn meet(nodes: &[Node], chosen: &Chosen) -> Result<Spot, MissReason> {
 }
 
 /// Whether nodes that replace others touch no more than those did, and write as much, less what vanishes. Memory that
-/// the rule brings along is its own.
+/// is not of those that were `captured` is the rules' own: one may bring along what another one has brought before.
 pub(crate) fn same_effect(
     replaced: &[&Node],
     rule: &FusionRule,
     replacement: &[Node],
-    uses: &Uses<'_>,
+    captured: &HashSet<AllocationId>,
 ) -> Result<(), Unfit> {
     let touched = |nodes: &[&Node], kind: fn(Access) -> bool| -> Vec<RangeAccess> {
         let accesses = nodes.iter().flat_map(|node| node.accesses.iter().copied());
@@ -147,7 +149,7 @@ pub(crate) fn same_effect(
     ] {
         let old = touched(replaced, kind);
         let new = touched(&replacement, kind);
-        let known = |access: &&RangeAccess| uses.knows(access.allocation);
+        let known = |access: &&RangeAccess| captured.contains(&access.allocation);
         if let Some(range) = new
             .iter()
             .filter(known)

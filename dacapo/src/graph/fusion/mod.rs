@@ -6,11 +6,13 @@ mod report;
 mod rule;
 mod uses;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::encoder::CommandEncoder;
 use crate::graph::capture::Discard;
 use crate::graph::{Fused, FusedPart, Graph, Node, ScopeId};
+use crate::hazard::AllocationId;
 use check::Spot;
 use find::{Chosen, Finder, span};
 pub use report::{Fired, FusionReport, MissReason, NearMiss};
@@ -28,6 +30,8 @@ pub(crate) struct Fusing {
     pub(crate) positions: Vec<u32>,
     pub(crate) discards: Vec<Discard>,
     pub(crate) report: FusionReport,
+    /// The memory that the captured nodes use.
+    captured: HashSet<AllocationId>,
 }
 
 /// What becomes of matched nodes.
@@ -44,6 +48,9 @@ impl Fusing {
             positions: (0..graph.nodes.len() as u32).collect(),
             discards: graph.discards.clone(),
             report: FusionReport::default(),
+            captured: (graph.nodes.iter())
+                .flat_map(|node| node.accesses.iter().map(|access| access.allocation))
+                .collect(),
         }
     }
 
@@ -153,7 +160,7 @@ impl Fusing {
                 chosen.len()
             ))));
         }
-        check::same_effect(&matched, rule, &nodes, uses).map_err(MissReason::Unfit)?;
+        check::same_effect(&matched, rule, &nodes, &self.captured).map_err(MissReason::Unfit)?;
         let fused = Arc::new(self.fused(rule, chosen));
         let scope = self.common_scope(graph, &matched);
         for node in &mut nodes {

@@ -105,11 +105,6 @@ impl<'g> Uses<'g> {
             .filter(move |found| found.range.overlaps(&range))
     }
 
-    /// Whether any node touches an allocation.
-    pub(crate) fn knows(&self, allocation: AllocationId) -> bool {
-        self.by_allocation.contains_key(&allocation)
-    }
-
     fn of(&self, view: &BufferView) -> &[Use] {
         self.by_allocation
             .get(&view.allocation())

@@ -94,7 +94,7 @@ impl GpuLinear {
             groups,
         } = self.chain(stages)?;
         let kernel = self.chain_kernel(chain)?;
-        let control = self.control(stages.len())?;
+        let control = self.control()?;
         let [first, .., third] = &stages[..3] else {
             return Err(Unfit::new("a chain has 3 or 4 stages"));
         };
@@ -115,18 +115,16 @@ impl GpuLinear {
 
     /// An error if workgroups have given up waiting for each other since the last time.
     pub(in crate::linear) fn check_met(&self) -> Result<()> {
-        let mut met = true;
-        for control in self.control.lock().iter().flatten() {
-            let mark = control.slice(u64::from(FAILED) * 4..u64::from(FAILED) * 4 + 4)?;
-            if mark.read::<u32>()? != [0] {
-                control.write(&[0u32; CONTROL_WORDS as usize])?;
-                met = false;
-            }
+        let control = self.control.lock().clone();
+        let Some(control) = control else {
+            return Ok(());
+        };
+        let mark = control.slice(u64::from(FAILED) * 4..u64::from(FAILED) * 4 + 4)?;
+        if mark.read::<u32>()? == [0] {
+            return Ok(());
         }
-        match met {
-            true => Ok(()),
-            false => Err(Error::Apart { op: "linear" }),
-        }
+        control.write(&[0u32; CONTROL_WORDS as usize])?;
+        Err(Error::Apart { op: "linear" })
     }
 
     fn chain(&self, stages: &[Recorded]) -> Result<Call, Unfit> {
@@ -288,11 +286,11 @@ impl GpuLinear {
         Ok(kernel)
     }
 
-    /// The memory through which workgroups of chains of so many stages meet. Dispatches that share it run one after the
-    /// other, which they must: together they might be more than the device runs at the same time.
-    fn control(&self, stages: usize) -> Result<Buffer> {
-        let control = &mut self.control.lock()[stages - 3];
-        if let Some(control) = control {
+    /// The memory through which workgroups meet. Dispatches that share it run one after the other, which they must:
+    /// together they might be more than the device runs at the same time.
+    fn control(&self) -> Result<Buffer> {
+        let mut control = self.control.lock();
+        if let Some(control) = &*control {
             return Ok(control.clone());
         }
         let buffer = self.device.buffer_with(&BufferOptions {
