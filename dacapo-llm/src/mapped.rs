@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
@@ -23,6 +24,8 @@ use crate::error::{Error, Result};
 pub struct MappedFile {
     path: PathBuf,
     map: memmap2::Mmap,
+    /// Whether the bytes are in a file, too.
+    in_file: bool,
 }
 
 impl MappedFile {
@@ -38,6 +41,7 @@ impl MappedFile {
         Ok(Self {
             path: path.to_owned(),
             map,
+            in_file: true,
         })
     }
 
@@ -58,7 +62,11 @@ impl MappedFile {
             map.make_read_only()
         });
         match made {
-            Ok(map) => Ok(Self { path, map }),
+            Ok(map) => Ok(Self {
+                path,
+                map,
+                in_file: false,
+            }),
             Err(error) => Err(Error::from(error).in_file(&path)),
         }
     }
@@ -71,6 +79,25 @@ impl MappedFile {
     /// The whole file.
     pub fn bytes(&self) -> &[u8] {
         &self.map
+    }
+
+    /// Tells the system that these bytes are not needed for now: they need not stay in memory, and come from the file
+    /// again when somebody reads them. Does nothing for what is in memory alone, for a range outside the file, and where
+    /// the system takes no such hint.
+    pub fn release(&self, range: Range<usize>) {
+        if !self.in_file || self.map.get(range.clone()).is_none_or(<[u8]>::is_empty) {
+            return;
+        }
+        // SAFETY: pages of a shared map of a file that nobody writes hold the same bytes when they are read again.
+        #[cfg(unix)]
+        let hint = unsafe {
+            let advice = memmap2::UncheckedAdvice::DontNeed;
+            self.map
+                .unchecked_advise_range(advice, range.start, range.len())
+        };
+        // A hint that is not taken changes nothing.
+        #[cfg(unix)]
+        drop(hint);
     }
 }
 
@@ -119,6 +146,25 @@ mod tests {
         );
         let error = MappedFile::in_memory("much", usize::MAX, |_| {}).unwrap_err();
         assert!(error.to_string().starts_with("much: "), "{error}");
+    }
+
+    #[test]
+    fn what_is_released_can_be_read_again() {
+        let content: Vec<u8> = (0..100_000u32).map(|i| i as u8 ^ (i >> 8) as u8).collect();
+        let path = std::env::temp_dir().join(format!("dacapo-release-{}", std::process::id()));
+        std::fs::write(&path, &content).unwrap();
+        let mapped = MappedFile::open(&path).unwrap();
+        let made = MappedFile::in_memory("made", content.len(), |bytes| {
+            bytes.copy_from_slice(&content);
+        });
+        for file in [&mapped, &made.unwrap()] {
+            for range in [0..content.len(), 5000..70_001, 9..9, 99_999..100_001] {
+                assert_eq!(file.bytes(), content);
+                file.release(range);
+                assert_eq!(file.bytes(), content);
+            }
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

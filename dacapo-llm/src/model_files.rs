@@ -116,6 +116,11 @@ impl ModelFiles {
     pub fn bytes(&self, weight: &Weight) -> &[u8] {
         &self.files[weight.file].bytes()[weight.range.clone()]
     }
+
+    /// Tells the system that a weight is not needed where it lies: a copy of it is used instead.
+    pub(crate) fn release(&self, weight: &Weight) {
+        self.files[weight.file].release(weight.range.clone());
+    }
 }
 
 /// The error with the path, unless it names one already.

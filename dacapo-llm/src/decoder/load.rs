@@ -109,6 +109,7 @@ impl<'a> Loader<'a> {
         };
         let matrix = WeightMatrix::new(dtype, weight.rows, weight.cols, bytes)?;
         let tensor = self.linear.weights(self.device, &weight.name, &matrix)?;
+        self.model.release(weight);
         self.advance(weight);
         Ok(tensor)
     }
@@ -203,6 +204,7 @@ impl<'a> Loader<'a> {
         };
         let buffer = self.device.buffer_with(&options)?;
         buffer.write(bytes)?;
+        self.model.release(weight);
         Ok(Tensor::new(
             (*buffer).clone(),
             dtype,
