@@ -1,7 +1,7 @@
 //! The WGSL of few tokens: the lanes of a subgroup go along its rows, and add up what they have in the end. Everything
 //! whose number is known is written out, so that it stays in registers.
 
-use super::shader::{binding, gate, line};
+use super::shader::{begin_main, binding, gate, put};
 use super::variant::{FOUND, Job, Put, SLOTS, Shape, Variant, Way};
 
 /// Writes a kernel.
@@ -14,10 +14,6 @@ pub(super) struct MatVec<'v> {
     chained: bool,
     /// The number of its first matrix in the chain.
     base: u32,
-}
-
-macro_rules! put {
-    ($text:expr, $($line:tt)*) => { line($text, format_args!($($line)*)) };
 }
 
 impl<'v> MatVec<'v> {
@@ -174,18 +170,8 @@ impl<'v> MatVec<'v> {
         } = self.shape;
         let height = self.shape.height();
         self.declarations(text);
-        put!(
-            text,
-            "@compute @workgroup_size(SUBGROUP_SIZE * {subgroups}u)
-fn main(
-    @builtin(workgroup_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) thread: u32,
-    @builtin(subgroup_id) subgroup: u32,
-    @builtin(subgroup_invocation_id) lane: u32,
-) {{
-    var block = id.y * groups.x + id.x;"
-        );
+        begin_main(text, subgroups);
+        put!(text, "    var block = id.y * groups.x + id.x;");
         for token in 0..tokens {
             put!(text, "    let token{token} = min({token}u, p.tokens - 1u);");
         }

@@ -9,6 +9,18 @@ use crate::gelu_mul::Form;
 use crate::linear::Activation;
 use crate::linear::gpu::Layout;
 
+/// [`Params`](super::Params) as kernels have them.
+pub(super) const PARAMS: &str = "struct Params {
+    rows_0: u32, rows_1: u32, rows_2: u32, cols: u32, tokens: u32, stride: u32, first: u32, units: u32, eps: f32,
+}
+";
+
+/// Writes a line to a text.
+macro_rules! put {
+    ($text:expr, $($line:tt)*) => { $crate::linear::gpu::shader::line($text, format_args!($($line)*)) };
+}
+pub(super) use put;
+
 impl Variant {
     /// The whole text.
     pub(super) fn text(&self) -> String {
@@ -19,12 +31,8 @@ impl Variant {
         if self.way != Way::MatMul {
             text.push_str("override SUBGROUP_SIZE: u32;\n");
         }
-        text.push_str(
-            "struct Params {
-    rows_0: u32, rows_1: u32, rows_2: u32, cols: u32, tokens: u32, stride: u32, first: u32, units: u32, eps: f32,
-}
-var<immediate> p: Params;\n",
-        );
+        text.push_str(PARAMS);
+        text.push_str("var<immediate> p: Params;\n");
         self.input(&mut text);
         self.weights(&mut text);
         self.outputs(&mut text);
@@ -160,6 +168,21 @@ pub(super) fn weights(text: &mut String, dtype: DType, slots: impl Iterator<Item
         let number = matrix.to_string();
         text.extend(parts.clone().map(|(_, each)| each.replace('#', &number)));
     }
+}
+
+/// Begins the function of a kernel of so many subgroups.
+pub(super) fn begin_main(text: &mut String, subgroups: u32) {
+    put!(
+        text,
+        "@compute @workgroup_size(SUBGROUP_SIZE * {subgroups}u)
+fn main(
+    @builtin(workgroup_id) id: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) thread: u32,
+    @builtin(subgroup_id) subgroup: u32,
+    @builtin(subgroup_invocation_id) lane: u32,
+) {{"
+    );
 }
 
 /// Declares what a gate does to what it multiplies.

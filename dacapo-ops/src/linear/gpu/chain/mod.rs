@@ -20,6 +20,7 @@ use super::variant::{Put, Shape};
 use super::{GpuLinear, Kernel, Layout, Params, is_odd};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
+use crate::gelu_mul::Form;
 use crate::launch::are_wide;
 use crate::linear::Activation;
 use crate::linear::recorded::{Recorded, RecordedEpilogue, Then};
@@ -152,14 +153,7 @@ impl GpuLinear {
             params.stages[at] = self.stage(stage, dtype)?;
             cols[at] = params.stages[at].cols;
         }
-        let key = Key {
-            op: "matvec_chain",
-            dtype,
-            rows: params.stages[1].rows[0],
-            cols: cols[1],
-            tokens: 1,
-            dimension: "",
-        };
+        let key = key(dtype, params.stages[1].rows[0], cols[1]);
         let choose = |dimension, usual, candidates: &[u32], fits: &dyn Fn(u32) -> bool| {
             let key = Key { dimension, ..key };
             self.tuning.choose(key, usual, candidates, fits)
@@ -210,7 +204,7 @@ impl GpuLinear {
             *rows = product.w.rows() as u32;
             views.push(product.out.view());
         }
-        if is_odd(dtype, cols as u32) || cols % 4 != 0 || !are_wide(&views) {
+        if is_odd(dtype, cols as u32) || !are_wide(&views) {
             let message = format!("rows of {cols} elements are not read 16 bytes at a time");
             return Err(Unfit::new(message));
         }
@@ -232,14 +226,7 @@ impl GpuLinear {
             3 => params.rows.iter().sum(),
             _ => params.rows[0],
         };
-        let key = Key {
-            op: "matvec_chain",
-            dtype,
-            rows,
-            cols: params.cols,
-            tokens: 1,
-            dimension: "",
-        };
+        let key = key(dtype, rows, params.cols);
         let limits = ShapeLimits {
             abreast: if stage == 1 { 2 } else { 1 },
             units: params.units,
@@ -267,11 +254,11 @@ impl GpuLinear {
         let name = format!("matvec_chain_{}", chain.dtype.name().to_lowercase());
         let work = match chain.activation {
             Activation::Silu => |call: &Dispatched<'_>| work(call, Activation::Silu),
-            Activation::Gelu(crate::gelu_mul::Form::Tanh) => {
-                |call: &Dispatched<'_>| work(call, Activation::Gelu(crate::gelu_mul::Form::Tanh))
+            Activation::Gelu(Form::Tanh) => {
+                |call: &Dispatched<'_>| work(call, Activation::Gelu(Form::Tanh))
             }
-            Activation::Gelu(crate::gelu_mul::Form::Erf) => {
-                |call: &Dispatched<'_>| work(call, Activation::Gelu(crate::gelu_mul::Form::Erf))
+            Activation::Gelu(Form::Erf) => {
+                |call: &Dispatched<'_>| work(call, Activation::Gelu(Form::Erf))
             }
         };
         let mut source = KernelSource::new(name)
@@ -300,6 +287,18 @@ impl GpuLinear {
         })?;
         buffer.write(&[0u32; CONTROL_WORDS as usize])?;
         Ok(control.insert(buffer).clone())
+    }
+}
+
+/// What settings of a chain go by: its gated unit, or one of its stages.
+fn key(dtype: DType, rows: u32, cols: u32) -> Key {
+    Key {
+        op: "matvec_chain",
+        dtype,
+        rows,
+        cols,
+        tokens: 1,
+        dimension: "",
     }
 }
 

@@ -5,16 +5,12 @@
 //! workgroups is in coherent memory: it is written and read past the caches that workgroups have to themselves.
 
 use super::super::matvec::MatVec;
-use super::super::shader::{binding, gate, line, weights};
+use super::super::shader::{PARAMS, begin_main, binding, gate, put, weights};
 use super::super::variant::{Job, Put, Variant, Way};
 use super::{
     ACTIVATED, ATTENDED, CONTROL, Chain, FAILED, FIRST_MATRICES, HIDDEN, MATRICES, NORMS, OUTS,
 };
 use crate::linear::gpu::Layout;
-
-macro_rules! put {
-    ($text:expr, $($line:tt)*) => { line($text, format_args!($($line)*)) };
-}
 
 /// What each stage reads, and the number of its norm.
 const INPUTS: [(&str, Option<usize>); 4] = [
@@ -34,18 +30,7 @@ impl Chain {
             .collect();
         self.declarations(text, &variants);
         self.bindings(text);
-        put!(
-            text,
-            "@compute @workgroup_size(SUBGROUP_SIZE * {}u)
-fn main(
-    @builtin(workgroup_id) id: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) thread: u32,
-    @builtin(subgroup_id) subgroup: u32,
-    @builtin(subgroup_invocation_id) lane: u32,
-) {{",
-            self.subgroups()
-        );
+        begin_main(text, self.subgroups());
         for (at, writer) in writers.iter().enumerate() {
             put!(text, "    p = all.stage_{at};");
             writer.begin_stage(text);
@@ -78,10 +63,7 @@ fn main(
         put!(
             text,
             "override SUBGROUP_SIZE: u32;
-struct Params {{
-    rows_0: u32, rows_1: u32, rows_2: u32, cols: u32, tokens: u32, stride: u32, first: u32, units: u32, eps: f32,
-}}
-struct All {{ stage_0: Params, stage_1: Params, stage_2: Params, stage_3: Params, most_polls: u32 }}
+{PARAMS}struct All {{ stage_0: Params, stage_1: Params, stage_2: Params, stage_3: Params, most_polls: u32 }}
 var<immediate> all: All;
 /// Of the stage.
 var<private> p: Params;
