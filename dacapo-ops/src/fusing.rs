@@ -44,6 +44,14 @@ impl<'a> Fusing<'a> {
         self
     }
 
+    /// Checks that this rule fired after all others.
+    #[track_caller]
+    pub(crate) fn fired_last(&self, rule: &str) {
+        let report = &self.plan.report().fusion;
+        let last = report.fired.last().map(|fired| fired.rule);
+        assert_eq!(last, Some(rule), "{:?}", report.near_misses);
+    }
+
     /// What nearly fired, and why it did not.
     pub(crate) fn misses(&self) -> String {
         let misses = self.plan.report().fusion.near_misses.iter();

@@ -73,7 +73,7 @@ impl Ops {
             self.rope_append.fusion_rules(),
             self.attention.fusion_rules(),
             self.rms_norm.fusion_rules(),
-            self.linear.chain_rules(),
+            self.linear.chain_rules(&self.attention),
         ]
         .concat()
     }

@@ -8,16 +8,17 @@ mod gpu;
 #[cfg(test)]
 mod tests;
 mod tile;
-mod work;
+pub(crate) mod work;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
-    Access, BufferView, Bytes, CommandEncoder, CpuEntry, Device, Grid, Kernel, KernelSource,
-    SharedMemory,
+    Access, BufferView, Bytes, CommandEncoder, CpuEntry, Device, Grid, Kernel, KernelSource, Match,
+    SharedMemory, Unfit,
 };
 use half::f16;
 
 use self::gpu::Gpu;
+pub(crate) use self::gpu::{Step, StepParams, StepPart, StepSlots};
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -144,6 +145,21 @@ impl Attention {
         match &self.form {
             Form::Gpu(gpu) => gpu.encode_step(encoder, operands, out, params, turning, scratch),
             Form::Cpu { .. } => unfused("processors take it apart"),
+        }
+    }
+
+    /// The step of one token that the node at `place` was encoded with, as part of a kernel of so many workgroups of
+    /// so many threads.
+    pub(crate) fn part(
+        &self,
+        found: &Match<'_>,
+        place: usize,
+        threads: u32,
+        groups: u32,
+    ) -> Result<StepPart, Unfit> {
+        match &self.form {
+            Form::Gpu(gpu) => gpu.part(found, place, threads, groups),
+            Form::Cpu { .. } => Err(Unfit::new("processors take it apart")),
         }
     }
 

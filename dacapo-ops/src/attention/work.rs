@@ -3,6 +3,7 @@
 use dacapo::{Dispatched, Work};
 
 use super::Params;
+use super::gpu::{SplitParams, StepSlots};
 use crate::kv_append::work_of_cache;
 use crate::rms_norm::operations_of_norm;
 use crate::work::{elements, operations, product, read, written};
@@ -12,13 +13,28 @@ pub(super) fn work(call: &Dispatched<'_>) -> Work {
     let Some(params) = call.inline::<Params>() else {
         return Work::default();
     };
-    of_attention(call, params.heads, params.capacity, params.softcap)
+    of_attention(
+        call,
+        OPERANDS,
+        params.heads,
+        params.capacity,
+        params.softcap,
+    )
 }
 
-/// With q, k, v, positions and the output at slots 0 to 4. Of each score: a dot product, the scale, the cap if there is
+/// Slots of q, k, v, positions and the output.
+pub(super) const OPERANDS: [u32; 5] = [0, 1, 2, 3, 4];
+
+/// With q, k, v, positions and the output at these slots. Of each score: a dot product, the scale, the cap if there is
 /// one, what a softmax takes and as many products and sums as the value is wide; of each element of the output a quotient.
-pub(super) fn of_attention(call: &Dispatched<'_>, heads: u32, capacity: u32, cap: f32) -> Work {
-    let (q, positions, out) = (call.bytes(0), call.bytes(3), call.bytes(4));
+pub(super) fn of_attention(
+    call: &Dispatched<'_>,
+    slots: [u32; 5],
+    heads: u32,
+    capacity: u32,
+    cap: f32,
+) -> Work {
+    let [q, k, v, positions, out] = slots.map(|slot| call.bytes(slot));
     let (rows, heads, capacity) = (elements(positions), u64::from(heads), u64::from(capacity));
     let head_dim = elements(q) / product([rows, heads]).max(1);
     let filled = call.extent().unwrap_or(capacity).min(capacity);
@@ -26,36 +42,38 @@ pub(super) fn of_attention(call: &Dispatched<'_>, heads: u32, capacity: u32, cap
     let score = product([4, head_dim])
         .saturating_add(1 + softmax::SHARE)
         .saturating_add(capping);
-    let caches = [1, 2].map(|slot| read(product([call.bytes(slot) / capacity.max(1), filled])));
-    let [k, v] = caches;
+    let [k, v] = [k, v].map(|cache| read(product([cache / capacity.max(1), filled])));
     let arithmetic = operations([score, heads, seen(rows, filled)]) + operations([elements(out)]);
     read(q) + k + v + read(positions) + written(out) + arithmetic
 }
 
-/// As [`of_attention`], with the rows of k and v at slots 6 and 7, frequencies at 8 and the weights of norms at 9 and 10:
-/// one token's heads turn on the way, and its key and value go to the cache.
-pub(super) fn of_step(
-    call: &Dispatched<'_>,
-    heads: u32,
-    kv_heads: u32,
-    capacity: u32,
-    cap: f32,
-) -> Work {
-    let frequencies = call.bytes(8);
-    let norms = call.bytes(9).saturating_add(call.bytes(10));
+/// As [`of_attention`], and one token's heads turn on the way, and its key and value go to the cache.
+pub(crate) fn of_step(call: &Dispatched<'_>, slots: &StepSlots, params: &SplitParams) -> Work {
+    let &SplitParams {
+        heads,
+        kv_heads,
+        capacity,
+        softcap,
+        ..
+    } = params;
+    let [q, k, v] = slots.rows;
+    let [k_cache, v_cache, positions, _, frequencies, norms @ ..] = slots.beside;
+    let frequencies = call.bytes(frequencies);
+    let norms: u64 = norms.iter().map(|slot| call.bytes(*slot)).sum();
     let all_heads = u64::from(heads) + u64::from(kv_heads);
     let normed = match norms {
         0 => Work::default(),
-        _ => operations_of_norm(all_heads, elements(call.bytes(0)) / u64::from(heads).max(1)),
+        _ => operations_of_norm(all_heads, elements(call.bytes(q)) / u64::from(heads).max(1)),
     };
-    of_attention(call, heads, capacity, cap)
-        + read(call.bytes(6))
-        + read(call.bytes(7))
+    let operands = [q, k_cache, v_cache, positions, slots.out];
+    of_attention(call, operands, heads, capacity, softcap)
+        + read(call.bytes(k))
+        + read(call.bytes(v))
         + read(frequencies)
         + read(norms)
         + normed
         + operations([rope::OPERATIONS, all_heads, elements(frequencies) / 2])
-        + work_of_cache(1, capacity, call.bytes(1))
+        + work_of_cache(1, capacity, call.bytes(k_cache))
 }
 
 /// Positions that rows see, all together: the last sees all of `filled`, each before it one less.

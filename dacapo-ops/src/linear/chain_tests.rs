@@ -4,15 +4,22 @@ use dacapo::{CommandEncoder, DeviceKind, Graph, PlanOptions};
 
 use super::*;
 use crate::add::Add;
+use crate::attention::{Attention, AttentionOptions};
 use crate::error::Error;
 use crate::fusing::Fusing;
 use crate::reference::{Bench, noise};
 use crate::rms_norm::RmsNorm;
+use crate::rope::Layout;
+use crate::rope_append::{Norms, Operands, RopeAppend};
 use crate::silu_mul::SiluMul;
 use crate::testing::{Case, Random, vulkan};
 use crate::tuning::Tuning;
 
 const EPS: f32 = 1e-5;
+const ATTENDED: [&str; 2] = [
+    "attention and products up to the next",
+    "attention and products after it",
+];
 const BETWEEN: &str = "products between attentions";
 const AFTER: &str = "products after attention";
 
@@ -47,10 +54,30 @@ const WIDTHS: [Widths; 3] = [
     },
 ];
 
+/// How queries and keys are cut into heads, for attention before a layer.
+#[derive(Clone, Copy)]
+struct Heads {
+    dim: usize,
+    cache: DType,
+    normed: bool,
+    position: u32,
+}
+
+/// What attention needs beside the rows that products make.
+struct Cached {
+    heads: Heads,
+    caches: [Tensor; 2],
+    norms: [Tensor; 2],
+    positions: Tensor,
+    frequencies: Tensor,
+}
+
 struct Setup {
     bench: Bench,
     tuning: Tuning,
     linear: Linear,
+    attention: Attention,
+    append: RopeAppend,
     norm: RmsNorm,
     add: Add,
     silu: SiluMul,
@@ -77,6 +104,8 @@ impl Setup {
         let (device, tuning) = (vulkan()?, Tuning::default());
         Some(Setup {
             linear: Linear::tuned(&device, &tuning).unwrap(),
+            attention: Attention::tuned(&device, &tuning).unwrap(),
+            append: RopeAppend::new(&device).unwrap(),
             tuning,
             norm: RmsNorm::new(&device).unwrap(),
             add: Add::new(&device).unwrap(),
@@ -142,6 +171,75 @@ impl Setup {
         between.iter().try_for_each(|x| Ok(e.discard(x.view())?))
     }
 
+    fn cached(&self, layer: &Layer, heads: Heads) -> Cached {
+        const CAPACITY: usize = 300;
+        let kv_heads = layer.outs[1].cols() / heads.dim;
+        let shape = [kv_heads, CAPACITY, heads.dim];
+        let filled = |seed| {
+            let values = noise(seed, shape.iter().product());
+            let tensor = self.bench.zeros(heads.cache, &shape);
+            match heads.cache {
+                DType::F16 => {
+                    let halves: Vec<_> = values.into_iter().map(half::f16::from_f32).collect();
+                    tensor.view().write(&halves).unwrap();
+                }
+                _ => tensor.view().write(&values).unwrap(),
+            }
+            tensor
+        };
+        Cached {
+            heads,
+            caches: [21, 22].map(filled),
+            norms: [23, 24].map(|seed| self.bench.f32(&[heads.dim], &noise(seed, heads.dim))),
+            positions: self.bench.u32(&[1], &[heads.position]),
+            frequencies: self.bench.frequencies(heads.dim),
+        }
+    }
+
+    /// Encodes attention of the layer's queries to what is cached, and then the layer.
+    fn encode_attended(
+        &self,
+        e: &mut CommandEncoder,
+        layer: &Layer,
+        cached: &Cached,
+        next: bool,
+    ) -> Result<()> {
+        let dim = cached.heads.dim;
+        let cut = |x: &Tensor| x.reshape(&[1, x.cols() / dim, dim]);
+        let [q, k, v] = &layer.outs;
+        let (q, k, v, out) = (cut(q)?, cut(k)?, cut(v)?, cut(&layer.attended)?);
+        let [q_norm, k_norm] = &cached.norms;
+        let [k_cache, v_cache] = &cached.caches;
+        let norms = Norms {
+            q: q_norm,
+            k: k_norm,
+            eps: EPS,
+        };
+        let operands = Operands {
+            q: &q,
+            k: &k,
+            v: &v,
+            positions: &cached.positions,
+            frequencies: &cached.frequencies,
+            layout: Layout::Halves,
+            norms: cached.heads.normed.then_some(norms),
+            k_cache,
+            v_cache,
+        };
+        self.append.encode(e, &operands)?;
+        let options = AttentionOptions {
+            scale: 0.2,
+            softcap: None,
+        };
+        let at = &cached.positions;
+        (self.attention).encode(e, &q, k_cache, v_cache, at, options, &out)?;
+        self.encode(e, layer, next)?;
+        match next {
+            true => Ok(()),
+            false => Ok(e.discard(q.view())?),
+        }
+    }
+
     /// Lets chains of `layer` have so many workgroups for each of the device's units.
     fn allow(&self, layer: &Layer, workgroups: u32) {
         let dtype = layer.gate.dtype().name().to_lowercase();
@@ -151,7 +249,12 @@ impl Setup {
     }
 
     fn rules(&self) -> Vec<dacapo::FusionRule> {
-        [self.linear.fusion_rules(), self.linear.chain_rules()].concat()
+        [
+            self.linear.fusion_rules(),
+            self.attention.fusion_rules(),
+            self.linear.chain_rules(&self.attention),
+        ]
+        .concat()
     }
 }
 
@@ -176,6 +279,90 @@ fn chains_compute_what_their_products_do() {
             s.linear.check_met().unwrap();
         }
     }
+}
+
+/// Queries that share a key or not, one round of positions or several, a key of its own at the first and at a later one.
+#[test]
+fn chains_begin_with_attention() {
+    let Some(s) = Setup::new() else { return };
+    let heads = Heads {
+        dim: 64,
+        cache: DType::F16,
+        normed: false,
+        position: 270,
+    };
+    let few = Widths {
+        queries: 128,
+        keys: 64,
+        ..WIDTHS[1]
+    };
+    let cases = [
+        (WIDTHS[0], heads, true),
+        (WIDTHS[0], heads, false),
+        (
+            few,
+            Heads {
+                dim: 32,
+                normed: true,
+                position: 0,
+                ..heads
+            },
+            true,
+        ),
+        (
+            few,
+            Heads {
+                dim: 16,
+                cache: DType::F32,
+                position: 431,
+                ..heads
+            },
+            false,
+        ),
+    ];
+    for (widths, heads, next) in cases {
+        let layer = s.layer(DType::BF16, widths);
+        let cached = s.cached(&layer, heads);
+        s.allow(&layer, 1);
+        let plan = Fusing::new(&s.bench, &s.rules(), |e| {
+            s.encode_attended(e, &layer, &cached, next)
+        });
+        assert_eq!(plan.ops(), ["matvec_chain"], "{}", plan.misses());
+        let rule = ATTENDED[usize::from(!next)];
+        plan.fired_last(rule);
+        let mut kept = vec![&layer.hidden, &layer.attended];
+        kept.extend(&cached.caches);
+        if next {
+            kept.extend(&layer.outs);
+        }
+        let vanishing = layer.between.iter().chain(&layer.outs[..1]);
+        let vanishing: Vec<&Tensor> = vanishing.collect();
+        for _ in 0..2 {
+            plan.agrees_but(&kept, &vanishing[..if next { 5 } else { 6 }], 1e5);
+        }
+        s.linear.check_met().unwrap();
+    }
+}
+
+#[test]
+fn attention_stays_apart_where_that_is_faster() {
+    let Some(s) = Setup::new() else { return };
+    let layer = s.layer(DType::BF16, WIDTHS[0]);
+    let heads = Heads {
+        dim: 64,
+        cache: DType::F16,
+        normed: false,
+        position: 3,
+    };
+    let cached = s.cached(&layer, heads);
+    s.allow(&layer, 1);
+    let (rows, cols) = (layer.gate.rows(), layer.gate.cols());
+    s.tuning
+        .set(&format!("matvec_chain bf16 {rows}x{cols} x1 attention"), 0);
+    let plan = Fusing::new(&s.bench, &s.rules(), |e| {
+        s.encode_attended(e, &layer, &cached, true)
+    });
+    assert_eq!(plan.ops(), ["rope_append_attention", "matvec_chain"]);
 }
 
 /// Chains of two layers that have nothing to do with each other: as they meet through the same memory, they do not run at

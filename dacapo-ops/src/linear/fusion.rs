@@ -2,9 +2,11 @@
 
 use dacapo::{FusionRule, Link, Match, Unfit};
 
+use super::gpu::{Attending, Room};
 use super::recorded::{Recorded, RecordedEpilogue, RecordedNorm, RecordedProduct, Then};
 use super::slots::{INPUT, OUT};
 use super::{Activation, Form, Linear};
+use crate::attention::Attention;
 use crate::dtype::DType;
 use crate::gelu_mul;
 use crate::rms_norm;
@@ -21,6 +23,7 @@ const UP: u32 = 1;
 const GATED: u32 = 2;
 const LOGITS: u32 = 0;
 const IDS: u32 = 1;
+const ATTENDED: u32 = 4;
 const NORM_X: u32 = 0;
 const NORM_WEIGHT: u32 = 1;
 const NORMED: u32 = 2;
@@ -101,54 +104,59 @@ impl Linear {
         ]
     }
 
-    /// The products between two attentions become one dispatch, and those after the last one, where workgroups can wait
-    /// for each other and the tuning says that it is faster. These rules come last: they take what others have made. Who
-    /// has them used must ask [`Linear::check_met`] whether all went well.
-    pub fn chain_rules(&self) -> Vec<FusionRule> {
+    /// The products between two attentions become one dispatch, and those after the last one, with the attention before
+    /// them or without it, where workgroups can wait for each other and the tuning says that it is faster. These rules
+    /// come last: they take what others have made. Who has them used must ask [`Linear::check_met`] whether all went well.
+    pub fn chain_rules(&self, attention: &Attention) -> Vec<FusionRule> {
         let is_possible = matches!(&self.form, Form::Gpu(gpu) if gpu.has_chains());
         if !is_possible {
             return Vec::new();
         }
-        let links = [
-            Link::Passed {
-                from: (0, OUT),
-                to: (1, INPUT),
-            },
-            Link::Passed {
-                from: (1, OUT),
-                to: (2, INPUT),
-            },
-            Link::Passed {
-                from: (0, OUT),
-                to: (2, OUT),
-            },
-            Link::Passed {
-                from: (2, OUT),
-                to: (3, INPUT),
-            },
-        ];
-        let ops = ["matvec_add", "matvec_gate_up", "matvec_add", "matvec_each"];
         [
-            ("products between attentions", 4),
-            ("products after attention", 3),
+            ("attention and products up to the next", Some(attention), 4),
+            ("attention and products after it", Some(attention), 3),
+            ("products between attentions", None, 4),
+            ("products after attention", None, 3),
         ]
-        .map(|(name, stages)| {
-            let linear = self.clone();
-            FusionRule::new(
-                name,
-                &ops[..stages],
-                &links[..stages],
-                move |found, encoder| {
-                    let stages = (0..stages).map(|place| linear.recorded(found, place));
-                    let stages = stages.collect::<Result<Vec<_>, _>>()?;
-                    match &linear.form {
-                        Form::Gpu(gpu) => gpu.encode_chain(encoder, &stages),
-                        Form::Cpu { .. } => Err(Unfit::new("the processor has no chains")),
-                    }
-                },
-            )
-        })
+        .map(|(name, attention, stages)| self.chain(name, attention, stages))
         .into()
+    }
+
+    fn chain(
+        &self,
+        name: &'static str,
+        attention: Option<&Attention>,
+        stages: usize,
+    ) -> FusionRule {
+        let first = usize::from(attention.is_some());
+        let passed = |from: (usize, u32), to: (usize, u32)| Link::Passed { from, to };
+        let mut ops = vec!["matvec_add", "matvec_gate_up", "matvec_add", "matvec_each"];
+        ops.truncate(stages);
+        let mut links = vec![
+            passed((first, OUT), (first + 1, INPUT)),
+            passed((first + 1, OUT), (first + 2, INPUT)),
+            passed((first, OUT), (first + 2, OUT)),
+            passed((first + 2, OUT), (first + 3, INPUT)),
+        ];
+        links.truncate(stages);
+        if attention.is_some() {
+            ops.insert(0, "rope_append_attention");
+            links.insert(0, passed((0, ATTENDED), (1, INPUT)));
+        }
+        let (linear, attention) = (self.clone(), attention.cloned());
+        FusionRule::new(name, &ops, &links, move |found, encoder| {
+            let Form::Gpu(gpu) = &linear.form else {
+                return Err(Unfit::new("the processor has no chains"));
+            };
+            let places = first..first + stages;
+            let stages = places.map(|place| linear.recorded(found, place));
+            let stages = stages.collect::<Result<Vec<_>, _>>()?;
+            let attend = attention
+                .as_ref()
+                .map(|attention| |room: Room| attention.part(found, 0, room.threads, room.groups));
+            let attending = attend.as_ref().map(|attend| attend as Attending<'_>);
+            gpu.encode_chain(encoder, attending, &stages)
+        })
     }
 
     /// Norms before products.

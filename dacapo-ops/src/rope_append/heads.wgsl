@@ -18,7 +18,7 @@ struct Params {
     eps: f32,
 }
 
-var<immediate> p: Params;
+var<immediate> params: Params;
 
 const THREADS = 128u;
 
@@ -26,7 +26,7 @@ const THREADS = 128u;
 fn superseded(position: u32, first: u32) -> bool {
     var same = 0u;
     for (var later = first; later < arrayLength(&positions); later += SUBGROUP_SIZE) {
-        if same_slot(position, positions[later], p.capacity) {
+        if same_slot(position, positions[later], params.capacity) {
             same = 1u;
         }
     }
@@ -40,9 +40,9 @@ fn turned(head: Head, norm: Norm, position: u32, i: u32) -> f32 {
     if i >= 2u * head.half {
         return own;
     }
-    let is_second = select(i >= head.half, (i & 1u) == 1u, p.pairs != 0u);
+    let is_second = select(i >= head.half, (i & 1u) == 1u, params.pairs != 0u);
     let behind = select(i, i - head.half, is_second);
-    let pair = select(behind, i / 2u, p.pairs != 0u);
+    let pair = select(behind, i / 2u, params.pairs != 0u);
     let partner = select(second_of(pair, head.half), first_of(pair), is_second);
     let other = element(head, norm, partner);
     let turn = turn_of(pair, position);
@@ -84,7 +84,7 @@ fn main(
     @builtin(subgroup_id) subgroup: u32,
     @builtin(subgroup_invocation_id) lane: u32,
 ) {
-    let heads = p.heads + p.kv_heads;
+    let heads = params.heads + params.kv_heads;
     let all = heads * arrayLength(&positions);
     let at_once = THREADS / SUBGROUP_SIZE;
     for (var first = group.x * at_once; first < all; first += groups.x * at_once) {
@@ -93,14 +93,14 @@ fn main(
         let work = min(first + subgroup, all - 1u);
         let token = work / heads;
         let number = work - token * heads;
-        let of_q = number < p.heads;
-        let kv_head = number - p.heads;
-        let row = select(token * p.kv_heads + kv_head, token * p.heads + number, of_q);
+        let of_q = number < params.heads;
+        let kv_head = number - params.heads;
+        let row = select(token * params.kv_heads + kv_head, token * params.heads + number, of_q);
         let head = Head(
             of_q,
-            row * p.head_dim,
+            row * params.head_dim,
             select(0u, arrayLength(&frequencies) / 2u, busy),
-            select(0u, p.head_dim, busy),
+            select(0u, params.head_dim, busy),
         );
         let position = positions[token];
         let norm = norm_of_head(head, lane);
@@ -108,8 +108,8 @@ fn main(
         if of_q {
             turn_in_place(head, norm, position, lane);
         } else if !lost {
-            let slot = position % p.capacity;
-            append(head, norm, position, (kv_head * p.capacity + slot) * p.head_dim, lane);
+            let slot = position % params.capacity;
+            append(head, norm, position, (kv_head * params.capacity + slot) * params.head_dim, lane);
         }
     }
 }

@@ -1,7 +1,7 @@
 // A head of q or k, and how a subgroup turns it. What precedes this declares `turn_at`, `Norm` with what makes it, and
 //   const NORMED: bool                              whether heads are normed before they turn,
 //   fn weight_of(of_q: bool, i: u32) -> f32         the weight of element i of their norm;
-// what includes it `q` and `k`, arrays of f32, `frequencies`, and `p` with `head_dim`, `pairs` and `eps`.
+// what includes it `q` and `k`, arrays of f32, `frequencies`, and `params` with `head_dim`, `pairs` and `eps`.
 
 override SUBGROUP_SIZE: u32;
 
@@ -32,11 +32,11 @@ fn element(head: Head, norm: Norm, i: u32) -> f32 {
 }
 
 fn first_of(pair: u32) -> u32 {
-    return select(pair, 2u * pair, p.pairs != 0u);
+    return select(pair, 2u * pair, params.pairs != 0u);
 }
 
 fn second_of(pair: u32, half: u32) -> u32 {
-    return select(pair + half, 2u * pair + 1u, p.pairs != 0u);
+    return select(pair + half, 2u * pair + 1u, params.pairs != 0u);
 }
 
 // The sum of the squares of the elements times `scale`. A lane takes the elements that it will write.
@@ -58,10 +58,10 @@ fn norm_of_head(head: Head, lane: u32) -> Norm {
     if !NORMED {
         return Norm(1.0, 1.0);
     }
-    let elements = f32(p.head_dim);
+    let elements = f32(params.head_dim);
     let sum = squares(head, 1.0, lane);
     if is_normal(sum, elements) {
-        return norm_of(sum / elements, p.eps);
+        return norm_of(sum / elements, params.eps);
     }
     var greatest = 0.0;
     for (var i = lane; i < head.width; i += SUBGROUP_SIZE) {
@@ -69,7 +69,7 @@ fn norm_of_head(head: Head, lane: u32) -> Norm {
     }
     subgroupBarrier();
     let scale = scale_for(subgroupMax(greatest));
-    return scaled_norm(scale, squares(head, scale, lane) / elements, p.eps);
+    return scaled_norm(scale, squares(head, scale, lane) / elements, params.eps);
 }
 
 fn turn_of(pair: u32, position: u32) -> vec2<f32> {

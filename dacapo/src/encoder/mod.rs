@@ -38,7 +38,10 @@ pub(crate) use validate::{Checked, check, native_use};
 pub(crate) use waves::{Order, Uses, Waves};
 
 /// Most bindings that a kernel can have on any device.
-pub(crate) const MAX_BINDINGS: usize = 16;
+pub(crate) const MAX_BINDINGS: usize = 31;
+
+/// So many are kept without memory of their own.
+pub(crate) const USUAL_BINDINGS: usize = 16;
 
 /// How an encoder is opened.
 #[derive(Clone, Copy, Debug, Default)]
@@ -220,7 +223,7 @@ impl CommandEncoder {
         commands: impl FnOnce(&mut dyn backend::Encoder),
     ) -> Result<()> {
         let what = "a step of native commands";
-        let mut accesses = SmallVec::<[RangeAccess; MAX_BINDINGS]>::new();
+        let mut accesses = SmallVec::<[RangeAccess; USUAL_BINDINGS]>::new();
         for (view, access) in uses.unwrap_or_default() {
             validate::native_use(&self.core, view, *access, what)?;
             accesses.push(RangeAccess {

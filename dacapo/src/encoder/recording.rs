@@ -8,7 +8,7 @@ use crate::backend::{self, Bound};
 use crate::counters::Counters;
 use crate::device::DeviceCore;
 use crate::encoder::retain::{Kept, Retained};
-use crate::encoder::{BarrierCause, Checked, MAX_BINDINGS, Waves, counter};
+use crate::encoder::{BarrierCause, Checked, USUAL_BINDINGS, Waves, counter};
 use crate::error::{Fault, SubmissionFailure};
 use crate::kernel::Kernel;
 use crate::memory::{Allocation, BufferView, DeviceUse};
@@ -95,7 +95,7 @@ impl Recording {
             let bindings = kernel.interface().bindings().iter();
             let bound = bindings.zip(&checked.bound);
             let bound = bound.map(|(binding, bound)| (binding.slot, bound.range.len()));
-            let bound: SmallVec<[_; MAX_BINDINGS]> = bound.collect();
+            let bound: SmallVec<[_; USUAL_BINDINGS]> = bound.collect();
             let threads = match checked.groups {
                 backend::Groups::Direct { threads, .. } => threads,
                 backend::Groups::Indirect(_) => [0; 3],

@@ -8,7 +8,7 @@ use crate::access::Access;
 use crate::arg::{Arg, Value};
 use crate::backend::{Bound, Groups, INDIRECT_BYTES};
 use crate::device::DeviceCore;
-use crate::encoder::{DispatchError, DispatchProblem, MAX_BINDINGS};
+use crate::encoder::{DispatchError, DispatchProblem, USUAL_BINDINGS};
 use crate::error::Error;
 use crate::grid::{Extent, Grid, groups_of, threads_of};
 use crate::hazard::RangeAccess;
@@ -20,9 +20,9 @@ use crate::range::ByteRange;
 /// A dispatch that may be recorded. It is long, so it is filled where it lies and never moved.
 pub(crate) struct Checked<'a> {
     /// The arguments in the order of the kernel's bindings.
-    pub(crate) bound: SmallVec<[Bound<'a>; MAX_BINDINGS]>,
+    pub(crate) bound: SmallVec<[Bound<'a>; USUAL_BINDINGS]>,
     /// What hazards are made of: the above and the indirect grid, without memory that nothing can write.
-    pub(crate) accesses: SmallVec<[RangeAccess; MAX_BINDINGS]>,
+    pub(crate) accesses: SmallVec<[RangeAccess; USUAL_BINDINGS]>,
     pub(crate) inline: &'a [u8],
     pub(crate) groups: Groups<'a>,
     pub(crate) shared_bytes: u32,

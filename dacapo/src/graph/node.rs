@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use crate::access::Access;
 use crate::arg::{Arg, Value};
 use crate::backend::INDIRECT_BYTES;
-use crate::encoder::MAX_BINDINGS;
+use crate::encoder::USUAL_BINDINGS;
 use crate::graph::dag::Step;
 use crate::grid::{Extent, Grid, threads_of};
 use crate::hazard::RangeAccess;
@@ -125,7 +125,7 @@ impl Node {
     }
 
     /// What it was dispatched with.
-    pub(crate) fn arguments(&self) -> SmallVec<[Arg<'_>; MAX_BINDINGS + 1]> {
+    pub(crate) fn arguments(&self) -> SmallVec<[Arg<'_>; USUAL_BINDINGS + 1]> {
         let views = self.args.iter().map(|arg| Arg::view(&arg.view));
         let inline = Arg {
             slot: None,
@@ -197,7 +197,7 @@ impl Node {
     /// What there is to do, in a submission of this extent ([`Dispatched::extent`]).
     pub fn work(&self, extent: Option<u64>) -> Work {
         let bound = self.args.iter().map(|arg| (arg.slot, arg.view.len()));
-        let bound: SmallVec<[_; MAX_BINDINGS]> = bound.collect();
+        let bound: SmallVec<[_; USUAL_BINDINGS]> = bound.collect();
         let threads = match self.grid.extent {
             NodeExtent::Groups(groups) => threads_of(groups, self.kernel.interface().workgroup()),
             NodeExtent::Threads(threads) => threads,

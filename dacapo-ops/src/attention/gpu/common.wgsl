@@ -1,10 +1,6 @@
-// What the forms share. Each has `p`, with `heads`, `kv_heads`, `capacity`, `splits`, `scale` and `softcap`.
-
-@group(0) @binding(0) var<storage, read> q: array<f32>;
-@group(0) @binding(3) var<storage, read> positions: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;
-/// COUNTERS counters, 0 between dispatches, then the sums of parts. Atomic, since workgroups pass them to each other.
-@group(0) @binding(5) var<storage, read_write> scratch: array<atomic<u32>>;
+// What all forms share. Each has `params`, with `heads`, `kv_heads`, `capacity`, `splits`, `scale` and `softcap`, and
+// `scratch`: COUNTERS counters, 0 between dispatches, then the sums of parts. Atomic, since workgroups pass them to each
+// other.
 
 const CHUNK: u32 = 4u * VECS;
 const CHUNKS: u32 = (HEAD_DIM + CHUNK - 1u) / CHUNK;
@@ -24,7 +20,7 @@ fn part_of(seen: vec2<u32>, split: u32, working: u32) -> vec2<u32> {
 
 /// Where the records of a part of a block begin, in scratch.
 fn first_record(block: u32, kv_head: u32, split: u32) -> u32 {
-    return COUNTERS + (((block * p.kv_heads + kv_head) * p.splits + split) * PAIRS) * RECORD;
+    return COUNTERS + (((block * params.kv_heads + kv_head) * params.splits + split) * PAIRS) * RECORD;
 }
 
 /// Whether this workgroup is the last of those that share what has this counter; the others' records can be read then.
@@ -41,38 +37,6 @@ fn arrives_last(counter: u32, working: u32, thread: u32) -> bool {
     let arrives = workgroupUniformLoad(&is_last) != 0u;
     storageBarrier();
     return arrives;
-}
-
-/// Joins the parts of a block, in whichever of their workgroups ends last.
-fn join(block: u32, kv_head: u32, working: u32, thread: u32) {
-    if !arrives_last(block * p.kv_heads + kv_head, working, thread) {
-        return;
-    }
-    let ratio = p.heads / p.kv_heads;
-    let pairs = min(PAIRS, arrayLength(&positions) * ratio - block * PAIRS);
-    let first = first_record(block, kv_head, 0u);
-    for (var i = thread; i < pairs * HEAD_DIM; i += WORKGROUP) {
-        let pair = i / HEAD_DIM;
-        let d = i % HEAD_DIM;
-        var best = LOWEST;
-        for (var s = 0u; s < working; s++) {
-            best = max(best, scratch_f32(first + (s * PAIRS + pair) * RECORD + HEAD_DIM));
-        }
-        var sum = 0.0;
-        var total = 0.0;
-        for (var s = 0u; s < working; s++) {
-            let at = first + (s * PAIRS + pair) * RECORD;
-            let share = exp_exactly(scratch_f32(at + HEAD_DIM) - best);
-            sum += share * scratch_f32(at + d);
-            total += share * scratch_f32(at + HEAD_DIM + 1u);
-        }
-        out[first_element(block * PAIRS + pair, kv_head, ratio) + d] = divided(sum, total);
-    }
-}
-
-/// Where the elements of a pair of a query's row and a head begin, in q and in out.
-fn first_element(pair: u32, kv_head: u32, ratio: u32) -> u32 {
-    return ((pair / ratio) * p.heads + kv_head * ratio + pair % ratio) * HEAD_DIM;
 }
 
 fn scratch_f32(at: u32) -> f32 {
@@ -101,8 +65,8 @@ fn tanh_exactly(x: f32) -> f32 {
 
 /// The score that a scaled dot product gives.
 fn capped(product: f32) -> f32 {
-    if p.softcap == 0.0 {
+    if params.softcap == 0.0 {
         return product;
     }
-    return p.softcap * tanh_exactly(product / p.softcap);
+    return params.softcap * tanh_exactly(product / params.softcap);
 }

@@ -16,7 +16,7 @@ use dacapo::{
     Grid, Kernel, KernelSource, Limits, MemoryKind, Wgsl, Work,
 };
 
-use self::step::Step;
+pub(crate) use self::step::{Step, StepParams, StepPart, StepSlots};
 use self::tiling::Tiling;
 use super::{Params, work};
 use crate::dtype::DType;
@@ -70,13 +70,13 @@ enum Form {
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-pub(super) struct SplitParams {
-    pub(super) heads: u32,
-    pub(super) kv_heads: u32,
-    pub(super) capacity: u32,
-    pub(super) splits: u32,
-    pub(super) scale: f32,
-    pub(super) softcap: f32,
+pub(crate) struct SplitParams {
+    pub(crate) heads: u32,
+    pub(crate) kv_heads: u32,
+    pub(crate) capacity: u32,
+    pub(crate) splits: u32,
+    pub(crate) scale: f32,
+    pub(crate) softcap: f32,
 }
 
 /// Positions that are worth a workgroup of their own.
@@ -244,9 +244,9 @@ impl Gpu {
         let constants: Vec<_> = shared.into_iter().chain(own).collect();
         let text = [
             &common(&constants),
-            &caches(dtype, wide, "read"),
+            &caches([1, 2], dtype, wide, "read"),
             &loads.concat(),
-            include_str!("params.wgsl"),
+            include_str!("operands.wgsl"),
             kernel,
         ]
         .concat();
@@ -276,7 +276,7 @@ fn common(constants: &[(&str, u32)]) -> String {
 }
 
 /// The caches, in words or, where 16 bytes are loaded at once, in vectors.
-fn caches(dtype: DType, wide: bool, access: &str) -> String {
+fn caches([k, v]: [u32; 2], dtype: DType, wide: bool, access: &str) -> String {
     let element = match dtype {
         DType::F16 => "u32",
         _ => "f32",
@@ -285,10 +285,11 @@ fn caches(dtype: DType, wide: bool, access: &str) -> String {
         true => format!("vec4<{element}>"),
         false => element.to_owned(),
     };
-    let cache = |slot, name| {
-        format!("@group(0) @binding({slot}) var<storage, {access}> {name}: array<{element}>;\n")
-    };
-    cache(1, "k_cache") + &cache(2, "v_cache")
+    bound(k, access, "k_cache", &element) + &bound(v, access, "v_cache", &element)
+}
+
+fn bound(slot: u32, access: &str, name: &str, element: &str) -> String {
+    format!("@group(0) @binding({slot}) var<storage, {access}> {name}: array<{element}>;\n")
 }
 
 impl SplitParams {
@@ -308,7 +309,13 @@ fn split_work(call: &Dispatched<'_>) -> Work {
     let Some(params) = call.inline::<SplitParams>() else {
         return Work::default();
     };
-    work::of_attention(call, params.heads, params.capacity, params.softcap)
+    work::of_attention(
+        call,
+        work::OPERANDS,
+        params.heads,
+        params.capacity,
+        params.softcap,
+    )
 }
 
 const REGION_BYTES: u64 = REGION as u64 * size_of::<u32>() as u64;

@@ -31,7 +31,7 @@ fn main(
     let split = group.y;
     let kv_head = group.z;
     let tokens = arrayLength(&positions);
-    let ratio = p.heads / p.kv_heads;
+    let ratio = params.heads / params.kv_heads;
     let first_pair = block * PAIRS;
     let pairs = min(PAIRS, tokens * ratio - first_pair);
 
@@ -60,9 +60,9 @@ fn main(
     for (var pair = 0u; pair < PAIRS; pair++) {
         end = max(end, ends[pair]);
     }
-    let oldest = select(0u, newest - p.capacity + 1u, newest >= p.capacity);
+    let oldest = select(0u, newest - params.capacity + 1u, newest >= params.capacity);
     let seen = select(0u, end - oldest, end > oldest);
-    let working = clamp((seen + LEAST - 1u) / LEAST, 1u, p.splits);
+    let working = clamp((seen + LEAST - 1u) / LEAST, 1u, params.splits);
     if split >= working {
         return;
     }
@@ -78,7 +78,7 @@ fn main(
             let at = first_element(first_pair + pair, kv_head, ratio);
             for (var j = 0u; j < 4u; j++) {
                 if d + j < HEAD_DIM {
-                    x[j] = q[at + d + j] * p.scale;
+                    x[j] = q[at + d + j] * params.scale;
                 }
             }
         }
@@ -86,7 +86,7 @@ fn main(
     }
     workgroupBarrier();
 
-    let base = kv_head * p.capacity;
+    let base = kv_head * params.capacity;
     let column = thread % COLUMNS;
     let stripe = thread / COLUMNS;
     var greatest: array<f32, PAIRS>;
@@ -103,14 +103,14 @@ fn main(
     for (var tile = start; tile < stop; tile += TILE) {
         let count = min(TILE, stop - tile);
         // No more positions than the capacity are seen, so that slots pass its end once at most.
-        let first_slot = tile % p.capacity;
+        let first_slot = tile % params.capacity;
         var scores: array<f32, PAIRS>;
         for (var pair = 0u; pair < PAIRS; pair++) {
             scores[pair] = 0.0;
         }
         if thread < count {
             var slot = first_slot + thread;
-            slot = select(slot, slot - p.capacity, slot >= p.capacity);
+            slot = select(slot, slot - params.capacity, slot >= params.capacity);
             for (var chunk = 0u; chunk < CHUNKS; chunk++) {
                 let k = load_k(base + slot, chunk);
                 for (var pair = 0u; pair < PAIRS; pair++) {
@@ -149,7 +149,7 @@ fn main(
         if stripe < STRIPES {
             for (var i = stripe; i < count; i += STRIPES) {
                 var slot = first_slot + i;
-                slot = select(slot, slot - p.capacity, slot >= p.capacity);
+                slot = select(slot, slot - params.capacity, slot >= params.capacity);
                 for (var n = 0u; n < PER; n++) {
                     if PER == 1u || column + n * WORKGROUP < CHUNKS {
                         let x = load_v(base + slot, column + n * WORKGROUP);

@@ -1,10 +1,12 @@
 //! One token in one dispatch: heads turn, keys and values go to the cache, and queries attend.
 
 use bytemuck::{Pod, Zeroable};
-use dacapo::{Arg, BufferView, CommandEncoder, Dispatched, Grid, KernelSource, Wgsl, Work};
+use dacapo::{
+    Arg, BufferView, CommandEncoder, Dispatched, Grid, KernelSource, Match, Unfit, Wgsl, Work,
+};
 use smallvec::SmallVec;
 
-use super::{Gpu, MAX_PAIRS, MAX_SPLITS, Params, SplitParams, chunk, common, is_wide};
+use super::{Gpu, MAX_PAIRS, MAX_SPLITS, Params, SplitParams, bound, chunk, common, is_wide};
 use crate::attention::{unfused, work};
 use crate::dtype::DType;
 use crate::error::Result;
@@ -14,7 +16,7 @@ use crate::tuning::Key;
 
 /// What a kernel is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Step {
+pub(crate) struct Step {
     dtype: DType,
     head_dim: u32,
     /// Queries of a KV head that a workgroup takes.
@@ -23,6 +25,35 @@ pub(super) struct Step {
     sets: u32,
     normed: bool,
     shape: Shape,
+}
+
+/// What decides how the work of a token can be cut.
+#[derive(Clone, Copy)]
+struct Problem {
+    dtype: DType,
+    heads: u32,
+    kv_heads: u32,
+    head_dim: u32,
+    normed: bool,
+}
+
+impl Problem {
+    /// Queries of a KV head.
+    fn pairs(&self) -> u32 {
+        self.heads / self.kv_heads
+    }
+}
+
+/// One token's attention as part of another kernel.
+pub(crate) struct StepPart {
+    pub(crate) step: Step,
+    pub(crate) params: StepParams,
+    /// How many workgroups can share it: number `i` attends as split `i % splits` of set `i / splits`.
+    pub(crate) shares: u32,
+    /// q, k and v.
+    pub(crate) rows: [BufferView; 3],
+    /// As [`StepSlots::beside`].
+    pub(crate) beside: Vec<BufferView>,
 }
 
 /// How the work of a token is cut.
@@ -38,13 +69,29 @@ struct Shape {
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
-struct StepParams {
-    split: SplitParams,
+pub(crate) struct StepParams {
+    pub(crate) split: SplitParams,
     head_dim: u32,
     /// As in `rope_append`.
     pairs: u32,
     eps: f32,
 }
+
+/// Where a kernel binds what its step needs.
+pub(crate) struct StepSlots {
+    /// q, k and v.
+    pub(crate) rows: [u32; 3],
+    pub(crate) out: u32,
+    /// The caches of keys and of values, positions, scratch, frequencies, and the weights of the norms of q and of k, if
+    /// there are any.
+    pub(crate) beside: [u32; 7],
+}
+
+const SLOTS: StepSlots = StepSlots {
+    rows: [0, 6, 7],
+    out: 4,
+    beside: [1, 2, 3, 5, 8, 9, 10],
+};
 
 /// Most bytes of workgroup memory for the sums of subgroups.
 const MAX_SUMS: u32 = 16 << 10;
@@ -94,14 +141,16 @@ impl Gpu {
         Ok(encoder.dispatch(&kernel, &args[..], grid)?)
     }
 
+    /// How a kernel for the step of these operands cuts its work.
     fn step(&self, operands: &Operands<'_>, params: Params) -> Result<Step> {
-        let Params {
-            heads,
-            kv_heads,
-            head_dim,
-            ..
-        } = params;
-        let (tokens, pairs) = (operands.positions.elements() as u32, heads / kv_heads);
+        let problem = Problem {
+            dtype: operands.k_cache.dtype(),
+            heads: params.heads,
+            kv_heads: params.kv_heads,
+            head_dim: params.head_dim,
+            normed: operands.norms.is_some(),
+        };
+        let (tokens, pairs) = (operands.positions.elements(), problem.pairs());
         if tokens != 1 {
             return unfused(format!("it takes one token, not {tokens}"));
         }
@@ -110,9 +159,10 @@ impl Gpu {
                 "{pairs} queries share a key, at most {MAX_PAIRS} can"
             ));
         }
-        let dtype = operands.k_cache.dtype();
-        let chunks = head_dim / chunk(dtype);
-        let lanes = self.subgroup;
+        let Problem {
+            dtype, head_dim, ..
+        } = problem;
+        let (chunks, lanes) = (head_dim / chunk(dtype), self.subgroup);
         if !is_wide(operands.k_cache, operands.v_cache, head_dim)
             || !chunks.is_power_of_two()
             || chunks > lanes
@@ -121,49 +171,154 @@ impl Gpu {
                 "heads of {head_dim} elements of {dtype} are not shared by a power of two of at most {lanes} lanes"
             ));
         }
+        Ok(self.cut(problem, "rope_append_attention", None))
+    }
+
+    /// How the work is cut by the settings of `op`, by workgroups of so many threads if that is given.
+    fn cut(&self, problem: Problem, op: &'static str, threads: Option<u32>) -> Step {
+        let Problem {
+            dtype,
+            heads,
+            head_dim,
+            normed,
+            ..
+        } = problem;
+        let (lanes, pairs) = (self.subgroup, problem.pairs());
         let choose = |dimension, default, candidates: &[u32], fits: &dyn Fn(u32) -> bool| {
             let key = Key {
-                op: "rope_append_attention",
+                op,
                 dtype,
                 rows: heads,
                 cols: head_dim,
-                tokens,
+                tokens: 1,
                 dimension,
             };
             self.tuning.choose(key, default, candidates, fits)
         };
-        let divides = |queries: u32| pairs.is_multiple_of(queries);
+        let sums = |threads: u32, queries: u32| threads / lanes * queries * head_dim * 4;
+        let shares = |queries: u32| {
+            pairs.is_multiple_of(queries)
+                && threads.is_none_or(|threads| sums(threads, queries) <= MAX_SUMS)
+        };
         // More of them share what they read, fewer are done sooner: an H100 prefers one up to 2048 positions, two at 8000.
-        let few = if divides(2) { 2 } else { 1 };
-        let queries = choose("queries", few, &[1, 2, 4], &divides);
+        let few = if shares(2) { 2 } else { 1 };
+        let queries = choose("queries", few, &[1, 2, 4], &shares);
         let fits = |threads: u32| {
             threads >= lanes
                 && threads <= self.limits.max_group_threads
-                && threads / lanes * queries * head_dim * 4 <= MAX_SUMS
+                && sums(threads, queries) <= MAX_SUMS
         };
-        let mut threads = self.workgroup.max(lanes);
-        while threads > lanes && !fits(threads) {
-            threads /= 2;
-        }
-        let threads = choose("threads", threads, &[64, 128, 256, 512, 1024], &fits);
-        Ok(Step {
+        let threads = threads.unwrap_or_else(|| {
+            let mut threads = self.workgroup.max(lanes);
+            while threads > lanes && !fits(threads) {
+                threads /= 2;
+            }
+            choose("threads", threads, &[64, 128, 256, 512, 1024], &fits)
+        });
+        Step {
             dtype,
             head_dim,
             pairs: queries,
             sets: pairs / queries,
-            normed: operands.norms.is_some(),
+            normed,
             shape: Shape {
                 threads,
                 subgroups: threads / lanes,
                 batch: choose("batch", 2, &[1, 2, 4], &|_| true),
                 least: choose("least", 64, &[32, 64, 128, 256, 512, 1024], &|_| true),
             },
+        }
+    }
+
+    /// The step that a node was encoded with, as part of a kernel that has at most `most_groups` workgroups of so many
+    /// `threads`.
+    pub(in crate::attention) fn part(
+        &self,
+        found: &Match<'_>,
+        place: usize,
+        threads: u32,
+        groups: u32,
+    ) -> Result<StepPart, Unfit> {
+        let params = found.inline::<StepParams>(place)?;
+        let view = |slot| found.view(place, slot).cloned();
+        // All but the weights of norms are there always.
+        let beside: Vec<_> = SLOTS
+            .beside
+            .iter()
+            .map_while(|slot| view(*slot).ok())
+            .collect();
+        let SplitParams {
+            heads,
+            kv_heads,
+            capacity,
+            ..
+        } = params.split;
+        let elements = [kv_heads, capacity, params.head_dim].map(u64::from);
+        let problem = Problem {
+            dtype: match beside[0].len() == 2 * elements.iter().product::<u64>() {
+                true => DType::F16,
+                false => DType::F32,
+            },
+            heads,
+            kv_heads,
+            head_dim: params.head_dim,
+            normed: beside.len() == SLOTS.beside.len(),
+        };
+        let step = self.cut(problem, "matvec_chain", Some(threads));
+        let sets = kv_heads * step.sets;
+        let splits = self.splits_of(
+            step.shape.least,
+            threads,
+            sets,
+            step.pairs,
+            params.head_dim,
+            capacity,
+        );
+        let splits = splits.min(groups / sets).max(1);
+        Ok(StepPart {
+            step,
+            shares: splits * sets,
+            params: StepParams {
+                split: SplitParams {
+                    splits,
+                    ..params.split
+                },
+                ..params
+            },
+            rows: [
+                view(SLOTS.rows[0])?,
+                view(SLOTS.rows[1])?,
+                view(SLOTS.rows[2])?,
+            ],
+            beside,
         })
     }
 }
 
 impl Step {
     pub(super) fn source(self) -> KernelSource {
+        let text = self.text(&SLOTS) + include_str!("step_main.wgsl");
+        let Step {
+            dtype,
+            head_dim,
+            pairs,
+            normed,
+            ..
+        } = self;
+        let norm = if normed { "norm_" } else { "" };
+        let name = format!("{norm}rope_append_attention_{dtype}_{head_dim}_{pairs}").to_lowercase();
+        // SAFETY: heads and slots stay below what the host has checked the bindings for, records in scratch below what
+        // the number of splits allows, and workgroup memory is written before it is read.
+        let wgsl = unsafe { Wgsl::new(text).trusted() };
+        KernelSource::new(name)
+            .op("rope_append_attention")
+            .overwrites(SLOTS.out)
+            .work(work_of_step)
+            .wgsl(wgsl)
+    }
+
+    /// The function `attend` of `step.wgsl`, and what it needs but for q, k, v and the output.
+    pub(crate) fn text(self, slots: &StepSlots) -> String {
         let Step {
             dtype,
             head_dim,
@@ -195,27 +350,28 @@ impl Step {
                 include_str!("store_single4.wgsl"),
             ),
         };
+        let [
+            k_cache,
+            v_cache,
+            positions,
+            scratch,
+            frequencies,
+            norms @ ..,
+        ] = slots.beside;
         let vectors = chunk(dtype) / 4;
         let counts = [('p', pairs), ('b', shape.batch), ('v', vectors)];
-        let text = [
+        [
             &common(&constants),
-            &super::caches(dtype, true, "read_write"),
+            &super::caches([k_cache, v_cache], dtype, true, "read_write"),
+            &bound(positions, "read", "positions", "u32"),
+            &bound(scratch, "read_write", "scratch", "atomic<u32>"),
+            &bound(frequencies, "read", "frequencies", "u32"),
             cache,
             store,
             &repeated(include_str!("step.wgsl"), &counts),
-            &rope_append::turn(normed, [9, 10]),
+            &rope_append::turn(normed, norms),
         ]
-        .concat();
-        let norm = if normed { "norm_" } else { "" };
-        let name = format!("{norm}rope_append_attention_{dtype}_{head_dim}_{pairs}").to_lowercase();
-        // SAFETY: heads and slots stay below what the host has checked the bindings for, records in scratch below what
-        // the number of splits allows, and workgroup memory is written before it is read.
-        let wgsl = unsafe { Wgsl::new(text).trusted() };
-        KernelSource::new(name)
-            .op("rope_append_attention")
-            .overwrites(4)
-            .work(work_of_step)
-            .wgsl(wgsl)
+        .concat()
     }
 }
 
@@ -245,11 +401,5 @@ fn work_of_step(call: &Dispatched<'_>) -> Work {
     let Some(StepParams { split, .. }) = call.inline::<StepParams>() else {
         return Work::default();
     };
-    work::of_step(
-        call,
-        split.heads,
-        split.kv_heads,
-        split.capacity,
-        split.softcap,
-    )
+    work::of_step(call, &SLOTS, &split)
 }

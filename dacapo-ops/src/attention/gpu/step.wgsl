@@ -5,8 +5,12 @@
 //
 // Lines with `$p` stand once for each query, with `$b` for each position that a lane has at the same time, with `$v` for
 // each vector of a chunk.
+//
+// What precedes this declares `q`, `k`, `v`, arrays of f32, `frequencies`, in turns a position, units of 2^-64: low and
+// high halves, `positions`, `params`, a StepParams, and
+//   fn put_attended(i: u32, value: f32)         writes an element of the output.
 
-struct Params {
+struct StepParams {
     heads: u32,
     kv_heads: u32,
     capacity: u32,
@@ -20,12 +24,6 @@ struct Params {
     pairs: u32,
     eps: f32,
 }
-var<immediate> p: Params;
-
-@group(0) @binding(6) var<storage, read> k: array<f32>;
-@group(0) @binding(7) var<storage, read> v: array<f32>;
-/// In turns a position, units of 2^-64: low and high halves.
-@group(0) @binding(8) var<storage, read> frequencies: array<u32>;
 
 /// Positions that a workgroup looks at in one turn of the loop.
 const STRIDE: u32 = WORKGROUP / CHUNKS;
@@ -70,23 +68,17 @@ fn vector_of_v(kv_head: u32, i: u32) -> vec4<f32> {
 /// The slot of a position, counted from the oldest.
 fn slot_of(first: u32, at: u32) -> u32 {
     let slot = first + at;
-    return select(slot, slot - p.capacity, slot >= p.capacity);
+    return select(slot, slot - params.capacity, slot >= params.capacity);
 }
 
-@compute @workgroup_size(WORKGROUP)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(subgroup_id) subgroup: u32,
-    @builtin(subgroup_invocation_id) lane: u32,
-) {
+/// What workgroup `split` of those that share a set of queries does.
+fn attend(split: u32, query_set: u32, subgroup: u32, lane: u32) {
     let thread = subgroup * SUBGROUP_SIZE + lane;
-    let split = group.x;
-    let query_set = group.y;
     let kv_head = query_set / SETS;
     let position = positions[0];
-    let seen = select(position + 1u, p.capacity, position >= p.capacity);
+    let seen = select(position + 1u, params.capacity, position >= params.capacity);
     let oldest = position - (seen - 1u);
-    let working = clamp((seen + LEAST - 1u) / LEAST, 1u, p.splits);
+    let working = clamp((seen + LEAST - 1u) / LEAST, 1u, params.splits);
     if split >= working {
         return;
     }
@@ -95,8 +87,8 @@ fn main(
     let appends = part.x < seen && part.y == seen;
     let chunk = thread % CHUNKS;
     let own = thread / CHUNKS;
-    let first_row = kv_head * p.capacity;
-    let first_slot = oldest % p.capacity;
+    let first_row = kv_head * params.capacity;
+    let first_slot = oldest % params.capacity;
     // The last one that the cache has already.
     let last = max(min(part.y, seen - 1u), 1u) - 1u;
     var k_$b = Chunk();
@@ -130,7 +122,7 @@ fn main(
     if appends {
         own_k[$v] = vector_of(PAIRS, chunk * VECS + $vu);
         own_v[$v] = vector_of_v(kv_head, chunk * VECS + $vu);
-        let row = first_row + position % p.capacity;
+        let row = first_row + position % params.capacity;
         if own == 0u && query_set % SETS == 0u {
             store_k(row, chunk, own_k);
             store_v(row, chunk, own_v);
@@ -138,7 +130,7 @@ fn main(
         own_k = stored(own_k);
         own_v = stored(own_v);
     }
-    let query_$p_$v = vector_of($pu, chunk * VECS + $vu) * p.scale;
+    let query_$p_$v = vector_of($pu, chunk * VECS + $vu) * params.scale;
     var best_$p = LOWEST;
     var weight_$p = 0.0;
     var sum_$p_$v = vec4<f32>();
@@ -204,7 +196,7 @@ fn main(
             total += totals[pair * SUBGROUPS + s];
         }
         if working == 1u {
-            out[(query_set * PAIRS + pair) * HEAD_DIM + d] = divided(sum, total);
+            put_attended((query_set * PAIRS + pair) * HEAD_DIM + d, divided(sum, total));
         } else {
             atomicStore(&scratch[record + pair * RECORD + d], bitcast<u32>(sum));
             if d == 0u {
@@ -264,6 +256,6 @@ fn join_parts(query_set: u32, working: u32, thread: u32, subgroup: u32, lane: u3
             sum += select(0.0, of_c * shares[c * PAIRS + pair], c == s + 2u);
             sum += select(0.0, of_e * shares[e * PAIRS + pair], e == s + 3u);
         }
-        out[(query_set * PAIRS + pair) * HEAD_DIM + d] = divided(sum, totals[pair]);
+        put_attended((query_set * PAIRS + pair) * HEAD_DIM + d, divided(sum, totals[pair]));
     }
 }

@@ -43,7 +43,7 @@ fn main(
     let split = workgroup.y;
     let kv_head = workgroup.z;
     let tokens = arrayLength(&positions);
-    let ratio = p.heads / p.kv_heads;
+    let ratio = params.heads / params.kv_heads;
     let first_pair = block * PAIRS;
     let pairs = min(PAIRS, tokens * ratio - first_pair);
     var column = thread % COLUMNS;
@@ -82,9 +82,9 @@ fn main(
     workgroupBarrier();
     newest = atomicLoad(&newest_seen);
     end = atomicLoad(&end_seen);
-    let oldest = select(0u, newest - p.capacity + 1u, newest >= p.capacity);
+    let oldest = select(0u, newest - params.capacity + 1u, newest >= params.capacity);
     let seen = select(0u, end - oldest, end > oldest);
-    let working = clamp((seen + LEAST - 1u) / LEAST, 1u, p.splits);
+    let working = clamp((seen + LEAST - 1u) / LEAST, 1u, params.splits);
     if split >= working {
         return;
     }
@@ -101,7 +101,7 @@ fn main(
             let at = first_element(first_pair + pair, kv_head, ratio);
             for (var j = 0u; j < 4u; j++) {
                 if d + j < HEAD_DIM {
-                    x[j] = q[at + d + j] * p.scale;
+                    x[j] = q[at + d + j] * params.scale;
                 }
             }
         }
@@ -247,18 +247,18 @@ fn main(
 /// Brings a slice of the keys or values at the positions of a tile up to `stop`, and zeros after those.
 fn stage(values: bool, kv_head: u32, tile: u32, stop: u32, slice: u32, thread: u32) {
     // No more positions than the capacity are seen, so that slots pass its end once at most.
-    let first_slot = tile % p.capacity;
+    let first_slot = tile % params.capacity;
     for (var i = thread; i < TILE * SLICE_CHUNKS; i += WORKGROUP) {
         let row = i / SLICE_CHUNKS;
         let chunk = slice * SLICE_CHUNKS + i % SLICE_CHUNKS;
         var x = Chunk();
         if tile + row < stop && chunk < CHUNKS {
             var slot = first_slot + row;
-            slot = select(slot, slot - p.capacity, slot >= p.capacity);
+            slot = select(slot, slot - params.capacity, slot >= params.capacity);
             if values {
-                x = load_v(kv_head * p.capacity + slot, chunk);
+                x = load_v(kv_head * params.capacity + slot, chunk);
             } else {
-                x = load_k(kv_head * p.capacity + slot, chunk);
+                x = load_k(kv_head * params.capacity + slot, chunk);
             }
         }
         for (var v = 0u; v < VECS; v++) {

@@ -39,6 +39,7 @@ use crate::quant::WeightMatrix;
 use crate::tensor::Tensor;
 use crate::tuning::{Key, Tuning};
 use chain::Chain;
+pub(super) use chain::{Attending, Room};
 use cooperative::Cooperative;
 pub use cooperative::Tiling;
 use pack::Layout;

@@ -14,7 +14,7 @@ use crate::backend::metal::pass::{self, Call};
 use crate::backend::metal::pipeline::{ComputePipeline, MetalPipeline};
 use crate::backend::metal::transfer::{Transfer, whole};
 use crate::backend::{Bound, Dispatch, Groups, Refused};
-use crate::encoder::MAX_BINDINGS;
+use crate::encoder::USUAL_BINDINGS;
 
 /// A dispatch of this device.
 pub(super) struct Resolved<'a> {
@@ -22,7 +22,7 @@ pub(super) struct Resolved<'a> {
     places: Places<'a>,
     inline: Inline<'a>,
     /// Bytes of the buffers that the pipeline asks for.
-    pub(super) sizes: SmallVec<[u32; MAX_BINDINGS]>,
+    pub(super) sizes: SmallVec<[u32; USUAL_BINDINGS]>,
     pub(super) groups: pass::Groups<'a>,
     pub(super) shared_bytes: u32,
 }

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use crate::access::Access;
 use crate::backend::{self, Bound, Dispatch, Groups, INDIRECT_BYTES};
 use crate::counters::Counters;
-use crate::encoder::{Kept, MAX_BINDINGS, Retained, counter};
+use crate::encoder::{Kept, Retained, USUAL_BINDINGS, counter};
 use crate::graph::executable::Split;
 use crate::graph::node::NodeExtent;
 use crate::graph::{Graph, Node, OpenScopes, Plan, PlannedBarrier, ScopeStep};
@@ -73,7 +73,7 @@ fn dispatch(native: &mut dyn backend::Encoder, node: &Node) {
     };
     native.dispatch(&Dispatch {
         kernel: &node.kernel,
-        bound: &bound.collect::<SmallVec<[_; MAX_BINDINGS]>>(),
+        bound: &bound.collect::<SmallVec<[_; USUAL_BINDINGS]>>(),
         inline: &node.inline,
         groups,
         shared_bytes: interface.shared_memory().granted(node.grid.shared_bytes),

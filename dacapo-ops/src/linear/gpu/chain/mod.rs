@@ -1,7 +1,7 @@
 //! The products of one token between two attentions, in one dispatch: the product that follows attention, the gated unit,
-//! the product after it, and the queries, keys and values of the next layer. As many workgroups as the device runs at the
-//! same time stay for all of them, and meet in between: that costs less than a barrier between dispatches, and the memory
-//! is busy meanwhile.
+//! the product after it, and the queries, keys and values of the next layer; before them, if it pays, the attention. As
+//! many workgroups as the device runs at the same time stay for all of them, and meet in between: that costs less than a
+//! barrier between dispatches, and the memory is busy meanwhile.
 //!
 //! Workgroups that wait for others make progress only where all of them run. No API promises that they do: whoever waits
 //! gives up in the end and leaves a mark, which [`GpuLinear::check_met`] finds.
@@ -10,14 +10,16 @@ mod text;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
-    Arg, Backend, Buffer, BufferOptions, CommandEncoder, Dispatched, Grid, KernelSource,
-    MemoryKind, Unfit, Wgsl, Work,
+    Arg, Backend, Buffer, BufferOptions, BufferView, CommandEncoder, Dispatched, Grid,
+    KernelSource, MemoryKind, Unfit, Wgsl, Work,
 };
 use smallvec::SmallVec;
 
 use super::tuned::{self, ShapeLimits};
 use super::variant::{Put, Shape};
 use super::{GpuLinear, Kernel, Layout, Params, is_odd};
+use crate::attention::work::of_step;
+use crate::attention::{Step, StepParams, StepPart, StepSlots};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::gelu_mul::Form;
@@ -42,6 +44,12 @@ const ACTIVATED: u32 = MATRICES + 2;
 const NORMS: [u32; 2] = [MATRICES + 3, MATRICES + 4];
 const OUTS: [u32; 3] = [MATRICES + 5, MATRICES + 6, MATRICES + 7];
 const CONTROL: u32 = MATRICES + 8;
+/// Of attention. It has queries, keys and values where those of the next layer go.
+const STEP: StepSlots = StepSlots {
+    rows: OUTS,
+    out: ATTENDED,
+    beside: [16, 17, 18, 19, 20, 21, 22],
+};
 
 /// Words of the memory through which workgroups meet: a counter, which is 0 between dispatches, and far from it a mark.
 const CONTROL_WORDS: u64 = 64;
@@ -53,6 +61,8 @@ const MOST_POLLS: u32 = 200_000;
 /// What a kernel is made for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Chain {
+    /// What comes before all products.
+    attention: Option<Step>,
     dtype: DType,
     activation: Activation,
     stages: usize,
@@ -68,6 +78,17 @@ struct Call {
     chain: Chain,
     params: ChainParams,
     groups: u32,
+    attention: Option<StepPart>,
+}
+
+/// Gives the attention that comes first, as part of a kernel of so many workgroups of so many threads.
+pub(in crate::linear) type Attending<'a> = &'a dyn Fn(Room) -> Result<StepPart, Unfit>;
+
+/// What a kernel has for one of its parts.
+#[derive(Clone, Copy)]
+pub(in crate::linear) struct Room {
+    pub(in crate::linear) threads: u32,
+    pub(in crate::linear) groups: u32,
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -77,40 +98,67 @@ struct ChainParams {
     most_polls: u32,
 }
 
+/// Those of a chain that begins with attention.
+#[derive(Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+struct AttendingParams {
+    chain: ChainParams,
+    /// Shares of attention, for as many workgroups.
+    shares: u32,
+    attention: StepParams,
+}
+
 impl GpuLinear {
     /// Whether workgroups of one dispatch can wait for each other here at all.
     pub(in crate::linear) fn has_chains(&self) -> bool {
         self.device.info().backend == Backend::Vulkan
     }
 
-    /// Encodes what 3 or 4 products that follow one another were encoded with as one dispatch, if the tuning says so.
+    /// Encodes what 3 or 4 products that follow one another were encoded with as one dispatch, if the tuning says so; and
+    /// the attention before them.
     pub(in crate::linear) fn encode_chain(
         &self,
         encoder: &mut CommandEncoder,
+        attending: Option<Attending<'_>>,
         stages: &[Recorded],
     ) -> Result<(), Unfit> {
         let Call {
             chain,
             params,
             groups,
-        } = self.chain(stages)?;
+            attention,
+        } = self.chain(attending, stages)?;
         let kernel = self.chain_kernel(chain)?;
         let control = self.control()?;
         let [first, .., third] = &stages[..3] else {
             return Err(Unfit::new("a chain has 3 or 4 stages"));
         };
         let products = || stages.iter().flat_map(|stage| &stage.products);
-        let mut args = SmallVec::<[Arg<'_>; 17]>::new();
+        let attending = attention.as_ref().map(|attention| AttendingParams {
+            chain: params,
+            shares: attention.shares,
+            attention: attention.params,
+        });
+        let mut args = SmallVec::<[Arg<'_>; 24]>::new();
         args.extend(products().map(|product| Arg::view(product.w.view())));
         let activations = [&first.x, &first.products[0].out, &third.x];
         args.extend(activations.map(|x| Arg::view(x.view())));
         let norms = stages.iter().filter_map(|stage| stage.norm.as_ref());
         args.extend(norms.map(|norm| Arg::view(norm.weight.view())));
-        if let Some(last) = stages.get(3) {
-            args.extend(last.products.iter().map(|x| Arg::view(x.out.view())));
+        match (stages.get(3), &attention) {
+            (Some(last), _) => {
+                args.extend(last.products.iter().map(|x| Arg::view(x.out.view())));
+            }
+            (None, Some(attention)) => args.extend(attention.rows.iter().map(Arg::view)),
+            (None, None) => {}
         }
         args.push(Arg::view(&control));
-        args.push(Arg::bytes(&params));
+        let beside = attention.iter().flat_map(|attention| &attention.beside);
+        args.extend(beside.map(Arg::view));
+        args.push(match &attending {
+            Some(attending) => Arg::bytes(attending),
+            None => Arg::bytes(&params),
+        });
         Ok(encoder.dispatch(&kernel, &args[..], Grid::groups([groups, 1, 1]))?)
     }
 
@@ -128,7 +176,7 @@ impl GpuLinear {
         Err(Error::Apart { op: "linear" })
     }
 
-    fn chain(&self, stages: &[Recorded]) -> Result<Call, Unfit> {
+    fn chain(&self, attending: Option<Attending<'_>>, stages: &[Recorded]) -> Result<Call, Unfit> {
         let dtype = stages[0].products[0].w.dtype();
         if Layout::new(dtype, 1, 256).has_second() {
             return Err(Unfit::new(format!(
@@ -168,18 +216,34 @@ impl GpuLinear {
         let most = self.most_subgroups();
         let subgroups = choose("subgroups", 8.min(most), &[4, 8, 16], &|n| n <= most);
         let shape = |at: usize| self.chain_shape(at, &params.stages[at], dtype, subgroups);
+        let shapes = [shape(0), shape(1), shape(2), shape(3)];
+        let groups = self.device.info().compute_units.max(1) * each;
+        let attention = match attending {
+            Some(_) if choose("attention", 1, &[0, 1], &|_| true) == 0 => {
+                return Err(Unfit::new("attention was faster by itself"));
+            }
+            Some(attending) => {
+                let threads = subgroups * lanes;
+                let attention = attending(Room { threads, groups })?;
+                same_rows(&attention, stages)?;
+                Some(attention)
+            }
+            None => None,
+        };
         let chain = Chain {
+            attention: attention.as_ref().map(|attention| attention.step),
             dtype,
             activation,
             stages: stages.len(),
             cols,
-            shapes: [shape(0), shape(1), shape(2), shape(3)],
+            shapes,
             lanes,
         };
         Ok(Call {
             chain,
             params,
-            groups: self.device.info().compute_units.max(1) * each,
+            groups,
+            attention,
         })
     }
 
@@ -251,7 +315,8 @@ impl GpuLinear {
         }
         // SAFETY: rows are clamped or skipped, columns end with the row, and activations are as long as the columns.
         let wgsl = unsafe { Wgsl::new(chain.text()).trusted() };
-        let name = format!("matvec_chain_{}", chain.dtype.name().to_lowercase());
+        let before = chain.attention.map_or("", |_| "attention_");
+        let name = format!("{before}matvec_chain_{}", chain.dtype.name().to_lowercase());
         let work = match chain.activation {
             Activation::Silu => |call: &Dispatched<'_>| work(call, Activation::Silu),
             Activation::Gelu(Form::Tanh) => {
@@ -265,7 +330,8 @@ impl GpuLinear {
             .op("matvec_chain")
             .work(work)
             .wgsl(wgsl);
-        if chain.stages == STAGES {
+        // What attention reads and writes in the same kernel is not overwritten.
+        if chain.attention.is_none() && chain.stages == STAGES {
             source = OUTS.into_iter().fold(source, KernelSource::overwrites);
         }
         let kernel = self.device.kernel(&source)?;
@@ -290,6 +356,21 @@ impl GpuLinear {
     }
 }
 
+/// An error if attention does not have its queries, keys and values where the next layer's go, which have the same slots.
+fn same_rows(attention: &StepPart, stages: &[Recorded]) -> Result<(), Unfit> {
+    let Some(last) = stages.get(3) else {
+        return Ok(());
+    };
+    let next = last.products.iter().map(|product| product.out.view());
+    let place = |view: &BufferView| (view.allocation(), view.range());
+    match next.map(place).eq(attention.rows.iter().map(place)) {
+        true => Ok(()),
+        false => Err(Unfit::new(
+            "the next layer has its queries, keys and values elsewhere",
+        )),
+    }
+}
+
 /// What settings of a chain go by: its gated unit, or one of its stages.
 fn key(dtype: DType, rows: u32, cols: u32) -> Key {
     Key {
@@ -304,9 +385,12 @@ fn key(dtype: DType, rows: u32, cols: u32) -> Key {
 
 /// The work of all products.
 fn work(call: &Dispatched<'_>, activation: Activation) -> Work {
-    let Some(ChainParams { stages, .. }) = call.inline::<ChainParams>() else {
+    let attending = call.inline::<AttendingParams>();
+    let chain = attending.map(|attending| attending.chain);
+    let Some(ChainParams { stages, .. }) = chain.or_else(|| call.inline()) else {
         return Work::default();
     };
+    let attended = attending.map(|attending| of_step(call, &STEP, &attending.attention.split));
     let ends = [
         End::Each([Put::Add; 3]),
         End::Gated(activation),
@@ -323,5 +407,5 @@ fn work(call: &Dispatched<'_>, activation: Activation) -> Work {
         });
         norm + read(4 * u64::from(stage.cols)) + of_product(stage.rows, stage.cols, 1, end)
     });
-    weights + products.sum()
+    attended.unwrap_or_default() + weights + products.sum()
 }

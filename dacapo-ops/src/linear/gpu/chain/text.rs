@@ -9,6 +9,7 @@ use super::super::shader::{PARAMS, begin_main, binding, gate, put, weights};
 use super::super::variant::{Job, Put, Variant, Way};
 use super::{
     ACTIVATED, ATTENDED, CONTROL, Chain, FAILED, FIRST_MATRICES, HIDDEN, MATRICES, NORMS, OUTS,
+    STEP,
 };
 use crate::linear::gpu::Layout;
 
@@ -19,6 +20,9 @@ const INPUTS: [(&str, Option<usize>); 4] = [
     ("activated", None),
     ("hidden", Some(1)),
 ];
+
+/// Queries, keys and values: those of attention, and at last the next ones.
+const ROWS: [&str; 3] = ["q", "k", "v"];
 
 impl Chain {
     pub(super) fn text(&self) -> String {
@@ -31,11 +35,27 @@ impl Chain {
         self.declarations(text, &variants);
         self.bindings(text);
         begin_main(text, self.subgroups());
+        if self.attention.is_some() {
+            put!(
+                text,
+                "    params = all.attention;
+    for (var share = id.x; share < all.shares; share += groups.x) {{
+        attend(share % params.splits, share / params.splits, subgroup, lane);
+        workgroupBarrier();
+    }}"
+            );
+        }
+        // What attention writes is waited for, too.
+        let steps = u32::from(self.attention.is_some());
         for (at, writer) in writers.iter().enumerate() {
             put!(text, "    p = all.stage_{at};");
             writer.begin_stage(text);
-            if at > 0 {
-                put!(text, "    if !meet({at}u, groups.x, thread) {{ return; }}");
+            let step = at as u32 + steps;
+            if step > 0 {
+                put!(
+                    text,
+                    "    if !meet({step}u, groups.x, thread) {{ return; }}"
+                );
             }
             put!(text, "    {{");
             self.load(text, at);
@@ -49,7 +69,7 @@ impl Chain {
         atomicStore(&control[0], 0u);
     }}
 }}",
-            self.stages
+            self.stages as u32 + steps
         );
         whole
     }
@@ -60,10 +80,30 @@ impl Chain {
         let sums = variants.iter().zip(&self.shapes);
         let partial = sums.map(|(variant, shape)| subgroups * shape.rows * variant.job.abreast());
         let partial = partial.max().unwrap_or(1);
+        match self.attention {
+            Some(step) => {
+                text.push_str(&step.text(&STEP));
+                text.push_str(
+                    "/// Of attention.
+var<private> params: StepParams;
+fn put_attended(i: u32, value: f32) { attended[i / 4u][i % 4u] = value; }
+",
+                );
+            }
+            None => {
+                text.push_str("override SUBGROUP_SIZE: u32;\n");
+                text.push_str(include_str!("../../../vector/inverse_root.wgsl"));
+            }
+        }
+        let attention = match self.attention {
+            Some(_) => "shares: u32, attention: StepParams,",
+            None => "",
+        };
         put!(
             text,
-            "override SUBGROUP_SIZE: u32;
-{PARAMS}struct All {{ stage_0: Params, stage_1: Params, stage_2: Params, stage_3: Params, most_polls: u32 }}
+            "{PARAMS}struct All {{
+    stage_0: Params, stage_1: Params, stage_2: Params, stage_3: Params, most_polls: u32, {attention}
+}}
 var<immediate> all: All;
 /// Of the stage.
 var<private> p: Params;
@@ -76,7 +116,6 @@ var<workgroup> partial: array<f32, {partial}>;
 var<workgroup> all_there: u32;
 fn x4(token: u32, k4: u32) -> vec4<f32> {{ return staged[k4]; }}"
         );
-        text.push_str(include_str!("../../../vector/inverse_root.wgsl"));
         gate(text, self.activation);
         // One plane each: the second slot is never bound.
         weights(text, self.dtype, (0..self.matrices()).map(|slot| [slot; 2]));
@@ -90,11 +129,16 @@ fn x4(token: u32, k4: u32) -> vec4<f32> {{ return staged[k4]; }}"
                 "@group(0) @binding({slot}) @coherent var<storage, read_write> {name}: array<{element}>;"
             );
         };
+        if self.attention.is_some() {
+            coherent(ATTENDED, "attended", "vec4<f32>");
+        }
         coherent(HIDDEN, "hidden", "vec4<f32>");
         coherent(ACTIVATED, "activated", "vec4<f32>");
         coherent(CONTROL, "control", "atomic<u32>");
         put!(text, "const FAILED: u32 = {FAILED}u;");
-        binding(text, ATTENDED, "read", "attended", "vec4<f32>");
+        if self.attention.is_none() {
+            binding(text, ATTENDED, "read", "attended", "vec4<f32>");
+        }
         for (at, slot) in NORMS.iter().enumerate().take(self.stages - 2) {
             binding(text, *slot, "read", &format!("norm_{at}"), "vec4<f32>");
         }
@@ -105,13 +149,19 @@ fn x4(token: u32, k4: u32) -> vec4<f32> {{ return staged[k4]; }}"
 fn before_{matrix}(token: u32, row: u32) -> f32 {{ return {name}[row / 4u][row % 4u]; }}"
             );
         }
-        for matrix in FIRST_MATRICES[3]..self.matrices() {
-            let slot = OUTS[(matrix - FIRST_MATRICES[3]) as usize];
-            binding(text, slot, "read_write", &format!("out_{matrix}"), "f32");
-            put!(
-                text,
-                "fn put_{matrix}(token: u32, row: u32, value: f32) {{ out_{matrix}[row] = value; }}"
-            );
+        let has_next = self.matrices() > FIRST_MATRICES[3];
+        if self.attention.is_none() && !has_next {
+            return;
+        }
+        let access = if has_next { "read_write" } else { "read" };
+        for (matrix, (slot, name)) in (FIRST_MATRICES[3]..).zip(OUTS.into_iter().zip(ROWS)) {
+            binding(text, slot, access, name, "f32");
+            if has_next {
+                put!(
+                    text,
+                    "fn put_{matrix}(token: u32, row: u32, value: f32) {{ {name}[row] = value; }}"
+                );
+            }
         }
     }
 
