@@ -43,7 +43,7 @@ pub(super) fn of_attention(
         .saturating_add(1 + softmax::SHARE)
         .saturating_add(capping);
     let [k, v] = [k, v].map(|cache| read(product([cache / capacity.max(1), filled])));
-    let arithmetic = operations([score, heads, seen(rows, filled)]) + operations([elements(out)]);
+    let arithmetic = operations([score, heads, seen(rows, filled)]) + operations([elements(q)]);
     read(q) + k + v + read(positions) + written(out) + arithmetic
 }
 

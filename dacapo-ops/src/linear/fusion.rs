@@ -141,7 +141,11 @@ impl Linear {
         links.truncate(stages);
         if attention.is_some() {
             ops.insert(0, "rope_append_attention");
-            links.insert(0, passed((0, ATTENDED), (1, INPUT)));
+            let link = Link::Vanishing {
+                from: (0, ATTENDED),
+                to: (1, INPUT),
+            };
+            links.insert(0, link);
         }
         let (linear, attention) = (self.clone(), attention.cloned());
         FusionRule::new(name, &ops, &links, move |found, encoder| {

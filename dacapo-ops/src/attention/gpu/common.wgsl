@@ -1,46 +1,15 @@
-// What all forms share. Each has `params`, with `heads`, `kv_heads`, `capacity`, `splits`, `scale` and `softcap`, and
-// `scratch`: COUNTERS counters, 0 between dispatches, then the sums of parts. Atomic, since workgroups pass them to each
-// other.
+// What all forms share. Each has `params`, with `heads`, `kv_heads`, `capacity`, `splits`, `scale` and `softcap`.
 
 const CHUNK: u32 = 4u * VECS;
 const CHUNKS: u32 = (HEAD_DIM + CHUNK - 1u) / CHUNK;
-/// Of the results of one pair in scratch: the sums, the greatest score, the sum of weights.
-const RECORD: u32 = HEAD_DIM + 2u;
 /// Stands for negative infinity.
 const LOWEST: f32 = -3.4028234e38;
-
-var<workgroup> is_last: u32;
 
 /// What part `split` of `working` parts of the positions in seen.x..seen.y has.
 fn part_of(seen: vec2<u32>, split: u32, working: u32) -> vec2<u32> {
     let count = seen.y - seen.x;
     let length = (count + working - 1u) / working;
     return seen.x + min(vec2<u32>(split, split + 1u) * length, vec2<u32>(count));
-}
-
-/// Where the records of a part of a block begin, in scratch.
-fn first_record(block: u32, kv_head: u32, split: u32) -> u32 {
-    return COUNTERS + (((block * params.kv_heads + kv_head) * params.splits + split) * PAIRS) * RECORD;
-}
-
-/// Whether this workgroup is the last of those that share what has this counter; the others' records can be read then.
-fn arrives_last(counter: u32, working: u32, thread: u32) -> bool {
-    storageBarrier();
-    if thread == 0u {
-        let before = atomicAdd(&scratch[counter], 1u);
-        is_last = u32(before + 1u == working);
-        if before + 1u == working {
-            atomicStore(&scratch[counter], 0u);
-        }
-    }
-    workgroupBarrier();
-    let arrives = workgroupUniformLoad(&is_last) != 0u;
-    storageBarrier();
-    return arrives;
-}
-
-fn scratch_f32(at: u32) -> f32 {
-    return bitcast<f32>(atomicLoad(&scratch[at]));
 }
 
 /// A weighted mean; without any weight 0.

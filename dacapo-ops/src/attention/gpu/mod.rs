@@ -247,6 +247,7 @@ impl Gpu {
             &caches([1, 2], dtype, wide, "read"),
             &loads.concat(),
             include_str!("operands.wgsl"),
+            include_str!("scratch.wgsl"),
             kernel,
         ]
         .concat();

@@ -6,7 +6,10 @@ use dacapo::{
 };
 use smallvec::SmallVec;
 
-use super::{Gpu, MAX_PAIRS, MAX_SPLITS, Params, SplitParams, bound, chunk, common, is_wide};
+use super::{
+    COUNTERS, Gpu, MAX_PAIRS, MAX_SPLITS, Params, REGION, SplitParams, bound, chunk, common,
+    is_wide,
+};
 use crate::attention::{unfused, work};
 use crate::dtype::DType;
 use crate::error::Result;
@@ -85,6 +88,12 @@ pub(crate) struct StepSlots {
     /// The caches of keys and of values, positions, scratch, frequencies, and the weights of the norms of q and of k, if
     /// there are any.
     pub(crate) beside: [u32; 7],
+}
+
+impl StepSlots {
+    pub(crate) fn scratch(&self) -> u32 {
+        self.beside[3]
+    }
 }
 
 const SLOTS: StepSlots = StepSlots {
@@ -274,7 +283,8 @@ impl Gpu {
             params.head_dim,
             capacity,
         );
-        let splits = splits.min(groups / sets).max(1);
+        let room = (REGION - COUNTERS) / (heads * (params.head_dim + 4));
+        let splits = splits.min(groups / sets).min(room).max(1);
         Ok(StepPart {
             step,
             shares: splits * sets,
@@ -297,7 +307,13 @@ impl Gpu {
 
 impl Step {
     pub(super) fn source(self) -> KernelSource {
-        let text = self.text(&SLOTS) + include_str!("step_main.wgsl");
+        let text = [
+            &self.text(&SLOTS),
+            &bound(SLOTS.scratch(), "read_write", "scratch", "atomic<u32>"),
+            include_str!("scratch.wgsl"),
+            include_str!("step_alone.wgsl"),
+        ]
+        .concat();
         let Step {
             dtype,
             head_dim,
@@ -317,7 +333,7 @@ impl Step {
             .wgsl(wgsl)
     }
 
-    /// The function `attend` of `step.wgsl`, and what it needs but for q, k, v and the output.
+    /// The function `attend` of `step.wgsl`, and what it needs but for q, k, v and where parts go.
     pub(crate) fn text(self, slots: &StepSlots) -> String {
         let Step {
             dtype,
@@ -350,21 +366,13 @@ impl Step {
                 include_str!("store_single4.wgsl"),
             ),
         };
-        let [
-            k_cache,
-            v_cache,
-            positions,
-            scratch,
-            frequencies,
-            norms @ ..,
-        ] = slots.beside;
+        let [k_cache, v_cache, positions, _, frequencies, norms @ ..] = slots.beside;
         let vectors = chunk(dtype) / 4;
         let counts = [('p', pairs), ('b', shape.batch), ('v', vectors)];
         [
             &common(&constants),
             &super::caches([k_cache, v_cache], dtype, true, "read_write"),
             &bound(positions, "read", "positions", "u32"),
-            &bound(scratch, "read_write", "scratch", "atomic<u32>"),
             &bound(frequencies, "read", "frequencies", "u32"),
             cache,
             store,

@@ -8,7 +8,8 @@
 //
 // What precedes this declares `q`, `k`, `v`, arrays of f32, `frequencies`, in turns a position, units of 2^-64: low and
 // high halves, `positions`, `params`, a StepParams, and
-//   fn put_attended(i: u32, value: f32)         writes an element of the output.
+//   fn put_part(query_set: u32, pair: u32, part: Part, d: u32, sum: f32, total: f32)
+// which is called with what each element of a query has of the values of a part's positions, and with its weights.
 
 struct StepParams {
     heads: u32,
@@ -25,6 +26,12 @@ struct StepParams {
     eps: f32,
 }
 
+/// One of the `working` parts of all positions.
+struct Part {
+    split: u32,
+    working: u32,
+}
+
 /// Positions that a workgroup looks at in one turn of the loop.
 const STRIDE: u32 = WORKGROUP / CHUNKS;
 
@@ -33,8 +40,6 @@ var<workgroup> heads: array<f32, (PAIRS + 1u) * HEAD_DIM>;
 var<workgroup> tops: array<f32, PAIRS * SUBGROUPS>;
 var<workgroup> totals: array<f32, PAIRS * SUBGROUPS>;
 var<workgroup> sums: array<f32, PAIRS * SUBGROUPS * HEAD_DIM>;
-/// Of parts, when they are joined.
-var<workgroup> shares: array<f32, PAIRS * MAX_SPLITS>;
 
 /// The sum over the lanes of a position.
 fn over_chunks(x: f32) -> f32 {
@@ -71,16 +76,26 @@ fn slot_of(first: u32, at: u32) -> u32 {
     return select(slot, slot - params.capacity, slot >= params.capacity);
 }
 
-/// What workgroup `split` of those that share a set of queries does.
-fn attend(split: u32, query_set: u32, subgroup: u32, lane: u32) {
+/// Positions that are seen from `position`.
+fn seen_from(position: u32) -> u32 {
+    return select(position + 1u, params.capacity, position >= params.capacity);
+}
+
+/// Into how many parts they are cut.
+fn parts_of(seen: u32) -> u32 {
+    return clamp((seen + LEAST - 1u) / LEAST, 1u, params.splits);
+}
+
+/// What workgroup `split` of those that share a set of queries does; how many parts there are.
+fn attend(split: u32, query_set: u32, subgroup: u32, lane: u32) -> u32 {
     let thread = subgroup * SUBGROUP_SIZE + lane;
     let kv_head = query_set / SETS;
     let position = positions[0];
-    let seen = select(position + 1u, params.capacity, position >= params.capacity);
+    let seen = seen_from(position);
     let oldest = position - (seen - 1u);
-    let working = clamp((seen + LEAST - 1u) / LEAST, 1u, params.splits);
+    let working = parts_of(seen);
     if split >= working {
-        return;
+        return 0u;
     }
     // Counted from the oldest: the position after the newest may be no u32.
     let part = part_of(vec2<u32>(0u, seen), split, working);
@@ -185,7 +200,6 @@ fn attend(split: u32, query_set: u32, subgroup: u32, lane: u32) {
     }
     workgroupBarrier();
 
-    let record = first_record(0u, query_set, split);
     for (var i = thread; i < PAIRS * HEAD_DIM; i += WORKGROUP) {
         let pair = i / HEAD_DIM;
         let d = i % HEAD_DIM;
@@ -195,67 +209,16 @@ fn attend(split: u32, query_set: u32, subgroup: u32, lane: u32) {
             sum += sums[(pair * SUBGROUPS + s) * HEAD_DIM + d];
             total += totals[pair * SUBGROUPS + s];
         }
-        if working == 1u {
-            put_attended((query_set * PAIRS + pair) * HEAD_DIM + d, divided(sum, total));
-        } else {
-            atomicStore(&scratch[record + pair * RECORD + d], bitcast<u32>(sum));
-            if d == 0u {
-                var greatest = LOWEST;
-                for (var s = 0u; s < SUBGROUPS; s++) {
-                    greatest = max(greatest, tops[pair * SUBGROUPS + s]);
-                }
-                atomicStore(&scratch[record + pair * RECORD + HEAD_DIM], bitcast<u32>(greatest));
-                atomicStore(&scratch[record + pair * RECORD + HEAD_DIM + 1u], bitcast<u32>(total));
-            }
-        }
+        put_part(query_set, pair, Part(split, working), d, sum, total);
     }
-    if working > 1u && arrives_last(query_set, working, thread) {
-        join_parts(query_set, working, thread, subgroup, lane);
-    }
+    return working;
 }
 
-/// Weighs the parts of a set of queries and adds them up. Lanes and threads load side by side: each load takes long.
-fn join_parts(query_set: u32, working: u32, thread: u32, subgroup: u32, lane: u32) {
-    let first = first_record(0u, query_set, 0u);
-    for (var pair = subgroup; pair < PAIRS; pair += SUBGROUPS) {
-        var greatest = LOWEST;
-        for (var s = lane; s < working; s += SUBGROUP_SIZE) {
-            greatest = max(greatest, scratch_f32(first + (s * PAIRS + pair) * RECORD + HEAD_DIM));
-        }
-        subgroupBarrier();
-        greatest = subgroupMax(greatest);
-        var total = 0.0;
-        for (var s = lane; s < working; s += SUBGROUP_SIZE) {
-            let at = first + (s * PAIRS + pair) * RECORD + HEAD_DIM;
-            let share = exp_exactly(scratch_f32(at) - greatest);
-            shares[s * PAIRS + pair] = share;
-            total += share * scratch_f32(at + 1u);
-        }
-        subgroupBarrier();
-        total = subgroupAdd(total);
-        if lane == 0u {
-            totals[pair] = total;
-        }
+/// The greatest score of a query, which the weights are relative to.
+fn greatest_of(pair: u32) -> f32 {
+    var greatest = LOWEST;
+    for (var s = 0u; s < SUBGROUPS; s++) {
+        greatest = max(greatest, tops[pair * SUBGROUPS + s]);
     }
-    workgroupBarrier();
-    for (var i = thread; i < PAIRS * HEAD_DIM; i += WORKGROUP) {
-        let pair = i / HEAD_DIM;
-        let d = i % HEAD_DIM;
-        var sum = 0.0;
-        for (var s = 0u; s < working; s += 4u) {
-            // Parts beyond the last are read as the last, and count nothing.
-            let b = min(s + 1u, working - 1u);
-            let c = min(s + 2u, working - 1u);
-            let e = min(s + 3u, working - 1u);
-            let of_a = scratch_f32(first + (s * PAIRS + pair) * RECORD + d);
-            let of_b = scratch_f32(first + (b * PAIRS + pair) * RECORD + d);
-            let of_c = scratch_f32(first + (c * PAIRS + pair) * RECORD + d);
-            let of_e = scratch_f32(first + (e * PAIRS + pair) * RECORD + d);
-            sum += of_a * shares[s * PAIRS + pair];
-            sum += select(0.0, of_b * shares[b * PAIRS + pair], b == s + 1u);
-            sum += select(0.0, of_c * shares[c * PAIRS + pair], c == s + 2u);
-            sum += select(0.0, of_e * shares[e * PAIRS + pair], e == s + 3u);
-        }
-        put_attended((query_set * PAIRS + pair) * HEAD_DIM + d, divided(sum, totals[pair]));
-    }
+    return greatest;
 }

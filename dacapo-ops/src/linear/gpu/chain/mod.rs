@@ -141,7 +141,10 @@ impl GpuLinear {
         });
         let mut args = SmallVec::<[Arg<'_>; 24]>::new();
         args.extend(products().map(|product| Arg::view(product.w.view())));
-        let activations = [&first.x, &first.products[0].out, &third.x];
+        if attention.is_none() {
+            args.push(Arg::view(first.x.view()));
+        }
+        let activations = [&first.products[0].out, &third.x];
         args.extend(activations.map(|x| Arg::view(x.view())));
         let norms = stages.iter().filter_map(|stage| stage.norm.as_ref());
         args.extend(norms.map(|norm| Arg::view(norm.weight.view())));
@@ -330,7 +333,7 @@ impl GpuLinear {
             .op("matvec_chain")
             .work(work)
             .wgsl(wgsl);
-        // What attention reads and writes in the same kernel is not overwritten.
+        // Attention has read them before.
         if chain.attention.is_none() && chain.stages == STAGES {
             source = OUTS.into_iter().fold(source, KernelSource::overwrites);
         }
@@ -400,12 +403,21 @@ fn work(call: &Dispatched<'_>, activation: Activation) -> Work {
     let norms = [None, Some(NORMS[0]), None, Some(NORMS[1])];
     let weights: Work = (0..MATRICES).map(|slot| read(call.bytes(slot))).sum();
     let products = stages.iter().zip(ends).zip(norms);
-    let products = products.filter(|((stage, _), _)| stage.cols > 0);
-    let products = products.map(|((stage, end), norm)| {
+    // What attention gives vanishes.
+    let reads = products
+        .enumerate()
+        .map(|(at, product)| (product, at > 0 || attended.is_none()));
+    let products = reads.filter(|(((stage, _), _), _)| stage.cols > 0);
+    let products = products.map(|(((stage, end), norm), reads)| {
+        let x = if reads {
+            read(4 * u64::from(stage.cols))
+        } else {
+            Work::default()
+        };
         let norm = norm.map_or_else(Work::default, |slot| {
             read(call.bytes(slot)) + operations_of_norm(1, u64::from(stage.cols))
         });
-        norm + read(4 * u64::from(stage.cols)) + of_product(stage.rows, stage.cols, 1, end)
+        norm + x + of_product(stage.rows, stage.cols, 1, end)
     });
     attended.unwrap_or_default() + weights + products.sum()
 }

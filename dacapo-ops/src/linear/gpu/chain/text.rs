@@ -24,6 +24,46 @@ const INPUTS: [(&str, Option<usize>); 4] = [
 /// Queries, keys and values: those of attention, and at last the next ones.
 const ROWS: [&str; 3] = ["q", "k", "v"];
 
+/// Joins the parts of attention that so many vectors of a thread are of, two at the same time.
+fn join(text: &mut String, times: u32) {
+    for at in 0..times {
+        put!(
+            text,
+            "    let query_{at} = at_{at} / (HEAD_DIM / 4u);
+    let vector_{at} = at_{at} % (HEAD_DIM / 4u);
+    var joined_{at} = Joined(LOWEST, 0.0, vec4<f32>());"
+        );
+    }
+    put!(
+        text,
+        "    for (var split = 0u; split < working; split += 2u) {{"
+    );
+    for at in 0..times {
+        for (number, split) in ["split", "min(split + 1u, working - 1u)"]
+            .iter()
+            .enumerate()
+        {
+            put!(
+                text,
+                "        let first_{at}_{number} = first_vector(query_{at}, {split});
+        let sum_{at}_{number} = parts[first_{at}_{number} + vector_{at}];
+        let of_part_{at}_{number} = parts[first_{at}_{number} + PART - 1u];"
+            );
+        }
+    }
+    for at in 0..times {
+        put!(
+            text,
+            "        joined_{at} = with_part(joined_{at}, sum_{at}_0, of_part_{at}_0);
+        if split + 1u < working {{ joined_{at} = with_part(joined_{at}, sum_{at}_1, of_part_{at}_1); }}"
+        );
+    }
+    put!(text, "    }}");
+    for at in 0..times {
+        put!(text, "    let x_{at} = mean_of(joined_{at});");
+    }
+}
+
 impl Chain {
     pub(super) fn text(&self) -> String {
         let mut whole = String::new();
@@ -39,6 +79,7 @@ impl Chain {
             put!(
                 text,
                 "    params = all.attention;
+    let working = parts_of(seen_from(positions[0]));
     for (var share = id.x; share < all.shares; share += groups.x) {{
         attend(share % params.splits, share / params.splits, subgroup, lane);
         workgroupBarrier();
@@ -83,12 +124,7 @@ impl Chain {
         match self.attention {
             Some(step) => {
                 text.push_str(&step.text(&STEP));
-                text.push_str(
-                    "/// Of attention.
-var<private> params: StepParams;
-fn put_attended(i: u32, value: f32) { attended[i / 4u][i % 4u] = value; }
-",
-                );
+                text.push_str(include_str!("attended.wgsl"));
             }
             None => {
                 text.push_str("override SUBGROUP_SIZE: u32;\n");
@@ -130,7 +166,7 @@ fn x4(token: u32, k4: u32) -> vec4<f32> {{ return staged[k4]; }}"
             );
         };
         if self.attention.is_some() {
-            coherent(ATTENDED, "attended", "vec4<f32>");
+            coherent(STEP.scratch(), "parts", "vec4<f32>");
         }
         coherent(HIDDEN, "hidden", "vec4<f32>");
         coherent(ACTIVATED, "activated", "vec4<f32>");
@@ -171,15 +207,19 @@ fn before_{matrix}(token: u32, row: u32) -> f32 {{ return {name}[row / 4u][row %
         let threads = self.subgroups() * self.lanes;
         let fours = self.cols[stage] / 4;
         let times = fours.div_ceil(threads);
+        let joins = stage == 0 && self.attention.is_some();
         for at in 0..times {
             let (first, last) = (at * threads, fours - 1);
-            put!(
-                text,
-                "    let at_{at} = min(thread + {first}u, {last}u);\n    let x_{at} = {input}[at_{at}];"
-            );
+            put!(text, "    let at_{at} = min(thread + {first}u, {last}u);");
+            if !joins {
+                put!(text, "    let x_{at} = {input}[at_{at}];");
+            }
             if let Some(norm) = norm {
                 put!(text, "    let weight_{at} = norm_{norm}[at_{at}];");
             }
+        }
+        if joins {
+            join(text, times);
         }
         if norm.is_none() {
             for at in 0..times {
