@@ -43,7 +43,7 @@ pub(crate) struct PassFlags {
     no_graph: bool,
     #[command(flatten)]
     plans: PlanFlags,
-    /// Decode steps submitted before the token of the first is known [default: 2]
+    /// Decode steps submitted before the token of the first is known, in two submissions [default: 2, on a GPU 4]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=PassOptions::MOST_IN_FLIGHT as u64))]
     in_flight: Option<usize>,
 }
@@ -53,11 +53,12 @@ impl PassFlags {
         self.plans.tuned()
     }
 
-    pub(crate) fn options(self) -> PassOptions {
+    /// The options that are usual, but for what was asked.
+    pub(crate) fn options(self, usual: PassOptions) -> PassOptions {
         PassOptions {
             graph: !self.no_graph,
-            in_flight: self.in_flight.unwrap_or(PassOptions::default().in_flight),
-            ..self.plans.options()
+            in_flight: self.in_flight.unwrap_or(usual.in_flight),
+            ..self.plans.options(usual)
         }
     }
 }
@@ -97,11 +98,12 @@ impl PlanFlags {
         Tuned(!self.no_tuning)
     }
 
-    pub(crate) fn options(self) -> PassOptions {
+    /// The options that are usual, but for what was asked.
+    pub(crate) fn options(self, usual: PassOptions) -> PassOptions {
         PassOptions {
             fuse: !self.no_fuse,
             reorder: !self.no_reorder,
-            ..PassOptions::default()
+            ..usual
         }
     }
 }

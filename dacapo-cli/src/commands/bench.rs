@@ -105,7 +105,7 @@ impl Bench {
     /// Tokens per second of each repeat, in prefill and in decode.
     fn measure(&self, model: &Model) -> Result<(Vec<f64>, Vec<f64>)> {
         let mut options = SessionOptions::for_model(model);
-        options.passes = self.passes.options();
+        options.passes = self.passes.options(options.passes);
         options.capacity = self.prompt_tokens.saturating_add(self.gen_tokens);
         let mut session = Session::new(model, &options)?;
         let prompt = made_up(self.prompt_tokens, model.config().vocab_size);

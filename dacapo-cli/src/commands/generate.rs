@@ -145,7 +145,7 @@ impl Generate {
         let prompt = self.prompt.tokens(text, &files, &tokenizer)?;
         let model = crate::model::load(&device, &files, self.passes.tuned())?;
         let mut options = SessionOptions::for_model(&model);
-        options.passes = self.passes.options();
+        options.passes = self.passes.options(options.passes);
         options.capacity = self.context.unwrap_or(options.capacity);
         let mut session = Session::new(&model, &options)?;
         let load = load.finish(0);

@@ -71,7 +71,7 @@ impl Perplexity {
 
         let model = model::load(&device, &files, self.passes.tuned())?;
         let mut options = SessionOptions::for_model(&model);
-        options.passes = self.passes.options();
+        options.passes = self.passes.options(options.passes);
         // A text that fits into a window needs no memory for more.
         options.capacity = self
             .context

@@ -20,13 +20,20 @@ pub struct PassOptions {
     /// Plans move operations, so that as few barriers as possible are needed.
     pub reorder: bool,
     /// Decode steps that may be submitted before the token of the first is known, 1 to
-    /// [`PassOptions::MOST_IN_FLIGHT`]. Steps beyond the end of an answer are computed for nothing. Counts with graphs only.
+    /// [`PassOptions::MOST_IN_FLIGHT`], in two submissions of half of them each: a device pauses between submissions, and
+    /// the tokens of one come together. Steps beyond the end of an answer are computed for nothing. Counts with graphs
+    /// only.
     pub in_flight: usize,
 }
 
 impl PassOptions {
     /// Most decode steps in flight.
     pub const MOST_IN_FLIGHT: usize = 16;
+
+    /// Decode steps of one submission.
+    pub(super) fn together(self) -> usize {
+        (self.in_flight / 2).max(1)
+    }
 }
 
 impl Default for PassOptions {
@@ -51,8 +58,8 @@ pub(super) enum Pass {
     Score { rows: usize },
     /// The token on the device, up to its logits.
     Forward,
-    /// The same and the sampling of the next token.
-    Decode(Sampling),
+    /// So many times the same and the sampling of the next token.
+    Decode { sampling: Sampling, steps: usize },
 }
 
 /// Executables that are kept: more than one chat needs, few enough to cost nothing.
@@ -74,7 +81,7 @@ impl Pass {
         match self {
             Pass::Prefill { .. } => "prefill",
             Pass::Score { .. } => "score",
-            Pass::Forward | Pass::Decode(_) => "decode",
+            Pass::Forward | Pass::Decode { .. } => "decode",
         }
     }
 }

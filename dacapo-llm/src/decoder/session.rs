@@ -32,8 +32,8 @@ pub struct Session {
     /// Activations of one row: the first of the chunk, with a token and a position of its own. The position is that
     /// of the last token, whether it was pushed or sampled; sampling advances both on the device.
     step: Activations,
-    /// `[1]`: the sampled token, on its way to the step's token.
-    sampled: Tensor,
+    /// `[1]` each, side by side: the tokens sampled by the steps of one submission, on their way to the step's token.
+    sampled: Vec<Tensor>,
     /// `[1, vocab_size]`: logits of the last position.
     logits: Tensor,
     /// Positions in the cache that count: steps in flight may have filled more.
@@ -46,17 +46,32 @@ pub struct Session {
 /// Decode steps that were submitted and whose tokens nobody has asked for yet.
 #[derive(Default)]
 struct Ahead {
-    steps: VecDeque<Submission>,
+    launches: VecDeque<Steps>,
+    /// Of those that are done.
+    tokens: VecDeque<u32>,
     /// How they sample.
     sampling: Option<Sampling>,
+}
+
+/// A submission of some decode steps.
+struct Steps {
+    submission: Submission,
+    count: usize,
+}
+
+impl Ahead {
+    /// Steps that may not be done.
+    fn in_flight(&self) -> usize {
+        self.launches.iter().map(|steps| steps.count).sum()
+    }
 }
 
 impl Drop for Ahead {
     /// Waits for what is in flight. Otherwise its end could close the device, and unload its driver, on a thread of the
     /// device, while the process ends on another.
     fn drop(&mut self) {
-        if let Some(last) = self.steps.back()
-            && let Err(error) = last.wait()
+        if let Some(last) = self.launches.back()
+            && let Err(error) = last.submission.wait()
         {
             tracing::debug!(%error, "a decode step that nobody asked for");
         }
@@ -385,13 +400,13 @@ impl Session {
     fn outputs(&self) -> Outputs<'_> {
         Outputs {
             logits: &self.logits,
-            sampled: &self.sampled,
+            sampled: &self.sampled[0],
         }
     }
 
     fn sampled_token(&self) -> Result<u32, DecoderError> {
         let mut id = [0];
-        self.sampled.view().read_into(&mut id)?;
+        self.sampled[0].view().read_into(&mut id)?;
         Ok(id[0])
     }
 
@@ -402,45 +417,63 @@ impl Session {
             self.fall_back()?;
             self.ahead.sampling = Some(*sampling);
         }
-        let room = self.options.capacity - self.position;
-        let commands = Commands {
-            model: &self.model,
-            rows: &self.step,
-            caches: &self.caches,
-        };
-        let outputs = Outputs {
-            logits: &self.logits,
-            sampled: &self.sampled,
-        };
-        let most = self.passes.options().in_flight.min(room);
-        let executable =
-            self.passes
-                .executable(self.model.device(), Pass::Decode(*sampling), |encoder| {
-                    commands.decode(encoder, outputs, sampling)
-                })?;
-        while self.ahead.steps.len() < most {
-            // Each step in flight fills a position.
-            let filled = self.position + self.ahead.steps.len() + 1;
-            self.ahead.steps.push_back(executable.launch_with(&Launch {
-                label: "decode",
-                fetch: Some(self.sampled.view()),
-                extent: Some(filled as u64),
-                ..Launch::default()
-            })?);
+        if let Some(token) = self.ahead.tokens.pop_front() {
+            return Ok(token);
         }
-        let Some(step) = self.ahead.steps.pop_front() else {
+        let options = self.passes.options();
+        // Each step in flight fills a position.
+        let room = self.options.capacity - self.position;
+        let most = options.in_flight.min(room);
+        while self.ahead.in_flight() < most {
+            let left = room - self.ahead.in_flight();
+            self.launch(sampling, options.together().min(left))?;
+        }
+        let Some(Steps { submission, count }) = self.ahead.launches.pop_front() else {
             unreachable!("there is room for a step");
         };
-        let mut token = [0];
-        let fetched = step.fetched_into(&mut token).map_err(DecoderError::from);
-        match fetched.and_then(|()| self.finish(&step)) {
-            Ok(()) => Ok(token[0]),
+        let mut tokens = [0; PassOptions::MOST_IN_FLIGHT];
+        let fetched = submission.fetched_into(&mut tokens[..count]);
+        match (fetched.map_err(DecoderError::from)).and_then(|()| self.finish(&submission)) {
+            Ok(()) => {
+                self.ahead.tokens.extend(&tokens[1..count]);
+                Ok(tokens[0])
+            }
             Err(error) => {
                 // The device may be anywhere; what the host knows still holds.
                 self.fall_back()?;
                 Err(error)
             }
         }
+    }
+
+    /// Submits so many steps at once behind those in flight.
+    fn launch(&mut self, sampling: &Sampling, count: usize) -> Result<(), DecoderError> {
+        let commands = Commands {
+            model: &self.model,
+            rows: &self.step,
+            caches: &self.caches,
+        };
+        let pass = Pass::Decode {
+            sampling: *sampling,
+            steps: count,
+        };
+        let sampled = &self.sampled[..count];
+        let (device, logits) = (self.model.device(), &self.logits);
+        let executable = self.passes.executable(device, pass, |encoder| {
+            sampled.iter().try_for_each(|sampled| {
+                let outputs = Outputs { logits, sampled };
+                commands.decode(encoder, outputs, sampling)
+            })
+        })?;
+        let filled = self.position + self.ahead.in_flight() + count;
+        let submission = executable.launch_with(&Launch {
+            label: "decode",
+            fetch: Some(&sampled[0].view().spanning(sampled[count - 1].view())?),
+            extent: Some(filled as u64),
+            ..Launch::default()
+        })?;
+        self.ahead.launches.push_back(Steps { submission, count });
+        Ok(())
     }
 
     /// Waits for a pass, and looks whether its workgroups have met if it took long enough that they may not have.
@@ -457,10 +490,11 @@ impl Session {
     /// Takes back the steps in flight: what they compute counts for nothing.
     fn fall_back(&mut self) -> Result<(), DecoderError> {
         self.ahead.sampling = None;
-        if self.ahead.steps.is_empty() {
+        if self.ahead.launches.is_empty() && self.ahead.tokens.is_empty() {
             return Ok(());
         }
-        self.ahead.steps.clear();
+        self.ahead.launches.clear();
+        self.ahead.tokens.clear();
         self.place()
     }
 
@@ -540,7 +574,7 @@ pub(super) fn open(model: &Model, options: &SessionOptions) -> Result<Session, D
         caches,
         chunk,
         step,
-        sampled: sampled(device)?,
+        sampled: sampled(device, options.passes.together())?,
         logits: Tensor::zeros(device, "logits", DType::F32, &[1, config.vocab_size])?,
         position: 0,
         state: State::Empty,
@@ -549,14 +583,17 @@ pub(super) fn open(model: &Model, options: &SessionOptions) -> Result<Session, D
     })
 }
 
-/// The host reads it after every token.
-fn sampled(device: &Device) -> Result<Tensor, DecoderError> {
+/// The host reads them after every submission.
+fn sampled(device: &Device, count: usize) -> Result<Vec<Tensor>, DecoderError> {
     let buffer = device.buffer_with(&BufferOptions {
-        len: size_of::<u32>() as u64,
+        len: (count * size_of::<u32>()) as u64,
         kind: MemoryKind::HostCached,
         label: "sampled",
     })?;
-    Ok(Tensor::new((*buffer).clone(), DType::U32, &[1])?)
+    let all = Tensor::new((*buffer).clone(), DType::U32, &[count])?;
+    (0..count)
+        .map(|at| Ok(all.narrow(0, at, at + 1)?))
+        .collect()
 }
 
 impl fmt::Debug for Session {

@@ -33,17 +33,20 @@ pub struct SessionOptions {
 
 impl SessionOptions {
     /// The model's context length, but at most 4096 positions; chunks of 128 tokens, and of 512 on a GPU, which wants
-    /// more work at a time; an F16 cache; passes as by default.
+    /// more work at a time; an F16 cache; passes as by default, but on a GPU with four steps in flight.
     pub fn for_model(model: &Model) -> SessionOptions {
-        let chunk = match model.device().info().kind {
-            DeviceKind::DiscreteGpu | DeviceKind::IntegratedGpu => 512,
-            DeviceKind::SoftwareGpu | DeviceKind::Cpu | DeviceKind::Reference => 128,
+        let (chunk, in_flight) = match model.device().info().kind {
+            DeviceKind::DiscreteGpu | DeviceKind::IntegratedGpu => (512, 4),
+            DeviceKind::SoftwareGpu | DeviceKind::Cpu | DeviceKind::Reference => (128, 2),
         };
         SessionOptions {
             capacity: model.config().context_length.min(4096),
             chunk,
             cache: CacheType::F16,
-            passes: PassOptions::default(),
+            passes: PassOptions {
+                in_flight,
+                ..PassOptions::default()
+            },
         }
     }
 }

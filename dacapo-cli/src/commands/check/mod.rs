@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use dacapo::{Device, reference};
+use dacapo_llm::PassOptions;
 use dacapo_reference::report::Style;
 
 use crate::commands::Ending;
@@ -167,7 +168,7 @@ impl Check {
                 name: path.display().to_string(),
                 bytes,
                 fill: self.fill,
-                passes: self.passes.options(),
+                passes: self.passes.options(PassOptions::default()),
             }));
         }
         self.refuse(

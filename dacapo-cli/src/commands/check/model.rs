@@ -73,7 +73,7 @@ impl ModelRun {
             return Err(Error::EmptyPrompt);
         }
         let mut options = SessionOptions::for_model(&model);
-        options.passes = self.passes.options();
+        options.passes = self.passes.options(options.passes);
         let needed = prompt.len() + flags.tokens;
         options.capacity = flags.context.unwrap_or(options.capacity.min(needed));
         let mut session = Session::new(&model, &options)?;

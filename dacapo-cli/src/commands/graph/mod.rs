@@ -122,7 +122,7 @@ impl GraphCommand {
     /// A session whose next step is the one that is shown.
     fn session(&self, files: &ModelFiles, model: &Model) -> Result<Session> {
         let mut options = SessionOptions::for_model(model);
-        options.passes = self.plans.options();
+        options.passes = self.plans.options(options.passes);
         // Steps that ran ahead would have changed what is saved.
         options.passes.in_flight = 1;
         options.capacity = self.context.unwrap_or(options.capacity);

@@ -161,7 +161,7 @@ impl ProfileCommand {
         let prompt = self.prompt(&files)?;
         let model = crate::model::load(&device, &files, self.passes.tuned())?;
         let mut options = SessionOptions::for_model(&model);
-        options.passes = self.passes.options();
+        options.passes = self.passes.options(options.passes);
         options.capacity = self.context.unwrap_or(options.capacity);
         let vocabulary = model.config().vocab_size;
         let prompt = prompt.unwrap_or_else(|| made_up(self.prompt_tokens, vocabulary));

@@ -8,6 +8,7 @@ mod report;
 use std::path::PathBuf;
 
 use dacapo::{DeviceSelector, GraphFile};
+use dacapo_llm::PassOptions;
 
 use crate::commands::Ending;
 use crate::error::{Error, Result};
@@ -86,7 +87,7 @@ impl Replay {
         let how = How {
             trust: self.trust,
             fill: self.fill,
-            passes: self.plans.options(),
+            passes: self.plans.options(PassOptions::default()),
             keep_all: self.verify.is_some(),
         };
         let run = Run::new(&file, &self.device.open()?, &how)?;

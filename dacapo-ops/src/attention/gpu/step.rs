@@ -210,7 +210,9 @@ impl Gpu {
                 && threads.is_none_or(|threads| sums(threads, queries) <= MAX_SUMS)
         };
         // More of them share what they read, fewer are done sooner: an H100 prefers one up to 2048 positions, two at 8000.
-        let few = if shares(2) { 2 } else { 1 };
+        // As part of another kernel, which needs registers itself, one.
+        let is_part = threads.is_some();
+        let few = if shares(2) && !is_part { 2 } else { 1 };
         let queries = choose("queries", few, &[1, 2, 4], &shares);
         let fits = |threads: u32| {
             threads >= lanes
@@ -224,6 +226,8 @@ impl Gpu {
             }
             choose("threads", threads, &[64, 128, 256, 512, 1024], &fits)
         });
+        // Found on an H100 with 256 positions.
+        let least = if is_part { 128 } else { 64 };
         Step {
             dtype,
             head_dim,
@@ -234,7 +238,7 @@ impl Gpu {
                 threads,
                 subgroups: threads / lanes,
                 batch: choose("batch", 2, &[1, 2, 4], &|_| true),
-                least: choose("least", 64, &[32, 64, 128, 256, 512, 1024], &|_| true),
+                least: choose("least", least, &[32, 64, 128, 256, 512, 1024], &|_| true),
             },
         }
     }
