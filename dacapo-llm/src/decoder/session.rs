@@ -32,7 +32,7 @@ pub struct Session {
     /// Activations of one row: the first of the chunk, with a token and a position of its own. The position is that
     /// of the last token, whether it was pushed or sampled; sampling advances both on the device.
     step: Activations,
-    /// `[1]` each, side by side: the tokens sampled by the steps of one submission, on their way to the step's token.
+    /// `[1]` each, in one buffer: the tokens sampled by the steps of one submission, on their way to the step's token.
     sampled: Vec<Tensor>,
     /// `[1, vocab_size]`: logits of the last position.
     logits: Tensor,
@@ -49,6 +49,8 @@ struct Ahead {
     launches: VecDeque<Steps>,
     /// Of those that are done.
     tokens: VecDeque<u32>,
+    /// What a submission has brought back, with what lies between tokens.
+    fetched: Vec<u32>,
     /// How they sample.
     sampling: Option<Sampling>,
 }
@@ -431,12 +433,18 @@ impl Session {
         let Some(Steps { submission, count }) = self.ahead.launches.pop_front() else {
             unreachable!("there is room for a step");
         };
-        let mut tokens = [0; PassOptions::MOST_IN_FLIGHT];
-        let fetched = submission.fetched_into(&mut tokens[..count]);
-        match (fetched.map_err(DecoderError::from)).and_then(|()| self.finish(&submission)) {
+        let first = self.sampled[0].view().offset();
+        let place = |step: usize| ((self.sampled[step].view().offset() - first) / 4) as usize;
+        let mut fetched = std::mem::take(&mut self.ahead.fetched);
+        fetched.resize(place(count - 1) + 1, 0);
+        let done = submission.fetched_into(&mut fetched);
+        match (done.map_err(DecoderError::from)).and_then(|()| self.finish(&submission)) {
             Ok(()) => {
-                self.ahead.tokens.extend(&tokens[1..count]);
-                Ok(tokens[0])
+                let tokens = (1..count).map(|step| fetched[place(step)]);
+                self.ahead.tokens.extend(tokens);
+                let token = fetched[0];
+                self.ahead.fetched = fetched;
+                Ok(token)
             }
             Err(error) => {
                 // The device may be anywhere; what the host knows still holds.
@@ -585,14 +593,16 @@ pub(super) fn open(model: &Model, options: &SessionOptions) -> Result<Session, D
 
 /// The host reads them after every submission.
 fn sampled(device: &Device, count: usize) -> Result<Vec<Tensor>, DecoderError> {
+    // Each can be bound by itself.
+    let stride = u64::from(device.limits().min_binding_alignment).max(4);
     let buffer = device.buffer_with(&BufferOptions {
-        len: (count * size_of::<u32>()) as u64,
+        len: count as u64 * stride,
         kind: MemoryKind::HostCached,
         label: "sampled",
     })?;
-    let all = Tensor::new((*buffer).clone(), DType::U32, &[count])?;
-    (0..count)
-        .map(|at| Ok(all.narrow(0, at, at + 1)?))
+    let place = |at| buffer.slice(at * stride..at * stride + 4);
+    (0..count as u64)
+        .map(|at| Ok(Tensor::new(place(at)?, DType::U32, &[1])?))
         .collect()
 }
 
