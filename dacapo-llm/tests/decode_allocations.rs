@@ -1,40 +1,12 @@
 //! A steady decode step allocates nothing on the heap, on any thread.
-#![allow(unsafe_code, reason = "a counting global allocator")]
 
 mod common;
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::sync::atomic::{AtomicU64, Ordering};
+#[path = "common/counted_allocations.rs"]
+mod counted_allocations;
 
 use common::{cpu, data, load, session};
+use counted_allocations::allocations_of;
 use dacapo_llm::Sampling;
-
-struct Counting;
-
-static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
-
-// SAFETY: forwards to the system allocator and counts.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn realloc(&self, start: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.realloc(start, layout, size) }
-    }
-
-    unsafe fn dealloc(&self, start: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.dealloc(start, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_steady_decode_step_allocates_nothing() {
@@ -58,11 +30,11 @@ fn a_steady_decode_step_allocates_nothing() {
             // The first steps grow what later ones use again, and threads may still be starting: a step that
             // allocated each time would do so in every window.
             let window = || {
-                let before = ALLOCATIONS.load(Ordering::Relaxed);
-                for _ in 0..25 {
-                    session.next_token(&sampling).unwrap();
-                }
-                ALLOCATIONS.load(Ordering::Relaxed) - before
+                allocations_of(|| {
+                    for _ in 0..25 {
+                        session.next_token(&sampling).unwrap();
+                    }
+                })
             };
             let counts: Vec<u64> = std::iter::repeat_with(window).take(3).collect();
             assert!(

@@ -54,6 +54,16 @@ pub enum DeviceKind {
     Reference,
 }
 
+impl DeviceKind {
+    /// Whether it is a GPU, and not something on the processor that stands in for one.
+    pub fn is_gpu(self) -> bool {
+        match self {
+            DeviceKind::DiscreteGpu | DeviceKind::IntegratedGpu => true,
+            DeviceKind::SoftwareGpu | DeviceKind::Cpu | DeviceKind::Reference => false,
+        }
+    }
+}
+
 impl fmt::Display for DeviceKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dacapo::{DeviceKind, Executable, Launch, Plan, Submission};
+use dacapo::{Executable, Launch, Plan, Submission};
 use dacapo_ops::sample::SampleParams as Sampling;
 use dacapo_ops::tuning::{Key, Knob, Settings};
 
@@ -361,8 +361,7 @@ impl<'m> Tuner<'m> {
 
     /// Lets a GPU work for as long as it had nothing to do.
     fn warm(&self, candidate: &Candidate) -> Result<(), DecoderError> {
-        let kind = self.model.device().info().kind;
-        if !matches!(kind, DeviceKind::DiscreteGpu | DeviceKind::IntegratedGpu) {
+        if !self.model.device().info().kind.is_gpu() {
             return Ok(());
         }
         let idle = self.rests.get().map_or(RISE, |since| since.elapsed());

@@ -1,6 +1,6 @@
 //! The memory of one session: what a forward pass computes in, and the key-value cache.
 
-use dacapo::{Buffer, BufferView, CommandEncoder, Device, DeviceKind, MemoryKind};
+use dacapo::{Buffer, BufferView, CommandEncoder, Device, MemoryKind};
 use dacapo_ops::dtype::DType;
 use dacapo_ops::linear::Linear;
 use dacapo_ops::tensor::Tensor;
@@ -35,9 +35,9 @@ impl SessionOptions {
     /// The model's context length, but at most 4096 positions; chunks of 128 tokens, and of 512 on a GPU, which wants
     /// more work at a time; an F16 cache; passes as by default, but on a GPU with four steps in flight.
     pub fn for_model(model: &Model) -> SessionOptions {
-        let (chunk, in_flight) = match model.device().info().kind {
-            DeviceKind::DiscreteGpu | DeviceKind::IntegratedGpu => (512, 4),
-            DeviceKind::SoftwareGpu | DeviceKind::Cpu | DeviceKind::Reference => (128, 2),
+        let (chunk, in_flight) = match model.device().info().kind.is_gpu() {
+            true => (512, 4),
+            false => (128, 2),
         };
         SessionOptions {
             capacity: model.config().context_length.min(4096),

@@ -85,8 +85,12 @@ trait Weights: Block {
     /// The processor must have the features of [`Level::Avx2`].
     unsafe fn integers(&self) -> [__m256i; 2];
 
-    /// The bits of the scale.
-    fn scale(&self) -> i16;
+    /// The bits of the scale, which all blocks begin with.
+    #[inline(always)]
+    fn scale(&self) -> i16 {
+        let bytes = bytemuck::bytes_of(self);
+        i16::from_le_bytes([bytes[0], bytes[1]])
+    }
 
     /// What the sums of activations are multiplied with, from the scales of eight blocks.
     ///
@@ -104,11 +108,6 @@ impl Weights for Q8_0 {
     unsafe fn integers(&self) -> [__m256i; 2] {
         let [low, high]: [__m128i; 2] = bytemuck::cast(self.qs);
         [_mm256_cvtepi8_epi16(low), _mm256_cvtepi8_epi16(high)]
-    }
-
-    #[inline(always)]
-    fn scale(&self) -> i16 {
-        i16::from_le_bytes(self.d)
     }
 
     #[inline]
@@ -130,11 +129,6 @@ impl Weights for Q4_0 {
         halves(&self.qs)
     }
 
-    #[inline(always)]
-    fn scale(&self) -> i16 {
-        i16::from_le_bytes(self.d)
-    }
-
     #[inline]
     #[target_feature(enable = "avx2")]
     unsafe fn offsets(_: &[Self; BLOCKS], scales: __m256) -> Option<__m256> {
@@ -152,11 +146,6 @@ impl Weights for Q4_1 {
     #[target_feature(enable = "avx2")]
     unsafe fn integers(&self) -> [__m256i; 2] {
         halves(&self.qs)
-    }
-
-    #[inline(always)]
-    fn scale(&self) -> i16 {
-        i16::from_le_bytes(self.d)
     }
 
     #[inline]

@@ -87,7 +87,15 @@ impl Recording {
         self.notes = Some(Box::new(notes));
     }
 
+    #[inline]
     pub(crate) fn note_dispatch(&mut self, kernel: &Kernel, checked: &Checked<'_>) {
+        if self.notes.is_some() {
+            self.noted_dispatch(kernel, checked);
+        }
+    }
+
+    #[cold]
+    fn noted_dispatch(&mut self, kernel: &Kernel, checked: &Checked<'_>) {
         if let Some(notes) = &mut self.notes
             && notes.has_dispatches()
         {

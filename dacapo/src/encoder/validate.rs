@@ -105,12 +105,13 @@ pub(crate) fn native_use(
 /// Whether one of these writes what another one touches.
 #[inline]
 fn overlap(accesses: &[RangeAccess]) -> bool {
-    accesses.iter().enumerate().any(|(at, written)| {
-        let others = accesses[..at].iter().chain(&accesses[at + 1..]);
-        written.access.writes()
-            && others
-                .filter(|other| other.allocation == written.allocation)
-                .any(|other| other.range.overlaps(&written.range))
+    let mut written = accesses.iter().filter(|access| access.access.writes());
+    written.any(|written| {
+        accesses.iter().any(|other| {
+            other.allocation == written.allocation
+                && !core::ptr::eq(other, written)
+                && other.range.overlaps(&written.range)
+        })
     })
 }
 
@@ -146,7 +147,7 @@ impl Check<'_> {
     /// Gives the arguments to the kernel's bindings, one after the other.
     #[inline]
     fn bind<'a>(&self, args: &[Arg<'a>], checked: &mut Checked<'a>) -> Result<(), DispatchProblem> {
-        let bindings = &self.interface.bindings;
+        let mut bindings = self.interface.bindings.iter();
         let mut inline: Option<&[u8]> = None;
         for arg in args {
             let (view, offset) = match arg.value {
@@ -157,7 +158,7 @@ impl Check<'_> {
                     continue;
                 }
             };
-            let Some(binding) = bindings.get(checked.bound.len()) else {
+            let Some(binding) = bindings.next() else {
                 return Err(self.too_many(args));
             };
             let bound = Bound {
@@ -168,7 +169,7 @@ impl Check<'_> {
             checked.bound.push(bound);
             checked.note(&bound);
         }
-        if let Some(Binding { slot, access, .. }) = bindings.get(checked.bound.len()).copied() {
+        if let Some(&Binding { slot, access, .. }) = bindings.next() {
             return Err(DispatchProblem::MissingSlot { slot, access });
         }
         checked.inline = inline.unwrap_or_default();
@@ -335,17 +336,10 @@ impl Check<'_> {
             return Ok(());
         }
         let limit = self.limits.max_groups;
-        let total = groups
-            .iter()
-            .map(|&n| u64::from(n))
-            .try_fold(1, u64::checked_mul);
+        let [x, y, z] = groups;
+        let total = (u64::from(x) * u64::from(y)).checked_mul(u64::from(z));
         let fits = total.is_some_and(|total| total <= self.limits.max_total_groups);
-        if !fits
-            || groups
-                .iter()
-                .zip(limit)
-                .any(|(&groups, limit)| groups > limit)
-        {
+        if !fits || x > limit[0] || y > limit[1] || z > limit[2] {
             return Err(DispatchProblem::GridTooLarge {
                 groups,
                 limit,

@@ -76,6 +76,15 @@ impl Chunk {
         self.dispatches[at] = dispatch;
     }
 
+    /// Puts a segment behind the last one; the chunk must not be full.
+    #[inline]
+    pub(super) fn push(&mut self, segment: Segment) {
+        self.ends[self.len] = segment.range.end;
+        self.starts[self.len] = segment.range.start;
+        self.dispatches[self.len] = segment.dispatch;
+        self.len += 1;
+    }
+
     /// Puts a segment before the one at `at`; the chunk must not be full.
     #[inline]
     pub(super) fn insert(&mut self, at: usize, segment: Segment) {

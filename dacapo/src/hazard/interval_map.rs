@@ -89,6 +89,11 @@ impl IntervalMap {
         if self.directory == INLINE {
             self.spill(arena);
         }
+        if range.start >= self.end {
+            self.append(arena, segment);
+            self.end = range.end;
+            return;
+        }
         let place = self.find_again(arena, range.start);
         match self.get(arena, place) {
             Some(found) if found.range == range => {
@@ -208,8 +213,7 @@ impl IntervalMap {
                 chunk
             }
         };
-        let len = arena.chunk(chunk).len();
-        arena.chunk_mut(chunk).insert(len, segment);
+        arena.chunk_mut(chunk).push(segment);
         if let Some(end) = arena.directory_mut(self.directory).ends.last_mut() {
             *end = segment.range.end;
         }

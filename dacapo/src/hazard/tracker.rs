@@ -1,9 +1,11 @@
 //! What the dispatches since the last barrier touched.
 
+use core::cmp::Ordering;
+
 use super::arena::Arena;
 use super::interval_map::IntervalMap;
 use super::{Hazard, HazardKind, RangeAccess};
-use crate::ByteRange;
+use crate::{Access, ByteRange};
 
 /// Remembers what dispatches touch since the last barrier and finds conflicts with it, byte by byte.
 ///
@@ -174,37 +176,49 @@ impl HazardTracker {
                 overlap: first.range,
             });
         }
-        [
-            HazardKind::ReadAfterWrite,
-            HazardKind::WriteAfterWrite,
-            HazardKind::WriteAfterRead,
-        ]
-        .into_iter()
-        .find_map(|kind| self.latest(kind, accesses))
-    }
-
-    /// Of the conflicts of one kind, one with the latest dispatch.
-    fn latest(&self, kind: HazardKind, accesses: &[RangeAccess]) -> Option<Hazard> {
-        accesses
-            .iter()
-            .filter(|access| !access.range.is_empty())
-            .filter_map(|access| {
-                let touched = self.touched(access)?;
-                let (applies, map) = match kind {
-                    HazardKind::ReadAfterWrite => (access.access.reads(), &touched.written),
-                    HazardKind::WriteAfterWrite => (access.access.writes(), &touched.written),
-                    HazardKind::WriteAfterRead => (access.access.writes(), &touched.read),
-                    HazardKind::Unknown => return None,
+        let mut reported: Option<Hazard> = None;
+        for access in accesses.iter().filter(|access| !access.range.is_empty()) {
+            let Some(touched) = self.touched(access) else {
+                continue;
+            };
+            let maps = [
+                (Access::Write, &touched.written),
+                (Access::Read, &touched.read),
+            ];
+            for (earlier, map) in maps {
+                let Some(kind) = HazardKind::between(earlier, access.access) else {
+                    continue;
                 };
-                let segment = map.latest(&self.arena, access.range).filter(|_| applies)?;
-                Some(Hazard {
+                let order = reported.map(|reported| rank(reported.kind).cmp(&rank(kind)));
+                if order == Some(Ordering::Less) {
+                    continue;
+                }
+                let Some(segment) = map.latest(&self.arena, access.range) else {
+                    continue;
+                };
+                let is_same_kind = order == Some(Ordering::Equal);
+                if is_same_kind && reported.is_some_and(|it| it.earlier > segment.dispatch) {
+                    continue;
+                }
+                reported = Some(Hazard {
                     kind,
                     earlier: segment.dispatch,
                     allocation: Some(access.allocation),
                     overlap: segment.range,
-                })
-            })
-            .max_by_key(|hazard| hazard.earlier)
+                });
+            }
+        }
+        reported
+    }
+}
+
+/// Which kind is reported where there are several: the one of the lowest rank.
+fn rank(kind: HazardKind) -> u8 {
+    match kind {
+        HazardKind::Unknown => 0,
+        HazardKind::ReadAfterWrite => 1,
+        HazardKind::WriteAfterWrite => 2,
+        HazardKind::WriteAfterRead => 3,
     }
 }
 

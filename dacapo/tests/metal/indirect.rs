@@ -1,8 +1,8 @@
 //! Executables as indirect command buffers, against the processor.
 
 use dacapo::{
-    Arg, Buffer, CommandEncoder, Device, DeviceOptions, Graph, Grid, Kernel, KernelSource,
-    MemoryKind, PlanOptions, Split, Wgsl,
+    Access, Arg, Buffer, Bytes, CommandEncoder, Device, DeviceOptions, Graph, Grid, Kernel,
+    KernelSource, MemoryKind, Msl, PlanOptions, SharedMemory, Split, Wgsl,
 };
 
 use crate::common::metal;
@@ -126,4 +126,56 @@ fn without_a_residency_set() {
         8,
         1,
     );
+}
+
+/// Reverses words through workgroup memory that the dispatch makes as long as they are.
+const TURN: &str = "
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void turn(device uint *words         [[buffer(0)]],
+                 constant uint2 &part       [[buffer(1)]],
+                 threadgroup uint *scratch  [[threadgroup(0)]],
+                 uint own                   [[thread_position_in_threadgroup]]) {
+    for (uint at = own; at < part.y; at += 32) { scratch[at] = words[part.x + at]; }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    for (uint at = own; at < part.y; at += 32) { words[part.x + at] = scratch[part.y - 1 - at]; }
+}";
+
+/// First words and lengths: longer ones and shorter ones behind each other, so that no length serves for the next.
+const PARTS: [[u32; 2]; 5] = [[0, 16], [100, 900], [8, 40], [500, 2000], [0, 4]];
+
+/// The double fails a kernel without workgroup memory, and one that writes beyond it.
+#[test]
+fn workgroup_memory_that_is_as_long_as_an_indirect_command_says() {
+    let _alone = alone();
+    let Some(device) = metal(|options| options.metal.indirect = true) else {
+        return;
+    };
+    // SAFETY: it is dispatched in one workgroup, with parts inside the words and memory as long as they are.
+    let msl = unsafe { Msl::new(TURN, "turn") }.dynamic_threadgroup_memory(0);
+    let source = KernelSource::new("turn")
+        .binding::<u32>(0, Access::ReadWrite)
+        .inline::<[u32; 2]>()
+        .workgroup([32, 1, 1])
+        .shared_memory(SharedMemory::Dynamic { max: 32 << 10 });
+    let turn = device.kernel(&source.msl(msl)).unwrap();
+    let mut words: Vec<u32> = (0..2500).collect();
+    let buffer = device.buffer(10_000, MemoryKind::DeviceLocal).unwrap();
+    buffer.write(&words).unwrap();
+    let graph = Graph::capture(&device, |encoder| {
+        PARTS.iter().try_for_each(|part| {
+            let grid = Grid::groups([1, 1, 1]).with_shared_memory(4 * part[1]);
+            encoder.dispatch(&turn, (&buffer, Bytes(part)), grid)
+        })
+    });
+    let plan = graph.unwrap().plan(&PlanOptions::default()).unwrap();
+    let before = count(c"icb_executions");
+    let executable = plan.instantiate().unwrap();
+    executable.launch("turn").unwrap().wait().unwrap();
+    assert_eq!(count(c"icb_executions") - before, 1);
+    for [first, len] in PARTS.map(|part| part.map(|word| word as usize)) {
+        words[first..first + len].reverse();
+    }
+    assert!(buffer.read::<u32>().unwrap() == words);
 }

@@ -62,8 +62,7 @@ impl<'a> Resolved<'a> {
         }
     }
 
-    /// A dispatch of a kernel that is no transfer. It is long, so it is made where it lies.
-    #[inline(always)]
+    /// A dispatch of a kernel that is no transfer.
     pub(super) fn kernel(
         gpu: &Gpu,
         pipeline: &'a Arc<ComputePipeline>,
@@ -87,13 +86,7 @@ impl<'a> Resolved<'a> {
             places: Places::Bound(dispatch.bound),
             inline,
             sizes,
-            groups: match &dispatch.groups {
-                Groups::Direct { groups, .. } => pass::Groups::Direct(*groups),
-                Groups::Indirect(grid) => {
-                    let (buffer, offset) = place(grid);
-                    pass::Groups::Indirect(buffer, offset)
-                }
-            },
+            groups: groups(dispatch),
             shared_bytes: dispatch.shared_bytes,
         })
     }
@@ -183,6 +176,36 @@ impl<'a> Resolved<'a> {
         match &self.inline {
             Inline::Buffer(buffer) => Some(buffer),
             _ => None,
+        }
+    }
+}
+
+/// What a pass takes, where it takes the dispatch without anything that has to be made for it: neither inline bytes in a
+/// buffer or in other lengths, nor the lengths of buffers.
+#[inline]
+pub(super) fn as_it_is<'a>(
+    pipeline: &'a ComputePipeline,
+    dispatch: &Dispatch<'a>,
+) -> Option<Call<'a>> {
+    let lengths = pipeline.inline_bytes..=MAX_SET_BYTES;
+    let is_plain = lengths.contains(&dispatch.inline.len()) && pipeline.sizes.is_none();
+    is_plain.then(|| Call {
+        pipeline,
+        inline: dispatch.inline,
+        long_inline: None,
+        sizes: &[],
+        groups: groups(dispatch),
+        shared_bytes: dispatch.shared_bytes,
+    })
+}
+
+#[inline]
+fn groups<'a>(dispatch: &Dispatch<'a>) -> pass::Groups<'a> {
+    match &dispatch.groups {
+        Groups::Direct { groups, .. } => pass::Groups::Direct(*groups),
+        Groups::Indirect(grid) => {
+            let (buffer, offset) = place(grid);
+            pass::Groups::Indirect(buffer, offset)
         }
     }
 }

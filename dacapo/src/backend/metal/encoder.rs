@@ -12,6 +12,7 @@ use crate::backend::metal::gpu::Gpu;
 use crate::backend::metal::indirect::IndirectPart;
 use crate::backend::metal::launch::{Fetched, Part};
 use crate::backend::metal::list::{Label, List, Step, label};
+use crate::backend::metal::memory::place;
 use crate::backend::metal::object::{Buffer, Commands};
 use crate::backend::metal::pass::{self, Call, Kind, Pass};
 use crate::backend::metal::pipeline::{ComputePipeline, MetalPipeline};
@@ -147,14 +148,21 @@ impl MetalEncoder {
     }
 
     fn encode_live(&mut self, dispatch: &Dispatch<'_>) -> Result<(), Refused> {
-        if let MetalPipeline::Compute(pipeline) = call::pipeline(dispatch) {
-            return self.encode_resolved(&Resolved::kernel(&self.gpu, pipeline, dispatch)?);
+        let MetalPipeline::Compute(pipeline) = call::pipeline(dispatch) else {
+            let gpu = self.gpu.clone();
+            return self.encode_resolved(&Resolved::new(&gpu, dispatch)?);
+        };
+        match call::as_it_is(pipeline, dispatch) {
+            Some(call) if !self.stopwatch.is_running() => {
+                self.keep_pipeline(pipeline);
+                self.pass()?
+                    .dispatch(&call, dispatch.bound.iter().map(place));
+                Ok(())
+            }
+            _ => self.encode_resolved(&Resolved::kernel(&self.gpu, pipeline, dispatch)?),
         }
-        let gpu = self.gpu.clone();
-        self.encode_resolved(&Resolved::new(&gpu, dispatch)?)
     }
 
-    #[inline]
     fn encode_resolved(&mut self, resolved: &Resolved<'_>) -> Result<(), Refused> {
         self.keep(resolved);
         let timed = self.stopwatch.pass(&self.gpu, self.order);
@@ -163,11 +171,15 @@ impl MetalEncoder {
     }
 
     #[inline]
-    fn keep(&mut self, resolved: &Resolved<'_>) {
+    fn keep_pipeline(&mut self, pipeline: &Arc<ComputePipeline>) {
         let known = self.pipelines.last();
-        if known.is_none_or(|known| !Arc::ptr_eq(known, resolved.pipeline)) {
-            self.pipelines.push(resolved.pipeline.clone());
+        if known.is_none_or(|known| !Arc::ptr_eq(known, pipeline)) {
+            self.pipelines.push(pipeline.clone());
         }
+    }
+
+    fn keep(&mut self, resolved: &Resolved<'_>) {
+        self.keep_pipeline(resolved.pipeline);
         if let Some(buffer) = resolved.long_inline() {
             self.buffers.push(buffer.clone());
         }
@@ -279,7 +291,9 @@ impl backend::Encoder for MetalEncoder {
             true => self.encode_live(dispatch),
             false => autoreleasepool(|_| self.encode_live(dispatch)),
         };
-        self.refused = encoded.err();
+        if let Err(refused) = encoded {
+            self.refused = Some(refused);
+        }
     }
 
     fn barrier(&mut self) {
