@@ -35,11 +35,21 @@ pub struct Ratio {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Place(String, String, f64);
 
+impl Ratio {
+    /// Whose line it needs, of those that are left out.
+    fn needs<'a>(&self, without: &'a [String]) -> Option<&'a str> {
+        let needed = |name: &&String| [&self.of, &self.to].iter().any(|place| place.1 == **name);
+        without.iter().find(needed).map(String::as_str)
+    }
+}
+
 /// What became of one ratio.
 #[derive(Debug, PartialEq)]
 enum Verdict {
     Kept(f64),
     Worse(f64),
+    /// Nobody has looked, because a contestant does not take part.
+    LeftOut(String),
 }
 
 const EFFORT: Effort = Effort {
@@ -51,19 +61,22 @@ const EFFORT: Effort = Effort {
 /// harm to the same ratio again.
 pub fn run(options: &Check) -> Result<()> {
     let baseline: Baseline = read(&options.baseline)?;
+    let without = &options.without;
+    known(&baseline, without)?;
     if let Some(path) = &options.report {
-        return finish(judge(&baseline, &read(path)?)?, &baseline);
+        return finish(judge(&baseline, &read(path)?, without)?, &baseline);
     }
     let device = work::open(&options.device)?;
-    let first = judge(&baseline, &micro::measure(&device, &EFFORT)?)?;
-    if first
+    let measured = || judge(&baseline, &micro::measure(&device, &EFFORT)?, without);
+    let first = measured()?;
+    if !first
         .iter()
-        .all(|verdict| matches!(verdict, Verdict::Kept(_)))
+        .any(|verdict| matches!(verdict, Verdict::Worse(_)))
     {
         return finish(first, &baseline);
     }
     println!("out of bounds once; measuring again");
-    let second = judge(&baseline, &micro::measure(&device, &EFFORT)?)?;
+    let second = measured()?;
     let both = first.into_iter().zip(second);
     finish(
         both.map(|(first, second)| better(first, second)).collect(),
@@ -72,10 +85,23 @@ pub fn run(options: &Check) -> Result<()> {
 }
 
 fn better(first: Verdict, second: Verdict) -> Verdict {
-    match (&first, &second) {
-        (Verdict::Kept(_), _) => first,
-        _ => second,
+    match first {
+        Verdict::Worse(_) => second,
+        kept => kept,
     }
+}
+
+/// A name that no ratio has is a mistake.
+fn known(baseline: &Baseline, without: &[String]) -> Result<()> {
+    for name in without {
+        let of_it = |ratio: &Ratio| ratio.needs(std::slice::from_ref(name)).is_some();
+        if !baseline.ratios.iter().any(of_it) {
+            return Err(
+                format!("--without {name}: no ratio of the baseline needs `{name}`").into(),
+            );
+        }
+    }
+    Ok(())
 }
 
 fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
@@ -84,12 +110,19 @@ fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
     Ok(serde_json::from_str(&text).map_err(|error| in_file(&error))?)
 }
 
-fn judge(baseline: &Baseline, report: &Report) -> Result<Vec<Verdict>> {
+fn judge(baseline: &Baseline, report: &Report, without: &[String]) -> Result<Vec<Verdict>> {
     let figure = |Place(chart, line, x): &Place| {
-        let missing = || format!("the report has no {chart} of {line} at {x}");
+        let missing = || {
+            format!(
+                "the report has no {chart} of {line} at {x}; `--without '{line}'` leaves out the ratios that need it"
+            )
+        };
         report.median(chart, line, *x).ok_or_else(missing)
     };
     let judge = |ratio: &Ratio| {
+        if let Some(name) = ratio.needs(without) {
+            return Ok(Verdict::LeftOut(name.to_owned()));
+        }
         let found = figure(&ratio.of)? / figure(&ratio.to)?;
         // A ratio that is no number is not kept.
         Ok(match found <= ratio.most {
@@ -103,16 +136,16 @@ fn judge(baseline: &Baseline, report: &Report) -> Result<Vec<Verdict>> {
 fn finish(verdicts: Vec<Verdict>, baseline: &Baseline) -> Result<()> {
     let mut worse = Vec::new();
     for (verdict, ratio) in verdicts.iter().zip(&baseline.ratios) {
+        let name = &ratio.name;
         let (word, found) = match verdict {
             Verdict::Kept(found) => ("kept ", found),
             Verdict::Worse(found) => ("WORSE", found),
+            Verdict::LeftOut(who) => {
+                println!("LEFT OUT {name}: {who} does not take part");
+                continue;
+            }
         };
-        let Ratio {
-            name,
-            measured,
-            most,
-            ..
-        } = ratio;
+        let (measured, most) = (ratio.measured, ratio.most);
         println!(
             "{word} {name}: {found:.4}, at most {most} ({measured} when the baseline was written)"
         );
@@ -149,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_ratio_may_reach_its_bound_but_not_pass_it() {
-        let judged = |of, to| judge(&baseline(), &report(of, to)).expect("figures");
+        let judged = |of, to| judge(&baseline(), &report(of, to), &[]).expect("figures");
         assert_eq!(judged(4.0, 2.0), [Verdict::Kept(2.0)]);
         assert_eq!(judged(5.0, 2.0), [Verdict::Worse(2.5)]);
         assert!(matches!(judged(0.0, 0.0)[..], [Verdict::Worse(_)]));
@@ -167,10 +200,23 @@ mod tests {
     }
 
     #[test]
+    fn who_is_left_out_needs_no_figure_and_must_be_known() {
+        let without = ["to".to_owned()];
+        known(&baseline(), &without).expect("a contestant");
+        let mut half = report(1.0, 1.0);
+        half.charts[0].lines.pop();
+        let judged = judge(&baseline(), &half, &without).expect("nothing missing");
+        assert_eq!(judged, [Verdict::LeftOut("to".to_owned())]);
+        finish(judged, &baseline()).expect("not worse");
+        let error = known(&baseline(), &["two".to_owned()]).expect_err("a typo");
+        assert!(error.to_string().contains("`two`"), "{error}");
+    }
+
+    #[test]
     fn a_figure_that_is_missing_is_an_error() {
         let mut empty = report(1.0, 1.0);
         empty.charts.clear();
-        let error = judge(&baseline(), &empty).expect_err("nothing there");
+        let error = judge(&baseline(), &empty, &[]).expect_err("nothing there");
         assert!(error.to_string().contains("no c of of at 1"), "{error}");
     }
 

@@ -4,10 +4,13 @@ mod args;
 mod by_dacapo;
 mod by_hand;
 mod by_replay;
+#[cfg(feature = "wgpu")]
 mod by_wgpu;
 mod check;
+#[cfg(feature = "models")]
 mod made;
 mod micro;
+#[cfg(feature = "models")]
 mod model;
 mod plot;
 mod report;
@@ -22,12 +25,18 @@ use clap::Parser;
 use report::Report;
 use work::Result;
 
+/// The exit code where there is no such device, by which scripts tell a check that was skipped from one that failed.
+const NO_DEVICE: u8 = 77;
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dacapo-bench: {error}");
-            ExitCode::FAILURE
+            match error.downcast_ref() {
+                Some(dacapo::Error::NoDevice { .. }) => ExitCode::from(NO_DEVICE),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -39,8 +48,11 @@ fn run() -> Result<()> {
             let report = micro::measure(&device, &options.effort())?;
             put(&report, &options.output)
         }
+        #[cfg(feature = "models")]
         Command::Model(options) => model::run(&options),
+        #[cfg(feature = "models")]
         Command::Make(options) => made::save(&options.shape, options.dtype, &options.file),
+        #[cfg(feature = "models")]
         Command::Contestant => model::serve(),
         Command::Check(options) => check::run(&options),
     }

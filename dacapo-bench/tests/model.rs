@@ -1,5 +1,5 @@
 //! `dacapo-bench model` from the outside, beside peers that are shell scripts.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "models"))]
 
 use std::path::PathBuf;
 use std::process::{Command, Output};

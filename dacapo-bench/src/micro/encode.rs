@@ -4,6 +4,7 @@ use super::{Effort, each};
 use crate::by_dacapo::ByDacapo;
 use crate::by_hand::{ByHand, Descriptors};
 use crate::by_replay::ByReplay;
+#[cfg(feature = "wgpu")]
 use crate::by_wgpu::ByWgpu;
 use crate::report::Chart;
 use crate::work::{Contender, Order, Result};
@@ -18,6 +19,7 @@ pub fn measure(device: &Device, effort: &Effort) -> Result<Vec<Chart>> {
         contenders.push(Box::new(ByHand::new(device, Descriptors::Push)?));
         contenders.push(Box::new(ByHand::new(device, Descriptors::PushShared)?));
         contenders.push(Box::new(ByHand::new(device, Descriptors::Template)?));
+        #[cfg(feature = "wgpu")]
         contenders.push(Box::new(ByWgpu::new(&device.info().name)?));
     }
     let mut charts = Vec::new();

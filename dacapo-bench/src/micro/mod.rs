@@ -44,7 +44,10 @@ pub fn measure(device: &Device, effort: &Effort) -> Result<Report> {
     let mut report = Report::new(device.info());
     report.settings = vec![
         "by hand: push descriptors, push constants, synchronization2, one command buffer".to_owned(),
-        "wgpu: bind groups made beforehand, immediates, one pass".to_owned(),
+        match cfg!(feature = "wgpu") {
+            true => "wgpu: bind groups made beforehand, immediates, one pass".to_owned(),
+            false => "wgpu: not in this build".to_owned(),
+        },
         "encoding is timed from opening the encoder to its end; every round runs and its result is checked".to_owned(),
     ];
     report.charts = encode::measure(device, effort)?;

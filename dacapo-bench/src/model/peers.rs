@@ -63,9 +63,13 @@ impl Peer {
                 Some(program) => vec![program.to_owned()],
                 None => {
                     let manifest = text(repository().join("dacapo-bench/candle/Cargo.toml"));
-                    let cargo = ["cargo", "run", "--quiet", "--release", "--manifest-path"];
+                    // candle has its fast kernels only where the compiler may count on the instructions they need.
+                    let native = r#"build.rustflags=["-Ctarget-cpu=native"]"#;
+                    let cargo = ["cargo", "run", "--quiet", "--release", "--config", native];
                     let cargo = cargo.map(str::to_owned).into_iter();
-                    cargo.chain([manifest]).collect()
+                    cargo
+                        .chain(["--manifest-path".to_owned(), manifest])
+                        .collect()
                 }
             },
             name => {
