@@ -153,7 +153,8 @@ fn kernels() -> Vec<(String, String)> {
                 files.push("attention/gpu/elements.wgsl");
             }
             files.extend([
-                "attention/gpu/params.wgsl",
+                "attention/gpu/operands.wgsl",
+                "attention/gpu/scratch.wgsl",
                 kernel.as_str(),
                 "attention/gpu/common.wgsl",
                 "rows/exp.wgsl",
