@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use dacapo::ProfileLevel;
-use dacapo_llm::ModelFiles;
 use dacapo_llm::decoder::{Session, SessionOptions};
 use dacapo_llm::tokenizer::{AddSpecial, SpecialText};
+use dacapo_llm::{ModelFiles, PassOptions};
 use dacapo_profile::{Analysis, Comparison, MAX_JSON_BYTES, Profile, ProfileError};
 
 use crate::cache::{self, model_or_default};
@@ -161,7 +161,8 @@ impl ProfileCommand {
         let prompt = self.prompt(&files)?;
         let model = crate::model::load(&device, &files, self.passes.tuned())?;
         let mut options = SessionOptions::for_model(&model);
-        options.passes = self.passes.options(options.passes);
+        // Each step is a submission of its own.
+        options.passes = self.passes.options(PassOptions::default());
         options.capacity = self.context.unwrap_or(options.capacity);
         let vocabulary = model.config().vocab_size;
         let prompt = prompt.unwrap_or_else(|| made_up(self.prompt_tokens, vocabulary));
