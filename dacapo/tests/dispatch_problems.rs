@@ -260,13 +260,13 @@ fn shared_memory_that_was_not_declared() {
 fn declarations_that_contradict_themselves_or_the_device() {
     let device = device(1);
     let named = || KernelSource::new("bad").cpu(|_| Ok(()));
-    let many = (0..17).fold(named(), |source, slot| {
+    let many = (0..32).fold(named(), |source, slot| {
         source.binding::<u32>(slot, Access::Read)
     });
     let limits = *device.limits();
     let too_much = SharedMemory::Fixed(limits.max_shared_bytes + 1);
     for (source, parts) in [
-        (many, ["17 bindings", "takes 16"]),
+        (many, ["32 bindings", "takes 31"]),
         (
             named()
                 .binding::<u8>(2, Access::Read)

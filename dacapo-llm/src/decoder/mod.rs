@@ -4,6 +4,7 @@
 //! A [`Session`] owns a key-value cache and the memory of one forward pass, and runs every pass as a graph of the
 //! runtime, captured and planned once. Any number of sessions share one model.
 
+mod ahead;
 mod commands;
 mod error;
 mod forward;

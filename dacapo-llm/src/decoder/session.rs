@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::fmt;
 
 use dacapo::{
@@ -10,6 +9,7 @@ use dacapo_ops::linear::Linear;
 use dacapo_ops::sample::SampleParams as Sampling;
 use dacapo_ops::tensor::Tensor;
 
+use crate::decoder::ahead::{Ahead, Steps};
 use crate::decoder::commands::{Commands, Outputs};
 use crate::decoder::passes::{Pass, Passes};
 use crate::decoder::workspace::{Activations, LayerCache, SessionOptions, caches};
@@ -41,43 +41,6 @@ pub struct Session {
     state: State,
     passes: Passes,
     ahead: Ahead,
-}
-
-/// Decode steps that were submitted and whose tokens nobody has asked for yet.
-#[derive(Default)]
-struct Ahead {
-    launches: VecDeque<Steps>,
-    /// Of those that are done.
-    tokens: VecDeque<u32>,
-    /// What a submission has brought back, with what lies between tokens.
-    fetched: Vec<u32>,
-    /// How they sample.
-    sampling: Option<Sampling>,
-}
-
-/// A submission of some decode steps.
-struct Steps {
-    submission: Submission,
-    count: usize,
-}
-
-impl Ahead {
-    /// Steps that may not be done.
-    fn in_flight(&self) -> usize {
-        self.launches.iter().map(|steps| steps.count).sum()
-    }
-}
-
-impl Drop for Ahead {
-    /// Waits for what is in flight. Otherwise its end could close the device, and unload its driver, on a thread of the
-    /// device, while the process ends on another.
-    fn drop(&mut self) {
-        if let Some(last) = self.launches.back()
-            && let Err(error) = last.submission.wait()
-        {
-            tracing::debug!(%error, "a decode step that nobody asked for");
-        }
-    }
 }
 
 /// What the logits and the step's token stand for.

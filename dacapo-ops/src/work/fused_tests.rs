@@ -4,10 +4,12 @@
 use dacapo::{BufferView, CommandEncoder, Graph, MemoryKind, PlanOptions};
 
 use super::tests::{Counts, Setup, counts_of};
+use crate::attention::AttentionOptions;
 use crate::dtype::DType;
 use crate::gelu_mul::Form;
 use crate::linear::{Epilogue, Linear};
 use crate::rope::Layout;
+use crate::rope_append::Operands;
 use crate::tensor::Tensor;
 
 const EPS: f32 = 1e-5;
@@ -228,7 +230,7 @@ fn norms_that_are_computed_twice() {
     );
 }
 
-/// A chain has the work of its four products.
+/// A chain has the work of its four products, and of the attention before them but for what that gives, which vanishes.
 #[test]
 fn chains() {
     let Some(s) = Setup::each().find(|s| !s.ops.linear.chain_rules(&s.ops.attention).is_empty())
@@ -247,7 +249,34 @@ fn chains() {
     let product = |e: &mut CommandEncoder, w: &Tensor, x: &Tensor, out: &Tensor| {
         linear.encode(e, w, x, Epilogue::None, &scratch, out)
     };
-    let encode = |e: &mut CommandEncoder| {
+    let (positions, table) = (s.u32(&[1]), s.u32(&[8, 2]));
+    let caches = [(); 2].map(|()| s.bench.zeros(DType::F16, &[4, 40, 16]));
+    let attend = |e: &mut CommandEncoder| {
+        let cut = |x: &Tensor| x.reshape(&[1, 4, 16]);
+        let (q, out) = (cut(&q_out)?, cut(&attended)?);
+        let [k_cache, v_cache] = &caches;
+        let operands = Operands {
+            q: &q,
+            k: &cut(&k_out)?,
+            v: &cut(&v_out)?,
+            positions: &positions,
+            frequencies: &table,
+            layout: Layout::Halves,
+            norms: None,
+            k_cache,
+            v_cache,
+        };
+        ops.rope_append.encode(e, &operands)?;
+        let options = AttentionOptions {
+            scale: 0.25,
+            softcap: None,
+        };
+        (ops.attention).encode(e, &q, k_cache, v_cache, &positions, options, &out)
+    };
+    let encode = |e: &mut CommandEncoder, attends: bool| {
+        if attends {
+            attend(e)?;
+        }
         product(e, &output, &attended, &update)?;
         ops.add.encode(e, &hidden, &update)?;
         ops.rms_norm.encode(e, &hidden, &norms[0], EPS, &normed)?;
@@ -260,12 +289,16 @@ fn chains() {
         for (w, out) in [(&q, &q_out), (&k, &k_out), (&v, &v_out)] {
             product(e, w, &normed, out)?;
         }
+        if attends {
+            discard(e, &[&attended])?;
+        }
         discard(e, &[&update, &normed, &gate, &up, &both])
     };
-    let planned = |workgroups: u32| {
+    let planned = |workgroups: u32, attends: bool| {
         let name = format!("matvec_chain f16 {gated}x{width} x1 workgroups a unit");
         s.ops.tuning().set(&name, workgroups);
-        let graph = Graph::capture::<crate::Error>(&s.bench.device, encode).unwrap();
+        let graph =
+            Graph::capture::<crate::Error>(&s.bench.device, |e| encode(e, attends)).unwrap();
         let rules = s.ops.fusion_rules();
         let options = PlanOptions {
             rules: &rules,
@@ -275,7 +308,12 @@ fn chains() {
         let dispatches = plan.graph().nodes().len();
         (dispatches, counts_of(plan.graph(), None))
     };
-    let (apart, chained) = (planned(0), planned(1));
-    assert_eq!([apart.0, chained.0], [4, 1]);
-    assert_eq!(chained.1, apart.1);
+    for attends in [false, true] {
+        let (apart, chained) = (planned(0, attends), planned(1, attends));
+        assert_eq!([apart.0, chained.0], [4 + usize::from(attends), 1]);
+        let vanishing = if attends { 4 * width as u64 } else { 0 };
+        let [read, written, operations] = apart.1;
+        let expected = [read - vanishing, written - vanishing, operations];
+        assert_eq!(chained.1, expected, "attends: {attends}");
+    }
 }

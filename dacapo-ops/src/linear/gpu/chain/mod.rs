@@ -7,18 +7,18 @@
 //! gives up in the end and leaves a mark, which [`GpuLinear::check_met`] finds.
 
 mod text;
+mod work;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
     Arg, Backend, Buffer, BufferOptions, BufferView, CommandEncoder, Dispatched, Grid,
-    KernelSource, MemoryKind, Unfit, Wgsl, Work,
+    KernelSource, MemoryKind, Unfit, Wgsl,
 };
 use smallvec::SmallVec;
 
 use super::tuned::{self, ShapeLimits};
-use super::variant::{Put, Shape};
+use super::variant::Shape;
 use super::{GpuLinear, Kernel, Layout, Params, is_odd};
-use crate::attention::work::of_step;
 use crate::attention::{Step, StepParams, StepPart, StepSlots};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -26,10 +26,7 @@ use crate::gelu_mul::Form;
 use crate::launch::are_wide;
 use crate::linear::Activation;
 use crate::linear::recorded::{Recorded, RecordedEpilogue, Then};
-use crate::linear::work::{End, of_product};
-use crate::rms_norm::operations_of_norm;
 use crate::tuning::Key;
-use crate::work::read;
 
 /// Most stages: after the last layer there are no queries, keys and values.
 const STAGES: usize = 4;
@@ -321,12 +318,12 @@ impl GpuLinear {
         let before = chain.attention.map_or("", |_| "attention_");
         let name = format!("{before}matvec_chain_{}", chain.dtype.name().to_lowercase());
         let work = match chain.activation {
-            Activation::Silu => |call: &Dispatched<'_>| work(call, Activation::Silu),
+            Activation::Silu => |call: &Dispatched<'_>| work::work(call, Activation::Silu),
             Activation::Gelu(Form::Tanh) => {
-                |call: &Dispatched<'_>| work(call, Activation::Gelu(Form::Tanh))
+                |call: &Dispatched<'_>| work::work(call, Activation::Gelu(Form::Tanh))
             }
             Activation::Gelu(Form::Erf) => {
-                |call: &Dispatched<'_>| work(call, Activation::Gelu(Form::Erf))
+                |call: &Dispatched<'_>| work::work(call, Activation::Gelu(Form::Erf))
             }
         };
         let mut source = KernelSource::new(name)
@@ -384,40 +381,4 @@ fn key(dtype: DType, rows: u32, cols: u32) -> Key {
         tokens: 1,
         dimension: "",
     }
-}
-
-/// The work of all products.
-fn work(call: &Dispatched<'_>, activation: Activation) -> Work {
-    let attending = call.inline::<AttendingParams>();
-    let chain = attending.map(|attending| attending.chain);
-    let Some(ChainParams { stages, .. }) = chain.or_else(|| call.inline()) else {
-        return Work::default();
-    };
-    let attended = attending.map(|attending| of_step(call, &STEP, &attending.attention.split));
-    let ends = [
-        End::Each([Put::Add; 3]),
-        End::Gated(activation),
-        End::Each([Put::Add; 3]),
-        End::Each([Put::Plain; 3]),
-    ];
-    let norms = [None, Some(NORMS[0]), None, Some(NORMS[1])];
-    let weights: Work = (0..MATRICES).map(|slot| read(call.bytes(slot))).sum();
-    let products = stages.iter().zip(ends).zip(norms);
-    // What attention gives vanishes.
-    let reads = products
-        .enumerate()
-        .map(|(at, product)| (product, at > 0 || attended.is_none()));
-    let products = reads.filter(|(((stage, _), _), _)| stage.cols > 0);
-    let products = products.map(|(((stage, end), norm), reads)| {
-        let x = if reads {
-            read(4 * u64::from(stage.cols))
-        } else {
-            Work::default()
-        };
-        let norm = norm.map_or_else(Work::default, |slot| {
-            read(call.bytes(slot)) + operations_of_norm(1, u64::from(stage.cols))
-        });
-        norm + x + of_product(stage.rows, stage.cols, 1, end)
-    });
-    attended.unwrap_or_default() + weights + products.sum()
 }
