@@ -243,8 +243,7 @@ impl Gpu {
         }
     }
 
-    /// The step that a node was encoded with, as part of a kernel that has at most `most_groups` workgroups of so many
-    /// `threads`.
+    /// The step that a node was encoded with, as part of a kernel of so many workgroups of so many threads.
     pub(in crate::attention) fn part(
         &self,
         found: &Match<'_>,

@@ -41,7 +41,7 @@ const ACTIVATED: u32 = MATRICES + 2;
 const NORMS: [u32; 2] = [MATRICES + 3, MATRICES + 4];
 const OUTS: [u32; 3] = [MATRICES + 5, MATRICES + 6, MATRICES + 7];
 const CONTROL: u32 = MATRICES + 8;
-/// Of attention. It has queries, keys and values where those of the next layer go.
+/// Of attention. It has queries, keys and values where those of the next layer go; its output is bound nowhere.
 const STEP: StepSlots = StepSlots {
     rows: OUTS,
     out: ATTENDED,
