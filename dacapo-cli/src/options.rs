@@ -43,7 +43,7 @@ pub(crate) struct PassFlags {
     no_graph: bool,
     #[command(flatten)]
     plans: PlanFlags,
-    /// Decode steps submitted before the token of the first is known, in two submissions [default: 2, on a GPU 4]
+    /// Decode steps submitted before the token of the first is known, half of them to a submission [default: 2, on a GPU 4]
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..=PassOptions::MOST_IN_FLIGHT as u64))]
     in_flight: Option<usize>,
 }

@@ -73,6 +73,17 @@ impl Bench {
         tensor
     }
 
+    /// The values as F16 or F32, as caches have them.
+    pub(crate) fn floats(&self, dtype: DType, shape: &[usize], values: &[f32]) -> Tensor {
+        if dtype != DType::F16 {
+            return self.f32(shape, values);
+        }
+        let tensor = self.zeros(dtype, shape);
+        let halves: Vec<_> = values.iter().copied().map(half::f16::from_f32).collect();
+        tensor.view().write(&halves).unwrap();
+        tensor
+    }
+
     pub(crate) fn u32(&self, shape: &[usize], values: &[u32]) -> Tensor {
         let tensor = self.zeros(DType::U32, shape);
         tensor.view().write(values).unwrap();

@@ -20,8 +20,8 @@ pub struct PassOptions {
     /// Plans move operations, so that as few barriers as possible are needed.
     pub reorder: bool,
     /// Decode steps that may be submitted before the token of the first is known, 1 to
-    /// [`PassOptions::MOST_IN_FLIGHT`], in two submissions of half of them each: a device pauses between submissions, and
-    /// the tokens of one come together. Steps beyond the end of an answer are computed for nothing. Counts with graphs
+    /// [`PassOptions::MOST_IN_FLIGHT`], half of them to a submission (one, of fewer than four): a device pauses between
+    /// submissions, and the tokens of one come together. Steps beyond the end of an answer are computed for nothing. Counts with graphs
     /// only.
     pub in_flight: usize,
 }

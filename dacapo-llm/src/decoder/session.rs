@@ -398,16 +398,15 @@ impl Session {
         };
         let first = self.sampled[0].view().offset();
         let place = |step: usize| ((self.sampled[step].view().offset() - first) / 4) as usize;
-        let mut fetched = std::mem::take(&mut self.ahead.fetched);
-        fetched.resize(place(count - 1) + 1, 0);
-        let done = submission.fetched_into(&mut fetched);
+        self.ahead.fetched.resize(place(count - 1) + 1, 0);
+        let done = submission.fetched_into(&mut self.ahead.fetched);
         match (done.map_err(DecoderError::from)).and_then(|()| self.finish(&submission)) {
             Ok(()) => {
-                let tokens = (1..count).map(|step| fetched[place(step)]);
-                self.ahead.tokens.extend(tokens);
-                let token = fetched[0];
-                self.ahead.fetched = fetched;
-                Ok(token)
+                let Ahead {
+                    tokens, fetched, ..
+                } = &mut self.ahead;
+                tokens.extend((1..count).map(|step| fetched[place(step)]));
+                Ok(fetched[0])
             }
             Err(error) => {
                 // The device may be anywhere; what the host knows still holds.

@@ -68,16 +68,8 @@ impl Setup {
             bench.f32(&[tokens, heads, head_dim], &noise(seed, elements))
         };
         let filled = |seed| {
-            let tensor = bench.zeros(cache, &[kv_heads, capacity, head_dim]);
             let values = noise(seed, kv_heads * capacity * head_dim);
-            match cache {
-                DType::F16 => {
-                    let halves: Vec<_> = values.into_iter().map(half::f16::from_f32).collect();
-                    tensor.view().write(&halves).unwrap();
-                }
-                _ => tensor.view().write(&values).unwrap(),
-            }
-            tensor
+            bench.floats(cache, &[kv_heads, capacity, head_dim], &values)
         };
         let attention = Attention::new(&bench.device).unwrap();
         Setup {

@@ -18,7 +18,7 @@ use dacapo::{
 use half::f16;
 
 use self::gpu::Gpu;
-pub(crate) use self::gpu::{Step, StepParams, StepPart, StepSlots};
+pub(crate) use self::gpu::{Room, Step, StepParams, StepPart, StepSlots};
 use crate::check::Check;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
@@ -148,17 +148,15 @@ impl Attention {
         }
     }
 
-    /// The step of one token that the node at `place` was encoded with, as part of a kernel of so many workgroups of
-    /// so many threads.
+    /// The step of one token that the node at `place` was encoded with, as part of a kernel that has this room.
     pub(crate) fn part(
         &self,
         found: &Match<'_>,
         place: usize,
-        threads: u32,
-        groups: u32,
+        room: Room,
     ) -> Result<StepPart, Unfit> {
         match &self.form {
-            Form::Gpu(gpu) => gpu.part(found, place, threads, groups),
+            Form::Gpu(gpu) => gpu.part(found, place, room),
             Form::Cpu { .. } => Err(Unfit::new("processors take it apart")),
         }
     }

@@ -177,15 +177,7 @@ impl Setup {
         let shape = [kv_heads, CAPACITY, heads.dim];
         let filled = |seed| {
             let values = noise(seed, shape.iter().product());
-            let tensor = self.bench.zeros(heads.cache, &shape);
-            match heads.cache {
-                DType::F16 => {
-                    let halves: Vec<_> = values.into_iter().map(half::f16::from_f32).collect();
-                    tensor.view().write(&halves).unwrap();
-                }
-                _ => tensor.view().write(&values).unwrap(),
-            }
-            tensor
+            self.bench.floats(heads.cache, &shape, &values)
         };
         Cached {
             heads,

@@ -2,11 +2,11 @@
 
 use dacapo::{FusionRule, Link, Match, Unfit};
 
-use super::gpu::{Attending, Room};
+use super::gpu::Attending;
 use super::recorded::{Recorded, RecordedEpilogue, RecordedNorm, RecordedProduct, Then};
 use super::slots::{INPUT, OUT};
 use super::{Activation, Form, Linear};
-use crate::attention::Attention;
+use crate::attention::{Attention, Room};
 use crate::dtype::DType;
 use crate::gelu_mul;
 use crate::rms_norm;
@@ -157,7 +157,7 @@ impl Linear {
             let stages = stages.collect::<Result<Vec<_>, _>>()?;
             let attend = attention
                 .as_ref()
-                .map(|attention| |room: Room| attention.part(found, 0, room.threads, room.groups));
+                .map(|attention| |room: Room| attention.part(found, 0, room));
             let attending = attend.as_ref().map(|attend| attend as Attending<'_>);
             gpu.encode_chain(encoder, attending, &stages)
         })

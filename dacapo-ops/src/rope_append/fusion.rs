@@ -221,7 +221,8 @@ fn f32s(found: &Match<'_>, (place, slot): (usize, u32), shape: &[usize]) -> Resu
     Ok(Tensor::new(view, DType::F32, shape)?)
 }
 
-fn cache(
+/// A cache of this shape, whose length tells its type.
+pub(crate) fn cache(
     found: &Match<'_>,
     (place, slot): (usize, u32),
     shape: [usize; 3],

@@ -11,7 +11,7 @@ mod gpu;
 mod tests;
 mod work;
 
-pub(crate) use fusion::Recorded;
+pub(crate) use fusion::{Recorded, cache};
 pub(crate) use gpu::turn;
 
 use bytemuck::{Pod, Zeroable};

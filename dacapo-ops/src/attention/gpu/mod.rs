@@ -16,7 +16,7 @@ use dacapo::{
     Grid, Kernel, KernelSource, Limits, MemoryKind, Wgsl, Work,
 };
 
-pub(crate) use self::step::{Step, StepParams, StepPart, StepSlots};
+pub(crate) use self::step::{Room, Step, StepParams, StepPart, StepSlots};
 use self::tiling::Tiling;
 use super::{Params, work};
 use crate::dtype::DType;

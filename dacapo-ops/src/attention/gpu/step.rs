@@ -47,6 +47,13 @@ impl Problem {
     }
 }
 
+/// What another kernel has for a step: so many workgroups of so many threads.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    pub(crate) threads: u32,
+    pub(crate) groups: u32,
+}
+
 /// One token's attention as part of another kernel.
 pub(crate) struct StepPart {
     pub(crate) step: Step,
@@ -183,7 +190,7 @@ impl Gpu {
         Ok(self.cut(problem, "rope_append_attention", None))
     }
 
-    /// How the work is cut by the settings of `op`, by workgroups of so many threads if that is given.
+    /// How the work is cut by the settings of `op`, by workgroups of so many threads if these are given.
     fn cut(&self, problem: Problem, op: &'static str, threads: Option<u32>) -> Step {
         let Problem {
             dtype,
@@ -243,13 +250,12 @@ impl Gpu {
         }
     }
 
-    /// The step that a node was encoded with, as part of a kernel of so many workgroups of so many threads.
+    /// The step that a node was encoded with, as part of a kernel that has this room.
     pub(in crate::attention) fn part(
         &self,
         found: &Match<'_>,
         place: usize,
-        threads: u32,
-        groups: u32,
+        room: Room,
     ) -> Result<StepPart, Unfit> {
         let params = found.inline::<StepParams>(place)?;
         let view = |slot| found.view(place, slot).cloned();
@@ -265,12 +271,10 @@ impl Gpu {
             capacity,
             ..
         } = params.split;
-        let elements = [kv_heads, capacity, params.head_dim].map(u64::from);
+        let shape = [kv_heads, capacity, params.head_dim].map(|n| n as usize);
+        let Room { threads, groups } = room;
         let problem = Problem {
-            dtype: match beside[0].len() == 2 * elements.iter().product::<u64>() {
-                true => DType::F16,
-                false => DType::F32,
-            },
+            dtype: rope_append::cache(found, (place, SLOTS.beside[0]), shape)?.dtype(),
             heads,
             kv_heads,
             head_dim: params.head_dim,

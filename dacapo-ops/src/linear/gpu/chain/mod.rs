@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 use super::tuned::{self, ShapeLimits};
 use super::variant::Shape;
 use super::{GpuLinear, Kernel, Layout, Params, is_odd};
-use crate::attention::{Step, StepParams, StepPart, StepSlots};
+use crate::attention::{Room, Step, StepParams, StepPart, StepSlots};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::gelu_mul::Form;
@@ -78,15 +78,8 @@ struct Call {
     attention: Option<StepPart>,
 }
 
-/// Gives the attention that comes first, as part of a kernel of so many workgroups of so many threads.
+/// Gives the attention that comes first, as part of a kernel that has this room.
 pub(in crate::linear) type Attending<'a> = &'a dyn Fn(Room) -> Result<StepPart, Unfit>;
-
-/// What a kernel has for one of its parts.
-#[derive(Clone, Copy)]
-pub(in crate::linear) struct Room {
-    pub(in crate::linear) threads: u32,
-    pub(in crate::linear) groups: u32,
-}
 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
