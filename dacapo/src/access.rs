@@ -17,13 +17,13 @@ impl Access {
     /// Whether bytes may be loaded.
     #[must_use]
     pub const fn reads(self) -> bool {
-        matches!(self, Access::Read | Access::ReadWrite)
+        !matches!(self, Access::Write)
     }
 
     /// Whether bytes may be stored.
     #[must_use]
     pub const fn writes(self) -> bool {
-        matches!(self, Access::Write | Access::ReadWrite)
+        !matches!(self, Access::Read)
     }
 }
 

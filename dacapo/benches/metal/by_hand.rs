@@ -52,16 +52,27 @@ const DISPATCHES: usize = 1000;
 const ROUNDS: usize = 101;
 const SLOT: u64 = 64;
 
-/// Views of two buffers: of one that is read, and at last one of one that is written.
+/// What the buffers between the first and the last of a dispatch are.
+#[derive(Clone, Copy, PartialEq)]
+enum Others {
+    /// Parts of one buffer, which are tracked.
+    Tracked,
+    /// Parts of memory that nothing can write, as weights are.
+    Weights,
+}
+
+/// Views of buffers that are read, and at last one of one that is written.
 struct Pattern<const N: usize> {
     views: Vec<[BufferView; N]>,
 }
 
 impl<const N: usize> Pattern<N> {
     /// Each dispatch reads what the one before wrote, or what nobody writes.
-    fn new(device: &Device, dependent: bool) -> Pattern<N> {
+    fn new(device: &Device, dependent: bool, others: Others) -> Pattern<N> {
         let buffer = |len| device.buffer(len, MemoryKind::DeviceLocal).expect("memory");
         let read = buffer(SLOT * 256);
+        let weights = vec![0_u8; SLOT as usize * 256];
+        let weights = device.import("weights", weights).expect("memory");
         let written = buffer(SLOT * (DISPATCHES as u64 + 1));
         let slot = |buffer: &dacapo::Buffer, at: usize| {
             let from = at as u64 * SLOT;
@@ -71,6 +82,7 @@ impl<const N: usize> Pattern<N> {
             core::array::from_fn(|index| match index {
                 0 if dependent => slot(&written, at),
                 _ if index + 1 == N => slot(&written, at + 1),
+                1.. if others == Others::Weights => slot(&weights, at * (1 + 7 * index) % 256),
                 _ => slot(&read, at * (1 + 7 * index) % 256),
             })
         });
@@ -227,11 +239,12 @@ pub(super) fn compare() {
     );
     println!("medians of {ROUNDS} interleaved rounds, ns a dispatch");
     println!(
-        "{:26} {:>8} {:>8} {:>10}",
+        "{:38} {:>8} {:>8} {:>10}",
         "", "dacapo", "by hand", "own share"
     );
-    encodings::<2>(&device);
-    encodings::<4>(&device);
+    encodings::<2>(&device, Others::Tracked);
+    encodings::<4>(&device, Others::Weights);
+    encodings::<4>(&device, Others::Tracked);
     launches::<2>();
     launches::<4>();
 }
@@ -244,18 +257,22 @@ fn kernel<const N: usize>(device: &Device) -> Kernel {
         .expect("a kernel")
 }
 
-fn encodings<const N: usize>(device: &Device) {
+fn encodings<const N: usize>(device: &Device, others: Others) {
     let kernel = kernel::<N>(device);
     let by_hand = ByHand::new::<N>(device);
     for (name, dependent) in [("independent", false), ("dependent", true)] {
-        let pattern = Pattern::<N>::new(device, dependent);
+        let pattern = Pattern::<N>::new(device, dependent, others);
         let places = ByHand::places(&pattern);
         let rounds = (0..ROUNDS).map(|_| {
             let hand = by_hand.encode(&places, dependent);
             let own = through_dacapo(device, &kernel, &pattern);
             (own, hand)
         });
-        print(&format!("{N} bound, {name}"), rounds.unzip());
+        let others = match others {
+            Others::Tracked => String::new(),
+            Others::Weights => format!(", {} of them weights", N - 2),
+        };
+        print(&format!("{N} bound{others}, {name}"), rounds.unzip());
     }
 }
 
@@ -264,7 +281,7 @@ fn print(name: &str, (own, hand): (Vec<f64>, Vec<f64>)) {
     let shares = own.iter().zip(&hand).map(|(own, hand)| own - hand);
     let share = median(shares.collect());
     let (own, hand) = (median(own), median(hand));
-    println!("{name:26} {own:>8.0} {hand:>8.0} {share:>10.0}");
+    println!("{name:38} {own:>8.0} {hand:>8.0} {share:>10.0}");
 }
 
 /// What a launch of the same dispatches costs the host, as a list and as an indirect command buffer. By hand they are encoded
@@ -278,7 +295,7 @@ fn launches<const N: usize>() {
         options.metal.indirect = indirect;
         let own = Device::open(&options).expect("a Metal device");
         let kernel = kernel::<N>(&own);
-        let pattern = Pattern::<N>::new(&own, false);
+        let pattern = Pattern::<N>::new(&own, false, Others::Tracked);
         let graph = Graph::capture(&own, |encoder| encode(encoder, &kernel, &pattern));
         let plan = graph.expect("a graph").plan(&PlanOptions::default());
         let executable = plan.expect("a plan").instantiate().expect("an executable");

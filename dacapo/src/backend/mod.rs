@@ -7,6 +7,7 @@ pub(crate) mod jobs;
 mod launched;
 #[cfg(any(target_vendor = "apple", dacapo_metal_double))]
 pub(crate) mod metal;
+mod own;
 pub(crate) mod reference;
 mod refused;
 pub(crate) mod vulkan;
@@ -151,7 +152,7 @@ pub(crate) struct Dispatch<'a> {
     pub(crate) kernel: &'a Kernel,
     pub(crate) bound: &'a [Bound<'a>],
     pub(crate) inline: &'a [u8],
-    pub(crate) groups: Groups<'a>,
+    pub(crate) groups: &'a Groups<'a>,
     pub(crate) shared_bytes: u32,
 }
 

@@ -123,7 +123,7 @@ impl CommandEncoder {
     ) -> Result<()> {
         args.with(|args| {
             let mut checked = Checked::new();
-            validate::check(&self.core, kernel, args, grid, &mut checked)?;
+            validate::check(&self.core, kernel, args, &grid, &mut checked)?;
             match &mut self.target {
                 Target::Capture(capture) => capture.dispatch(kernel, &checked, grid),
                 Target::Live(Some(recording)) => {
@@ -360,7 +360,7 @@ fn record(recording: &mut Recording, kernel: &Kernel, checked: &Checked<'_>, ord
         kernel,
         bound: &checked.bound,
         inline: checked.inline,
-        groups: checked.groups,
+        groups: &checked.groups,
         shared_bytes: checked.shared_bytes,
     });
     recording

@@ -37,16 +37,12 @@ struct Place {
 impl Retained {
     #[inline]
     pub(crate) fn include(&mut self, view: &BufferView, access: Access) {
-        let id = view.allocation.id.index() as usize;
-        if self.places.len() <= id {
-            self.grow(id);
+        let place = self.places.get(view.allocation.id.index() as usize);
+        let known = place.filter(|place| place.epoch == self.epoch);
+        match known.and_then(|place| self.kept.allocations.get_mut(place.index as usize)) {
+            Some((_, used)) => used.include(access),
+            None => self.add(&view.allocation, access),
         }
-        let place = self.places[id];
-        let index = match place.epoch == self.epoch {
-            true => place.index,
-            false => self.add(&view.allocation),
-        };
-        self.kept.allocations[index as usize].1.include(access);
         if let Some(Issue { generation, .. }) = &view.issue {
             self.include_generation(generation);
         }
@@ -62,24 +58,22 @@ impl Retained {
     }
 
     #[inline(never)]
-    fn add(&mut self, allocation: &Arc<Allocation>) -> u32 {
-        let index = self.kept.allocations.len() as u32;
-        self.places[allocation.id.index() as usize] = Place {
+    fn add(&mut self, allocation: &Arc<Allocation>, access: Access) {
+        let id = allocation.id.index() as usize;
+        if self.places.len() <= id {
+            let unset = Place {
+                epoch: u32::MAX,
+                index: 0,
+            };
+            self.places.resize(id + 1, unset);
+        }
+        self.places[id] = Place {
             epoch: self.epoch,
-            index,
+            index: self.kept.allocations.len() as u32,
         };
-        let kept = (allocation.clone(), DeviceUse::default());
-        self.kept.allocations.push(kept);
-        index
-    }
-
-    #[cold]
-    fn grow(&mut self, id: usize) {
-        let unset = Place {
-            epoch: u32::MAX,
-            index: 0,
-        };
-        self.places.resize(id + 1, unset);
+        let mut used = DeviceUse::default();
+        used.include(access);
+        self.kept.allocations.push((allocation.clone(), used));
     }
 
     pub(crate) fn kept(&self) -> &Kept {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use smallvec::SmallVec;
+use arrayvec::ArrayVec;
 
 use crate::access::Access;
 use crate::arg::{Arg, Value};
 use crate::backend::{Bound, Groups, INDIRECT_BYTES};
 use crate::device::DeviceCore;
-use crate::encoder::{DispatchError, DispatchProblem, USUAL_BINDINGS};
+use crate::encoder::{DispatchError, DispatchProblem, MAX_BINDINGS};
 use crate::error::Error;
 use crate::grid::{Extent, Grid, groups_of, threads_of};
 use crate::hazard::RangeAccess;
@@ -20,16 +20,16 @@ use crate::range::ByteRange;
 /// A dispatch that may be recorded. It is long, so it is filled where it lies and never moved.
 pub(crate) struct Checked<'a> {
     /// The arguments in the order of the kernel's bindings.
-    pub(crate) bound: SmallVec<[Bound<'a>; USUAL_BINDINGS]>,
+    pub(crate) bound: ArrayVec<Bound<'a>, MAX_BINDINGS>,
     /// What hazards are made of: the above and the indirect grid, without memory that nothing can write.
-    pub(crate) accesses: SmallVec<[RangeAccess; USUAL_BINDINGS]>,
+    pub(crate) accesses: ArrayVec<RangeAccess, { MAX_BINDINGS + 1 }>,
     pub(crate) inline: &'a [u8],
     pub(crate) groups: Groups<'a>,
     pub(crate) shared_bytes: u32,
 }
 
 impl Checked<'_> {
-    /// Adds what a bound view can conflict with: nothing where nothing can write.
+    /// Adds what a view can conflict with: nothing where nothing can write.
     #[inline]
     fn note(&mut self, bound: &Bound<'_>) {
         let allocation = &bound.view.allocation;
@@ -44,8 +44,8 @@ impl Checked<'_> {
 
     pub(crate) fn new() -> Self {
         Checked {
-            bound: SmallVec::new(),
-            accesses: SmallVec::new(),
+            bound: ArrayVec::new(),
+            accesses: ArrayVec::new(),
             inline: &[],
             groups: Groups::Direct {
                 groups: [0; 3],
@@ -62,7 +62,7 @@ pub(crate) fn check<'a>(
     device: &Arc<DeviceCore>,
     kernel: &Kernel,
     args: &[Arg<'a>],
-    grid: Grid<'a>,
+    grid: &Grid<'a>,
     checked: &mut Checked<'a>,
 ) -> Result<(), DispatchError> {
     let check = Check {
@@ -126,18 +126,14 @@ impl Check<'_> {
     fn run<'a>(
         &self,
         args: &[Arg<'a>],
-        grid: Grid<'a>,
+        grid: &Grid<'a>,
         checked: &mut Checked<'a>,
     ) -> Result<(), DispatchProblem> {
         if !self.kernel.belongs_to(self.device) {
             return Err(DispatchProblem::ForeignKernel);
         }
         checked.shared_bytes = self.shared_bytes(grid.shared_bytes)?;
-        if args.iter().all(|arg| arg.slot.is_none()) {
-            self.bind(args, checked)?;
-        } else {
-            self.bind(&self.in_order(args)?, checked)?;
-        }
+        self.bind(args, checked)?;
         if overlap(&checked.accesses) {
             self.overlaps(&checked.bound)?;
         }
@@ -151,7 +147,8 @@ impl Check<'_> {
         let mut inline: Option<&[u8]> = None;
         for arg in args {
             let (view, offset) = match arg.value {
-                Value::View { view, offset } => (view, offset),
+                Value::View { view, offset } if arg.slot.is_none() => (view, offset),
+                Value::View { .. } => return self.bind_by_slots(args, checked),
                 Value::Bytes(_) if inline.is_some() => return Err(DispatchProblem::DoubledInline),
                 Value::Bytes(bytes) => {
                     inline = Some(bytes);
@@ -161,9 +158,12 @@ impl Check<'_> {
             let Some(binding) = bindings.next() else {
                 return Err(self.too_many(args));
             };
+            if !self.may_bind(binding, view, offset) {
+                return Err(self.refusal(binding, view, offset));
+            }
             let bound = Bound {
                 view,
-                range: self.range(binding, view, offset)?,
+                range: ByteRange::new(view.range.start + offset, view.range.end),
                 access: binding.access,
             };
             checked.bound.push(bound);
@@ -178,6 +178,18 @@ impl Check<'_> {
             true => Ok(()),
             false => Err(DispatchProblem::InlineBytes { given, declared }),
         }
+    }
+
+    /// Gives the arguments, of which some name their slots, to those.
+    #[cold]
+    fn bind_by_slots<'a>(
+        &self,
+        args: &[Arg<'a>],
+        checked: &mut Checked<'a>,
+    ) -> Result<(), DispatchProblem> {
+        checked.bound.clear();
+        checked.accesses.clear();
+        self.bind(&self.in_order(args)?, checked)
     }
 
     /// The arguments in the order of the bindings, where some name their slots. Those that name none take the
@@ -205,7 +217,8 @@ impl Check<'_> {
         if let Some(Binding { slot, access, .. }) = gap.and_then(binding) {
             return Err(DispatchProblem::MissingSlot { slot, access });
         }
-        ordered.extend(views.into_iter().map(|(_, arg)| arg));
+        let views = views.into_iter();
+        ordered.extend(views.map(|(_, arg)| Arg { slot: None, ..arg }));
         Ok(ordered)
     }
 
@@ -229,54 +242,55 @@ impl Check<'_> {
             })
     }
 
-    /// The bytes of the allocation that an argument binds.
+    /// Whether a view can be bound from an offset onwards.
     #[inline]
-    fn range(
-        &self,
-        binding: &Binding,
-        view: &BufferView,
-        offset: u64,
-    ) -> Result<ByteRange, DispatchProblem> {
+    fn may_bind(&self, binding: &Binding, view: &BufferView, offset: u64) -> bool {
+        let allocation = &view.allocation;
+        let align = u64::from(binding.align.max(self.limits.min_binding_alignment));
+        let start = view.range.start.wrapping_add(offset);
+        Arc::ptr_eq(&allocation.device, self.device)
+            && !(allocation.read_only && binding.access.writes())
+            && offset < view.len()
+            && (start & (align - 1) == 0 && view.len() - offset <= self.limits.max_binding_bytes
+                || self.interface.is_transfer)
+    }
+
+    /// Why an argument cannot be bound.
+    #[cold]
+    fn refusal(&self, binding: &Binding, view: &BufferView, offset: u64) -> DispatchProblem {
         let (slot, access) = (binding.slot, binding.access);
         let allocation = &view.allocation;
         if !Arc::ptr_eq(&allocation.device, self.device) {
-            return Err(DispatchProblem::ForeignBuffer {
+            return DispatchProblem::ForeignBuffer {
                 slot,
                 buffer: allocation.label.clone(),
-            });
+            };
         }
         if access.writes() && allocation.read_only {
-            return Err(DispatchProblem::ReadOnlyBuffer {
+            return DispatchProblem::ReadOnlyBuffer {
                 slot,
                 access,
                 buffer: allocation.label.clone(),
-            });
+            };
         }
         let len = view.len();
         if offset >= len {
-            return Err(DispatchProblem::EmptyView { slot, offset, len });
+            return DispatchProblem::EmptyView { slot, offset, len };
         }
-        let range = ByteRange::new(view.range.start + offset, view.range.end);
-        if self.interface.is_transfer {
-            return Ok(range);
-        }
+        let (offset, len) = (view.range.start + offset, len - offset);
         let align = binding.align.max(self.limits.min_binding_alignment);
-        if range.start & (u64::from(align) - 1) != 0 {
-            return Err(DispatchProblem::Misaligned {
+        match offset % u64::from(align) {
+            0 => DispatchProblem::BindingTooLong {
                 slot,
-                offset: range.start,
+                len,
+                limit: self.limits.max_binding_bytes,
+            },
+            _ => DispatchProblem::Misaligned {
+                slot,
+                offset,
                 align,
-            });
+            },
         }
-        if range.len() > self.limits.max_binding_bytes {
-            let limit = self.limits.max_binding_bytes;
-            return Err(DispatchProblem::BindingTooLong {
-                slot,
-                len: range.len(),
-                limit,
-            });
-        }
-        Ok(range)
     }
 
     /// Which bindings overlap, of which one is written.
@@ -317,7 +331,7 @@ impl Check<'_> {
         }
     }
 
-    fn grid<'a>(&self, grid: Grid<'a>, checked: &mut Checked<'a>) -> Result<(), DispatchProblem> {
+    fn grid<'a>(&self, grid: &Grid<'a>, checked: &mut Checked<'a>) -> Result<(), DispatchProblem> {
         let workgroup = self.interface.workgroup;
         let (groups, threads) = match grid.extent {
             Extent::Indirect(view) => return self.indirect(view, checked),

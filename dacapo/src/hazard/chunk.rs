@@ -6,6 +6,9 @@ use crate::ByteRange;
 /// ranges, and moves the directory twice as often.
 pub(super) const CAPACITY: usize = 32;
 
+/// Ends that are compared side by side; a cache line of them.
+const LINE: usize = 8;
+
 /// A range and the dispatch that touched it last.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Segment {
@@ -44,17 +47,15 @@ impl Chunk {
     /// The position of the first segment that ends after `byte`; `len` or more if none does.
     #[inline]
     pub(super) fn position(&self, byte: u64) -> usize {
-        let mut at = 0;
-        let mut step = CAPACITY / 2;
-        while step > 0 {
-            at += if self.ends[at + step - 1] <= byte {
-                step
-            } else {
-                0
-            };
-            step /= 2;
-        }
-        at + usize::from(self.ends[at] <= byte)
+        let count = |ends: &[u64]| {
+            ends.iter()
+                .map(|&end| usize::from(end <= byte))
+                .sum::<usize>()
+        };
+        let (lines, _) = self.ends.as_chunks::<LINE>();
+        let lasts: [u64; CAPACITY / LINE - 1] = core::array::from_fn(|line| lines[line][LINE - 1]);
+        let line = count(&lasts);
+        line * LINE + count(&lines[line])
     }
 
     #[inline]
@@ -79,10 +80,11 @@ impl Chunk {
     /// Puts a segment behind the last one; the chunk must not be full.
     #[inline]
     pub(super) fn push(&mut self, segment: Segment) {
-        self.ends[self.len] = segment.range.end;
-        self.starts[self.len] = segment.range.start;
-        self.dispatches[self.len] = segment.dispatch;
-        self.len += 1;
+        let len = self.len;
+        self.ends[len] = segment.range.end;
+        self.starts[len] = segment.range.start;
+        self.dispatches[len] = segment.dispatch;
+        self.len = len + 1;
     }
 
     /// Puts a segment before the one at `at`; the chunk must not be full.

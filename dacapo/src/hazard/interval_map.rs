@@ -23,8 +23,8 @@ pub(super) struct IntervalMap {
     dispatch: u32,
     /// The directory in the arena, or [`INLINE`].
     directory: u32,
-    /// What the last question found: the assignment that follows it is mostly to the same place. It may
-    /// be out of date, and is believed only where it is right.
+    /// What the last question found, if nothing was assigned since: the assignment that follows it is mostly to the
+    /// same place. It is believed only where it is right.
     hint: Place,
 }
 
@@ -37,26 +37,36 @@ struct Place {
     at: usize,
 }
 
+impl Place {
+    const NOWHERE: Place = Place {
+        chunk: usize::MAX,
+        at: 0,
+    };
+}
+
 impl IntervalMap {
     pub(super) const EMPTY: IntervalMap = IntervalMap {
         start: u64::MAX,
         end: 0,
         dispatch: 0,
         directory: INLINE,
-        hint: Place { chunk: 0, at: 0 },
+        hint: Place::NOWHERE,
     };
 
-    /// Whether any byte of a non-empty range is in the map.
+    /// Whether any byte of a range is in the map.
     #[inline]
     pub(super) fn overlaps(&mut self, arena: &Arena, range: ByteRange) -> bool {
-        if range.end <= self.start || range.start >= self.end {
-            return false;
+        range.end > self.start && range.start < self.end && self.overlaps_one(arena, range)
+    }
+
+    /// Whether a segment overlaps a range between the first and the last of them.
+    fn overlaps_one(&mut self, arena: &Arena, range: ByteRange) -> bool {
+        if self.directory == INLINE || range.is_empty() {
+            return !range.is_empty();
         }
-        if self.directory == INLINE {
-            return true;
-        }
-        self.hint = self.find(arena, range.start);
-        let found = self.get(arena, self.hint);
+        let place = self.find(arena, range.start);
+        self.hint = place;
+        let found = self.get(arena, place);
         found.is_some_and(|found| found.range.start < range.end)
     }
 
@@ -80,12 +90,18 @@ impl IntervalMap {
     /// Makes `dispatch` the last to have touched a non-empty range.
     #[inline]
     pub(super) fn assign(&mut self, arena: &mut Arena, range: ByteRange, dispatch: u32) {
-        let segment = Segment { range, dispatch };
         if range.start <= self.start && self.end <= range.end && self.directory == INLINE {
             (self.start, self.end) = (range.start, range.end);
             self.dispatch = dispatch;
             return;
         }
+        self.assign_among(arena, Segment { range, dispatch });
+    }
+
+    /// Puts in a segment that is not the only one from now on.
+    #[inline(never)]
+    fn assign_among(&mut self, arena: &mut Arena, segment: Segment) {
+        let range = segment.range;
         if self.directory == INLINE {
             self.spill(arena);
         }
@@ -95,10 +111,12 @@ impl IntervalMap {
             return;
         }
         let place = self.find_again(arena, range.start);
-        match self.get(arena, place) {
+        let chunk = arena.directory(self.directory).chunks[place.chunk];
+        let chunk = arena.chunk_mut(chunk);
+        match chunk.get(place.at) {
             Some(found) if found.range == range => {
-                let chunk = arena.directory(self.directory).chunks[place.chunk];
-                arena.chunk_mut(chunk).set_dispatch(place.at, dispatch);
+                chunk.set_dispatch(place.at, segment.dispatch);
+                return;
             }
             Some(found) if found.range.start < range.end => self.replace(arena, place, segment),
             _ => self.insert_at(arena, place, segment),
@@ -136,10 +154,19 @@ impl IntervalMap {
         Place { chunk, at }
     }
 
-    /// As [`find`](Self::find), but looks at the hint first.
+    /// As [`find`](Self::find), but looks at the hint first, which is used up.
     #[inline]
-    fn find_again(&self, arena: &Arena, byte: u64) -> Place {
-        let Place { chunk, at } = self.hint;
+    fn find_again(&mut self, arena: &Arena, byte: u64) -> Place {
+        let hint = core::mem::replace(&mut self.hint, Place::NOWHERE);
+        match hint.chunk != usize::MAX && self.is_place_of(arena, hint, byte) {
+            true => hint,
+            false => self.find(arena, byte),
+        }
+    }
+
+    /// Whether a place is that of the first segment that ends after `byte`.
+    fn is_place_of(&self, arena: &Arena, place: Place, byte: u64) -> bool {
+        let Place { chunk, at } = place;
         let before = match (chunk.checked_sub(1), at.checked_sub(1)) {
             (_, Some(at)) => self
                 .get(arena, Place { chunk, at })
@@ -147,15 +174,8 @@ impl IntervalMap {
             (Some(chunk), None) => arena.directory(self.directory).ends.get(chunk).copied(),
             (None, None) => Some(0),
         };
-        let right = before.is_some_and(|end| end <= byte)
-            && self
-                .get(arena, self.hint)
-                .is_some_and(|found| byte < found.range.end);
-        if right {
-            self.hint
-        } else {
-            self.find(arena, byte)
-        }
+        let found = self.get(arena, place);
+        before.is_some_and(|end| end <= byte) && found.is_some_and(|found| byte < found.range.end)
     }
 
     #[inline]

@@ -1,10 +1,8 @@
 //! What the dispatches since the last barrier touched.
 
-use core::cmp::Ordering;
-
 use super::arena::Arena;
 use super::interval_map::IntervalMap;
-use super::{Hazard, HazardKind, RangeAccess};
+use super::{AllocationId, Hazard, HazardKind, RangeAccess};
 use crate::{Access, ByteRange};
 
 /// Remembers what dispatches touch since the last barrier and finds conflicts with it, byte by byte.
@@ -39,7 +37,8 @@ pub struct HazardTracker {
     arena: Arena,
     /// How many barriers there were: what is stamped otherwise is forgotten.
     epoch: u64,
-    last: Option<(u32, RangeAccess)>,
+    /// What the latest dispatch touched, or some of it.
+    last: Option<AllocationId>,
     unknown: Option<u32>,
 }
 
@@ -89,9 +88,16 @@ impl HazardTracker {
     /// last barrier.
     #[must_use]
     pub fn check_unknown(&self) -> Option<Hazard> {
+        let everything = ByteRange::new(0, u64::MAX);
         let (earlier, allocation, overlap) = match (self.unknown, self.last) {
-            (Some(unknown), _) => (unknown, None, ByteRange::new(0, u64::MAX)),
-            (None, Some((dispatch, access))) => (dispatch, Some(access.allocation), access.range),
+            (Some(unknown), _) => (unknown, None, everything),
+            (None, Some(allocation)) => {
+                let touched = &self.allocations[allocation.index() as usize];
+                let maps = [&touched.written, &touched.read];
+                let found = maps.map(|map| map.latest(&self.arena, everything));
+                let latest = found.into_iter().flatten().max_by_key(|it| it.dispatch)?;
+                (latest.dispatch, Some(allocation), latest.range)
+            }
             (None, None) => return None,
         };
         Some(Hazard {
@@ -123,9 +129,7 @@ impl HazardTracker {
                 &mut touched.read
             };
             map.assign(&mut self.arena, access.range, dispatch);
-        }
-        if let Some(last) = accesses.iter().rfind(|access| !access.range.is_empty()) {
-            self.last = Some((dispatch, *last));
+            self.last = Some(access.allocation);
         }
     }
 
@@ -158,7 +162,7 @@ impl HazardTracker {
     #[inline]
     fn conflicts(&mut self, access: &RangeAccess) -> bool {
         let touched = match self.allocations.get_mut(access.allocation.index() as usize) {
-            Some(touched) if touched.epoch == self.epoch && !access.range.is_empty() => touched,
+            Some(touched) if touched.epoch == self.epoch => touched,
             _ => return false,
         };
         touched.written.overlaps(&self.arena, access.range)
@@ -176,31 +180,33 @@ impl HazardTracker {
                 overlap: first.range,
             });
         }
-        let mut reported: Option<Hazard> = None;
-        for access in accesses.iter().filter(|access| !access.range.is_empty()) {
+        let kinds = [
+            HazardKind::ReadAfterWrite,
+            HazardKind::WriteAfterWrite,
+            HazardKind::WriteAfterRead,
+        ];
+        (kinds.into_iter()).find_map(|kind| self.latest(kind, accesses))
+    }
+
+    /// Of the conflicts of this kind one with the latest dispatch.
+    fn latest(&self, kind: HazardKind, accesses: &[RangeAccess]) -> Option<Hazard> {
+        let mut latest: Option<Hazard> = None;
+        for access in accesses {
             let Some(touched) = self.touched(access) else {
                 continue;
             };
-            let maps = [
-                (Access::Write, &touched.written),
-                (Access::Read, &touched.read),
-            ];
-            for (earlier, map) in maps {
-                let Some(kind) = HazardKind::between(earlier, access.access) else {
-                    continue;
-                };
-                let order = reported.map(|reported| rank(reported.kind).cmp(&rank(kind)));
-                if order == Some(Ordering::Less) {
-                    continue;
-                }
-                let Some(segment) = map.latest(&self.arena, access.range) else {
-                    continue;
-                };
-                let is_same_kind = order == Some(Ordering::Equal);
-                if is_same_kind && reported.is_some_and(|it| it.earlier > segment.dispatch) {
-                    continue;
-                }
-                reported = Some(Hazard {
+            let (earlier, map) = match kind {
+                HazardKind::WriteAfterRead => (Access::Read, &touched.read),
+                _ => (Access::Write, &touched.written),
+            };
+            if HazardKind::between(earlier, access.access) != Some(kind) {
+                continue;
+            }
+            let Some(segment) = map.latest(&self.arena, access.range) else {
+                continue;
+            };
+            if latest.is_none_or(|latest| latest.earlier <= segment.dispatch) {
+                latest = Some(Hazard {
                     kind,
                     earlier: segment.dispatch,
                     allocation: Some(access.allocation),
@@ -208,17 +214,7 @@ impl HazardTracker {
                 });
             }
         }
-        reported
-    }
-}
-
-/// Which kind is reported where there are several: the one of the lowest rank.
-fn rank(kind: HazardKind) -> u8 {
-    match kind {
-        HazardKind::Unknown => 0,
-        HazardKind::ReadAfterWrite => 1,
-        HazardKind::WriteAfterWrite => 2,
-        HazardKind::WriteAfterRead => 3,
+        latest
     }
 }
 

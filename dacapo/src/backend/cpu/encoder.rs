@@ -3,7 +3,6 @@
     reason = "turns validated views into the spans that kernels read and write"
 )]
 
-use core::any::Any;
 use core::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,6 +13,7 @@ use crate::backend::cpu::pipeline::CpuPipeline;
 use crate::backend::cpu::times::Times;
 use crate::backend::cpu::workgroup::Span;
 use crate::backend::launched;
+use crate::backend::own::known;
 use crate::backend::{self, Bound, Dispatch, Groups, Refused};
 use crate::kernel::Kernel;
 use crate::sync::Mutex;
@@ -91,15 +91,13 @@ impl backend::Encoder for CpuEncoder {
     }
 
     fn dispatch(&mut self, dispatch: &Dispatch<'_>) {
-        let pipeline: &dyn Any = dispatch.kernel.pipeline();
-        let Some(pipeline) = pipeline.downcast_ref::<CpuPipeline>() else {
-            unreachable!("the kernel was checked to belong to this device");
-        };
+        // SAFETY: the kernel was checked to belong to this device.
+        let pipeline: &CpuPipeline = unsafe { known(dispatch.kernel.pipeline()) };
         let spans = self.spans.len() as u32;
         self.spans.extend(dispatch.bound.iter().map(span));
         let inline = self.inline.len() as u32;
         self.inline.extend_from_slice(dispatch.inline);
-        let (groups, threads, indirect) = match dispatch.groups {
+        let (groups, threads, indirect) = match *dispatch.groups {
             Groups::Direct { groups, threads } => (groups, threads, None),
             Groups::Indirect(buffer) => ([0; 3], [0; 3], Some(span(&buffer))),
         };

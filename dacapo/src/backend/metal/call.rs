@@ -1,7 +1,6 @@
 //! From a validated dispatch to what Metal is told.
 #![allow(unsafe_code, reason = "fills a buffer that nobody else has")]
 
-use core::any::Any;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -13,6 +12,7 @@ use crate::backend::metal::object::Buffer;
 use crate::backend::metal::pass::{self, Call};
 use crate::backend::metal::pipeline::{ComputePipeline, MetalPipeline};
 use crate::backend::metal::transfer::{Transfer, whole};
+use crate::backend::own::known;
 use crate::backend::{Bound, Dispatch, Groups, Refused};
 use crate::encoder::USUAL_BINDINGS;
 
@@ -201,7 +201,7 @@ pub(super) fn as_it_is<'a>(
 
 #[inline]
 fn groups<'a>(dispatch: &Dispatch<'a>) -> pass::Groups<'a> {
-    match &dispatch.groups {
+    match dispatch.groups {
         Groups::Direct { groups, .. } => pass::Groups::Direct(*groups),
         Groups::Indirect(grid) => {
             let (buffer, offset) = place(grid);
@@ -213,11 +213,8 @@ fn groups<'a>(dispatch: &Dispatch<'a>) -> pass::Groups<'a> {
 /// What a kernel of this device runs.
 #[inline]
 pub(super) fn pipeline<'a>(dispatch: &Dispatch<'a>) -> &'a MetalPipeline {
-    let pipeline: &dyn Any = dispatch.kernel.pipeline();
-    match pipeline.downcast_ref::<MetalPipeline>() {
-        Some(pipeline) => pipeline,
-        None => unreachable!("the kernel was checked to belong to this device"),
-    }
+    // SAFETY: the kernel was checked to belong to this device.
+    unsafe { known(dispatch.kernel.pipeline()) }
 }
 
 /// The length of a bound range in whole words: WGSL reaches bytes and halves as parts of a `u32`, also the last ones

@@ -12,6 +12,7 @@ use objc2_metal::{MTLBuffer, MTLDevice};
 
 use crate::backend::metal::gpu::{Gpu, RESOURCES, labelled};
 use crate::backend::metal::object::{Buffer, Shared};
+use crate::backend::own::known;
 use crate::backend::{self, Bound, Refused};
 use crate::memory::HostBytes;
 
@@ -98,11 +99,9 @@ impl MetalMemory {
 
 /// The buffer that a view is bound to, and where the bound range begins in it.
 pub(super) fn place<'b>(bound: &Bound<'b>) -> (&'b Buffer, usize) {
-    let memory: &dyn Any = &*bound.view.allocation.memory;
-    match memory.downcast_ref::<MetalMemory>() {
-        Some(memory) => (&memory.buffer, memory.base + bound.range.start as usize),
-        None => unreachable!("the view was checked to belong to this device"),
-    }
+    // SAFETY: the view was checked to belong to this device.
+    let memory: &MetalMemory = unsafe { known(&*bound.view.allocation.memory) };
+    (&memory.buffer, memory.base + bound.range.start as usize)
 }
 
 /// The buffer behind memory of this backend, and where the memory begins in it.

@@ -48,7 +48,7 @@ impl backend::Encoder for ReferenceEncoder {
         let Some(pipeline) = pipeline.downcast_ref::<ReferencePipeline>() else {
             unreachable!("the kernel was checked to belong to this device");
         };
-        let (groups, grid) = match dispatch.groups {
+        let (groups, grid) = match *dispatch.groups {
             Groups::Direct { groups, .. } => (groups, None),
             // Read when the wave starts.
             Groups::Indirect(buffer) => ([0; 3], Some(binding(0, &buffer, Span::exact(&buffer)))),

@@ -7,13 +7,14 @@ use std::time::Instant;
 use ash::vk;
 use smallvec::SmallVec;
 
+use crate::backend::own::known;
 use crate::backend::vulkan::barrier::{self, Stages};
 use crate::backend::vulkan::binder::Binder;
 use crate::backend::vulkan::frame::Frame;
 #[cfg(test)]
 use crate::backend::vulkan::gpu::Spoilt;
 use crate::backend::vulkan::gpu::{Gpu, with_c_str};
-use crate::backend::vulkan::memory::buffer_of;
+use crate::backend::vulkan::memory::VulkanMemory;
 use crate::backend::vulkan::pipeline::{ComputePipeline, FillTable, VulkanPipeline};
 use crate::backend::vulkan::stopwatch::Stopwatch;
 use crate::backend::vulkan::timer::Timer;
@@ -252,10 +253,8 @@ impl VulkanEncoder {
     }
 
     fn record(&mut self, dispatch: &Dispatch<'_>) -> Result<(), Refused> {
-        let pipeline: &dyn Any = dispatch.kernel.pipeline();
-        let Some(pipeline) = pipeline.downcast_ref::<VulkanPipeline>() else {
-            unreachable!("the kernel was checked to belong to this device");
-        };
+        // SAFETY: the kernel was checked to belong to this device.
+        let pipeline: &VulkanPipeline = unsafe { known(dispatch.kernel.pipeline()) };
         self.begin()?;
         if self.kernels.last() != Some(dispatch.kernel) {
             self.kernels.push(dispatch.kernel.clone());
@@ -305,7 +304,7 @@ impl VulkanEncoder {
         pipeline: &ComputePipeline,
         dispatch: &Dispatch<'_>,
     ) -> Result<(), Refused> {
-        self.order(match dispatch.groups {
+        self.order(match *dispatch.groups {
             Groups::Direct { .. } => Stages::COMPUTE,
             Groups::Indirect(_) => Stages::COMPUTE | Stages::INDIRECT,
         });
@@ -319,7 +318,7 @@ impl VulkanEncoder {
         self.binder.bind(gpu, commands, pipeline, dispatch)?;
         self.start_watch()?;
         let (gpu, commands) = (&self.gpu, self.commands);
-        match dispatch.groups {
+        match *dispatch.groups {
             Groups::Direct { groups, .. } => {
                 let [x, y, z] = groups;
                 // SAFETY: as above; the grid was checked against the limits, and everything is bound.
@@ -396,10 +395,9 @@ impl VulkanEncoder {
 
 /// The buffer that a view of this device is bound to.
 pub(super) fn buffer(bound: &Bound<'_>) -> vk::Buffer {
-    match buffer_of(bound.view) {
-        Some(buffer) => buffer,
-        None => unreachable!("the view was checked to belong to this device"),
-    }
+    // SAFETY: the view was checked to belong to this device.
+    let memory: &VulkanMemory = unsafe { known(&*bound.view.allocation.memory) };
+    memory.buffer
 }
 
 impl backend::Encoder for VulkanEncoder {

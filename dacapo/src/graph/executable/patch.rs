@@ -223,7 +223,7 @@ impl Patch<'_> {
                 let mut checked = Checked::new();
                 let args = node.arguments();
                 let core = &self.executable.device.core;
-                check(core, &kernel, &args, node.grid.as_grid(), &mut checked)
+                check(core, &kernel, &args, &node.grid.as_grid(), &mut checked)
                     .map_err(|error| PatchProblem::Dispatch(error.problem))?;
                 Ok(checked.accesses.to_vec())
             })

@@ -75,7 +75,7 @@ fn dispatch(native: &mut dyn backend::Encoder, node: &Node) {
         kernel: &node.kernel,
         bound: &bound.collect::<SmallVec<[_; USUAL_BINDINGS]>>(),
         inline: &node.inline,
-        groups,
+        groups: &groups,
         shared_bytes: interface.shared_memory().granted(node.grid.shared_bytes),
     });
 }
