@@ -34,6 +34,9 @@ class _Batch(c.Structure):
 _LOG = c.CFUNCTYPE(None, c.c_int, c.c_char_p, c.c_void_p)
 _LOG_ERROR = 4
 
+# GGML_BACKEND_DEVICE_TYPE_GPU and _IGPU; the processor is 0.
+_GPU_TYPES = (1, 2)
+
 
 @_LOG
 def _only_errors(level, text, _):
@@ -52,6 +55,20 @@ def _set_flash(parameters):
             parameters.words[at + 3] = 1
             return True
     return False
+
+
+def _gpus(ggml):
+    """The GPUs that llama.cpp found, as it describes them."""
+    ggml.ggml_backend_dev_count.restype = c.c_size_t
+    ggml.ggml_backend_dev_get.restype = c.c_void_p
+    ggml.ggml_backend_dev_get.argtypes = [c.c_size_t]
+    device = {}
+    for name, result in (("name", c.c_char_p), ("description", c.c_char_p), ("type", c.c_int)):
+        device[name] = function = getattr(ggml, f"ggml_backend_dev_{name}")
+        function.restype, function.argtypes = result, [c.c_void_p]
+    all_devices = map(ggml.ggml_backend_dev_get, range(ggml.ggml_backend_dev_count()))
+    found = [it for it in all_devices if device["type"](it) in _GPU_TYPES]
+    return [f"{device['name'](it).decode()}: {device['description'](it).decode()}" for it in found]
 
 
 def _load(folder, stem):
@@ -95,6 +112,9 @@ class Llama:
         lib.llama_log_set(_only_errors, None)
         ggml.ggml_backend_load_all_from_path(str(folder).encode())
         lib.llama_backend_init()
+        self.gpus = _gpus(ggml)
+        if gpu_layers and not self.gpus:
+            raise RuntimeError(f"llama.cpp's libraries in {folder} find no GPU to put layers on")
 
         parameters = lib.llama_model_default_params()
         parameters.words[4] = gpu_layers  # n_gpu_layers, after two pointers

@@ -3,7 +3,8 @@
 
     scripts/peers/llama_peer.py [FOLDER OF LIBRARIES]
 
-Without a folder the libraries that node-llama-cpp ships are fetched with npm.
+Without a folder the libraries that node-llama-cpp ships are fetched with npm: those for CUDA where NVIDIA's driver is,
+for Vulkan on other GPUs, and for the processor if the run is to be on that.
 """
 
 import sys
@@ -23,9 +24,10 @@ class Engine:
             raise ValueError("llama.cpp loads files alone, found none")
         on_gpu = ask["device"] != "cpu"
         layers = ALL_LAYERS if on_gpu else 0
+        folder = folder or fetch_llama.libraries(fetch_llama.gpu_kind() if on_gpu else "cpu")
         self.llama = Llama(folder, ask["file"], ask["threads"], ask["capacity"], layers, flash=True)
         self.name = "llama.cpp"
-        where = "all layers on the GPU, " if on_gpu else ""
+        where = f"all layers on {self.llama.gpus[0]}, " if on_gpu else ""
         flash = "on" if self.llama.flash else "as by default"
         self.settings = (
             f"{where}{ask['threads']} threads; flash attention {flash}; prompts in batches of up to {self.llama.ubatch}; "
@@ -47,7 +49,7 @@ class Engine:
 
 
 def main():
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else fetch_llama.libraries()
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else None
     serve(lambda ask: Engine(folder, ask))
 
 

@@ -1,7 +1,7 @@
 //! Which dispatch touched each byte of an allocation last.
 
 use super::arena::Arena;
-use super::chunk::Segment;
+use super::chunk::{Segment, count_up_to};
 use crate::ByteRange;
 
 /// A map from bytes to the dispatch that touched them last, as disjoint segments in ascending order.
@@ -29,6 +29,9 @@ pub(super) struct IntervalMap {
 }
 
 const INLINE: u32 = u32::MAX;
+
+/// Chunks among which counting is faster than a binary search.
+const FEW: usize = 16;
 
 /// A place in a map: the chunk by its place in the directory, and the segment in the chunk.
 #[derive(Clone, Copy, Debug)]
@@ -146,7 +149,11 @@ impl IntervalMap {
     #[inline]
     fn find(&self, arena: &Arena, byte: u64) -> Place {
         let directory = arena.directory(self.directory);
-        let chunk = directory.ends.partition_point(|&end| end <= byte);
+        let ends = &directory.ends;
+        let chunk = match ends.len() {
+            0..=FEW => count_up_to(ends, byte),
+            _ => ends.partition_point(|&end| end <= byte),
+        };
         let at = match directory.chunks.get(chunk) {
             Some(&found) => arena.chunk(found).position(byte),
             None => 0,
