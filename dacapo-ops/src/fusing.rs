@@ -52,6 +52,19 @@ impl<'a> Fusing<'a> {
         assert_eq!(last, Some(rule), "{:?}", report.near_misses);
     }
 
+    /// Names of the rules that fired, in order.
+    pub(crate) fn names_fired(&self) -> Vec<&'static str> {
+        let fired = self.plan.report().fusion.fired.iter();
+        fired.map(|fired| fired.rule).collect()
+    }
+
+    /// Runs the plan once, and leaves what it leaves.
+    #[track_caller]
+    pub(crate) fn run(&self) {
+        let replay = self.plan.graph().replay("test").unwrap();
+        replay.wait().unwrap();
+    }
+
     /// What nearly fired, and why it did not.
     pub(crate) fn misses(&self) -> String {
         let misses = self.plan.report().fusion.near_misses.iter();
@@ -96,6 +109,18 @@ impl<'a> Fusing<'a> {
     /// As [`Fusing::agrees`], where `vanishing` tensors need not be left the same.
     #[track_caller]
     pub(crate) fn agrees_but(&self, tensors: &[&Tensor], vanishing: &[&Tensor], size: f64) {
+        self.agree(tensors, vanishing, |_| size);
+    }
+
+    /// As [`Fusing::agrees_but`], each tensor within some roundings of its largest element.
+    #[track_caller]
+    pub(crate) fn agrees_by_size(&self, tensors: &[&Tensor], vanishing: &[&Tensor]) {
+        let largest = |values: &[f64]| values.iter().fold(0f64, |most, x| most.max(x.abs()));
+        self.agree(tensors, vanishing, |values| 5.0 * largest(values));
+    }
+
+    #[track_caller]
+    fn agree(&self, tensors: &[&Tensor], vanishing: &[&Tensor], size: impl Fn(&[f64]) -> f64) {
         let contents = |tensors: &[&Tensor]| -> Vec<Vec<u8>> {
             let bytes = tensors.iter().map(|tensor| tensor.view().read::<u8>());
             bytes.collect::<Result<_, _>>().unwrap()
@@ -124,7 +149,7 @@ impl<'a> Fusing<'a> {
                 DType::F16 => 2f64.powi(-10),
                 _ => 1e-6,
             };
-            assert_close(&planned, &captured, step, 1e-6 * size);
+            assert_close(&planned, &captured, step, 1e-6 * size(&captured));
         }
     }
 }

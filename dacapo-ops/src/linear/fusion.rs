@@ -112,33 +112,35 @@ impl Linear {
         if !is_possible {
             return Vec::new();
         }
+        let attends = Some(attention);
         [
-            ("attention and products up to the next", Some(attention), 4),
-            ("attention and products after it", Some(attention), 3),
+            ("attention and products up to the next", attends, 4),
+            (
+                "attention and products of two types up to the next",
+                attends,
+                5,
+            ),
+            ("attention and products after it", attends, 3),
             ("products between attentions", None, 4),
+            ("products of two types between attentions", None, 5),
             ("products after attention", None, 3),
         ]
-        .map(|(name, attention, stages)| self.chain(name, attention, stages))
+        .map(|(name, attention, parts)| self.chain(name, attention, parts))
         .into()
     }
 
-    fn chain(
-        &self,
-        name: &'static str,
-        attention: Option<&Attention>,
-        stages: usize,
-    ) -> FusionRule {
+    /// Of so many dispatches of products: the last is one of a type of its own where queries, keys and values take two.
+    fn chain(&self, name: &'static str, attention: Option<&Attention>, parts: usize) -> FusionRule {
         let first = usize::from(attention.is_some());
         let passed = |from: (usize, u32), to: (usize, u32)| Link::Passed { from, to };
-        let mut ops = vec!["matvec_add", "matvec_gate_up", "matvec_add", "matvec_each"];
-        ops.truncate(stages);
+        let mut ops = vec!["matvec_add", "matvec_gate_up", "matvec_add"];
+        ops.extend(["matvec_each", "matvec"].iter().take(parts - 3));
         let mut links = vec![
             passed((first, OUT), (first + 1, INPUT)),
             passed((first + 1, OUT), (first + 2, INPUT)),
             passed((first, OUT), (first + 2, OUT)),
-            passed((first + 2, OUT), (first + 3, INPUT)),
         ];
-        links.truncate(stages);
+        links.extend((3..parts).map(|part| passed((first + 2, OUT), (first + part, INPUT))));
         if attention.is_some() {
             ops.insert(0, "rope_append_attention");
             let link = Link::Vanishing {
@@ -152,14 +154,14 @@ impl Linear {
             let Form::Gpu(gpu) = &linear.form else {
                 return Err(Unfit::new("the processor has no chains"));
             };
-            let places = first..first + stages;
-            let stages = places.map(|place| linear.recorded(found, place));
-            let stages = stages.collect::<Result<Vec<_>, _>>()?;
+            let places = first..first + parts;
+            let parts = places.map(|place| linear.recorded(found, place));
+            let parts = parts.collect::<Result<Vec<_>, _>>()?;
             let attend = attention
                 .as_ref()
                 .map(|attention| |room: Room| attention.part(found, 0, room));
             let attending = attend.as_ref().map(|attend| attend as Attending<'_>);
-            gpu.encode_chain(encoder, attending, &stages)
+            gpu.encode_chain(encoder, attending, &parts)
         })
     }
 

@@ -313,6 +313,11 @@ impl Gpu {
 }
 
 impl Step {
+    /// Whether heads are normed.
+    pub(crate) fn is_normed(self) -> bool {
+        self.normed
+    }
+
     pub(super) fn source(self) -> KernelSource {
         let text = [
             &self.text(&SLOTS),

@@ -14,6 +14,8 @@ pub(super) struct MatVec<'v> {
     chained: bool,
     /// The number of its first matrix in the chain.
     base: u32,
+    /// What names that belong to its type end in.
+    suffix: String,
 }
 
 impl<'v> MatVec<'v> {
@@ -23,46 +25,58 @@ impl<'v> MatVec<'v> {
             shape,
             abreast: variant.job.abreast(),
             base: 0,
+            suffix: String::new(),
             chained: false,
         }
     }
 
-    /// That of a stage of a chain whose matrices have numbers from `base` on.
-    pub(super) fn of_chain(variant: &'v Variant, base: u32) -> Self {
+    /// That of a part of a chain whose matrices have numbers from `base` on, and whose type has names that end in `suffix`.
+    pub(super) fn of_chain(variant: &'v Variant, base: u32, suffix: String) -> Self {
         let Way::MatVec(shape) = variant.way else {
             unreachable!("a chain is of products of few tokens");
         };
         MatVec {
             base,
+            suffix,
             chained: true,
             ..MatVec::new(variant, shape)
         }
     }
 
-    /// How many blocks of rows a stage has, and the loads of what the workgroup multiplies first.
-    pub(super) fn begin_stage(&self, text: &mut String) {
+    /// The name of the number of blocks of rows, once [`MatVec::begin_stage`] has declared it.
+    pub(super) fn blocks(&self) -> String {
+        format!("blocks_{}", self.base)
+    }
+
+    /// How many blocks of rows a part of a chain has, and the loads of what the workgroup multiplies first, beginning with
+    /// the block `first`.
+    pub(super) fn begin_stage(&self, text: &mut String, first: &str) {
         let (base, height) = (self.base, self.shape.height());
         let blocks: Vec<String> = (0..self.alternatives())
             .map(|matrix| format!("(p.rows_{matrix} + {}u) / {height}u", height - 1))
             .collect();
-        put!(text, "    let blocks_{base} = {};", blocks.join(" + "));
+        put!(text, "    let {} = {};", self.blocks(), blocks.join(" + "));
         if self.variant.turns.is_none() {
             return;
         }
         for (at, abreast, row) in self.units(self.shape.unroll) {
-            put!(text, "    var ahead_{base}_{abreast}_{row}_{at} = Unit();");
+            put!(
+                text,
+                "    var ahead_{base}_{abreast}_{row}_{at} = Unit{}();",
+                self.suffix
+            );
         }
-        self.load_ahead(text, "id.x");
+        self.load_ahead(text, first);
     }
 
-    /// Goes through the workgroup's blocks of a stage, whose sums are scaled if it is `normed`.
-    pub(super) fn stage(&self, text: &mut String, normed: bool) {
+    /// Goes through the workgroup's blocks of a part, the first of which is `first`; sums are scaled if it is `normed`.
+    pub(super) fn stage(&self, text: &mut String, first: &str, normed: bool) {
         put!(
             text,
             "    let token0 = 0u;
-    for (var at = id.x; at < blocks_{}; at += groups.x) {{
+    for (var at = {first}; at < {}; at += groups.x) {{
     var block = at;",
-            self.base
+            self.blocks()
         );
         self.sums_of_block(text);
         // What the next block multiplies first is on its way while sums go round.
@@ -85,7 +99,8 @@ impl<'v> MatVec<'v> {
         let base = self.base;
         put!(
             text,
-            "    if {block} < blocks_{base} {{\n    var block = {block};"
+            "    if {block} < {} {{\n    var block = {block};",
+            self.blocks()
         );
         self.rows_of_block(text);
         put!(text, "    let unit = start;");
@@ -336,7 +351,8 @@ impl<'v> MatVec<'v> {
             }
             put!(
                 text,
-                "        let x{token}_{at} = load_input(token{token}, unit + {at}u * step);"
+                "        let x{token}_{at} = load_input{}(token{token}, unit + {at}u * step);",
+                self.suffix
             );
             if self.variant.norm {
                 put!(text, "        squares{token} = squares;");
@@ -344,7 +360,8 @@ impl<'v> MatVec<'v> {
             for (_, abreast, row) in self.units(1) {
                 put!(
                     text,
-                    "        sum{abreast}_{row}_{token} += unit_dot(w{abreast}_{row}_{at}, x{token}_{at});"
+                    "        sum{abreast}_{row}_{token} += unit_dot{}(w{abreast}_{row}_{at}, x{token}_{at});",
+                    self.suffix
                 );
             }
         }

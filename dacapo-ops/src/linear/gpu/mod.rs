@@ -294,6 +294,7 @@ impl GpuLinear {
             units: Layout::new(dtype, 1, cols as usize).units(),
             lanes: self.gpu.subgroup_size,
             most_subgroups: self.most_subgroups(),
+            most: tuned::MOST_IN_REGISTERS,
         };
         tuned::shape(&self.tuning, key, usual, &limits)
     }

@@ -69,11 +69,8 @@ fn x4(token: u32, k4: u32) -> vec4<f32> {
     /// How weights are read, and multiplied with activations.
     fn weights(&self, text: &mut String) {
         let slots = SLOTS.iter().take(self.matrices());
-        weights(
-            text,
-            self.dtype,
-            slots.map(|slots| [slots.first, slots.second]),
-        );
+        let planes = slots.map(|slots| [slots.first, slots.second]);
+        weights(text, self.dtype, "", (0..).zip(planes));
     }
 
     /// How results are written: `put_#` for each output.
@@ -151,16 +148,25 @@ fn four_of_{name}(row: u32, k4: u32) -> vec4<f32> {{
     );
 }
 
-/// Declares matrices whose planes are bound at these slots, and how units of them are read and multiplied.
-pub(super) fn weights(text: &mut String, dtype: DType, slots: impl Iterator<Item = [u32; 2]>) {
-    /// In the files, what stands below this line is written once for each matrix.
+/// Declares matrices by their numbers and the slots of their planes, and how units of them are read and multiplied. What
+/// belongs to the type has names that end in `suffix`.
+pub(super) fn weights(
+    text: &mut String,
+    dtype: DType,
+    suffix: &str,
+    matrices: impl Iterator<Item = (u32, [u32; 2])>,
+) {
+    /// In the files, what stands below this line is written once for each matrix; `$` stands for the suffix.
     const EACH: &str = "// Of each matrix, whose number stands for #:\n";
-    let parts = types(dtype)
+    let files: Vec<String> = (types(dtype).iter())
+        .map(|file| file.replace('$', suffix))
+        .collect();
+    let parts = files
         .iter()
         .map(|file| file.split_once(EACH).unwrap_or((file, "")));
     text.extend(parts.clone().map(|(shared, _)| shared));
     let has_second = Layout::new(dtype, 1, 256).has_second();
-    for (matrix, [first, second]) in slots.enumerate() {
+    for (matrix, [first, second]) in matrices {
         binding(text, first, "read", &format!("w_{matrix}"), "vec4<u32>");
         if has_second {
             binding(text, second, "read", &format!("s_{matrix}"), "u32");

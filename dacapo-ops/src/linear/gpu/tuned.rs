@@ -3,8 +3,8 @@
 use super::variant::Shape;
 use crate::tuning::{Key, Tuning};
 
-/// Most sums and unrolled units that a lane keeps in registers.
-const MOST_IN_REGISTERS: u32 = 16;
+/// [`ShapeLimits::most`] of products by themselves.
+pub(super) const MOST_IN_REGISTERS: u32 = 16;
 
 const POWERS: [u32; 5] = [1, 2, 4, 8, 16];
 
@@ -16,6 +16,8 @@ pub(super) struct ShapeLimits {
     pub(super) units: u32,
     pub(super) lanes: u32,
     pub(super) most_subgroups: u32,
+    /// Most sums, and most unrolled units, that a lane keeps in registers.
+    pub(super) most: u32,
 }
 
 /// The shape that was set for the product of `key`; what was not set is as in `usual`, or as near as the rest allows.
@@ -44,12 +46,12 @@ pub(super) fn with_subgroups(
     let sums = limits.abreast * usual.tokens;
     let turns = limits.turns();
     let rows = choose("rows", usual.rows, &POWERS[..4], &|rows| {
-        rows * sums <= MOST_IN_REGISTERS
+        rows * sums <= limits.most
     });
     let split = choose("split", usual.split.min(subgroups), &POWERS, &|split| {
         subgroups.is_multiple_of(split) && split <= turns
     });
-    let room = (MOST_IN_REGISTERS / (rows * sums)).max(1);
+    let room = (limits.most / (rows * sums)).max(1);
     let unroll = choose("unroll", usual.unroll.min(room), &POWERS[..4], &|unroll| {
         unroll <= room && unroll * split <= turns
     });
@@ -116,6 +118,7 @@ mod tests {
         units: 256,
         lanes: 32,
         most_subgroups: 16,
+        most: MOST_IN_REGISTERS,
     };
 
     fn set(tuning: &Tuning, values: [u32; 4]) {

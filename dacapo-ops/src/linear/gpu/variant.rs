@@ -76,6 +76,17 @@ impl Job {
 }
 
 impl Shape {
+    /// That of one token, in workgroups of as many subgroups as share rows.
+    pub(super) fn of_token(rows: u32, unroll: u32, split: u32) -> Shape {
+        Shape {
+            rows,
+            subgroups: split,
+            unroll,
+            split,
+            tokens: 1,
+        }
+    }
+
     /// Turns of every lane along rows of so many units, if they are the same for all.
     pub(super) fn turns(&self, units: u32, lanes: u32) -> Option<u32> {
         let at_once = lanes * self.split * self.unroll;

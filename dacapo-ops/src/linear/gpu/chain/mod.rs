@@ -6,47 +6,36 @@
 //! Workgroups that wait for others make progress only where all of them run. No API promises that they do: whoever waits
 //! gives up in the end and leaves a mark, which [`GpuLinear::check_met`] finds.
 
+mod cut;
+mod slots;
 mod text;
 mod work;
 
 use bytemuck::{Pod, Zeroable};
 use dacapo::{
-    Arg, Backend, Buffer, BufferOptions, BufferView, CommandEncoder, Dispatched, Grid,
-    KernelSource, MemoryKind, Unfit, Wgsl,
+    Arg, Backend, Buffer, BufferOptions, CommandEncoder, Grid, KernelSource, MemoryKind, Unfit,
+    Wgsl,
 };
 use smallvec::SmallVec;
 
-use super::tuned::{self, ShapeLimits};
 use super::variant::Shape;
-use super::{GpuLinear, Kernel, Layout, Params, is_odd};
-use crate::attention::{Room, Step, StepParams, StepPart, StepSlots};
+use super::{GpuLinear, Kernel, Layout, Params};
+use crate::attention::{Room, Step, StepParams, StepPart};
 use crate::dtype::DType;
 use crate::error::{Error, Result};
-use crate::gelu_mul::Form;
-use crate::launch::are_wide;
 use crate::linear::Activation;
-use crate::linear::recorded::{Recorded, RecordedEpilogue, Then};
-use crate::tuning::Key;
+use crate::linear::recorded::{Recorded, RecordedEpilogue};
+use slots::{Has, Slots};
 
-/// Most stages: after the last layer there are no queries, keys and values.
-const STAGES: usize = 4;
-/// The first matrix of each stage, and all.
-const FIRST_MATRICES: [u32; STAGES] = [0, 1, 3, 4];
+/// Most parts, each of them products of one input and one type: the four stages, between which workgroups meet, of which
+/// the last, that of queries, keys and values, may have a second part for one of another type. After the last layer
+/// there is no last stage.
+const PARTS: usize = 5;
+/// The part that begins the last stage.
+const NEXT: usize = 3;
+/// The first matrix of each part, and all.
+const FIRST_MATRICES: [u32; PARTS] = [0, 1, 3, 4, 6];
 const MATRICES: u32 = 7;
-
-/// Slots behind those of the matrices.
-const ATTENDED: u32 = MATRICES;
-const HIDDEN: u32 = MATRICES + 1;
-const ACTIVATED: u32 = MATRICES + 2;
-const NORMS: [u32; 2] = [MATRICES + 3, MATRICES + 4];
-const OUTS: [u32; 3] = [MATRICES + 5, MATRICES + 6, MATRICES + 7];
-const CONTROL: u32 = MATRICES + 8;
-/// Of attention. It has queries, keys and values where those of the next layer go; its output is bound nowhere.
-const STEP: StepSlots = StepSlots {
-    rows: OUTS,
-    out: ATTENDED,
-    beside: [16, 17, 18, 19, 20, 21, 22],
-};
 
 /// Words of the memory through which workgroups meet: a counter, which is 0 between dispatches, and far from it a mark.
 const CONTROL_WORDS: u64 = 64;
@@ -60,14 +49,21 @@ const MOST_POLLS: u32 = 200_000;
 pub(super) struct Chain {
     /// What comes before all products.
     attention: Option<Step>,
-    dtype: DType,
     activation: Activation,
-    stages: usize,
-    /// Columns of each stage; 0 where there is none.
-    cols: [u32; STAGES],
-    shapes: [Shape; STAGES],
+    /// Whether the last stage's sums have biases.
+    biases: bool,
+    /// The first three and what there is of the rest.
+    parts: [Option<Part>; PARTS],
     /// Lanes of a subgroup.
     lanes: u32,
+}
+
+/// Products of one input and one type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Part {
+    dtype: DType,
+    cols: u32,
+    shape: Shape,
 }
 
 /// What dispatches have beside their kernel.
@@ -84,7 +80,8 @@ pub(in crate::linear) type Attending<'a> = &'a dyn Fn(Room) -> Result<StepPart, 
 #[derive(Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct ChainParams {
-    stages: [Params; STAGES],
+    /// Without columns where there is none.
+    parts: [Params; PARTS],
     most_polls: u32,
 }
 
@@ -104,50 +101,59 @@ impl GpuLinear {
         self.device.info().backend == Backend::Vulkan
     }
 
-    /// Encodes what 3 or 4 products that follow one another were encoded with as one dispatch, if the tuning says so; and
-    /// the attention before them.
+    /// Encodes what the products of 3 or 4 stages were encoded with, those of the last of them in one part or two, as one
+    /// dispatch, if the tuning says so; and the attention before them.
     pub(in crate::linear) fn encode_chain(
         &self,
         encoder: &mut CommandEncoder,
         attending: Option<Attending<'_>>,
-        stages: &[Recorded],
+        parts: &[Recorded],
     ) -> Result<(), Unfit> {
         let Call {
             chain,
             params,
             groups,
             attention,
-        } = self.chain(attending, stages)?;
+        } = self.chain(attending, parts)?;
         let kernel = self.chain_kernel(chain)?;
         let control = self.control()?;
-        let [first, .., third] = &stages[..3] else {
+        let [first, second, third, last @ ..] = parts else {
             return Err(Unfit::new("a chain has 3 or 4 stages"));
         };
-        let products = || stages.iter().flat_map(|stage| &stage.products);
+        let planes = parts.iter().flat_map(|part| &part.products).map(|product| {
+            let w = &product.w;
+            let layout = Layout::new(w.dtype(), w.rows(), w.cols());
+            layout.planes(w.view(), 0..w.rows() as u64)
+        });
+        let planes = planes.collect::<Result<Vec<_>>>()?;
         let attending = attention.as_ref().map(|attention| AttendingParams {
             chain: params,
             shares: attention.shares,
             attention: attention.params,
         });
-        let mut args = SmallVec::<[Arg<'_>; 24]>::new();
-        args.extend(products().map(|product| Arg::view(product.w.view())));
+        let next = || last.iter().flat_map(|part| &part.products);
+        // In the order of `Slots`.
+        let mut args = SmallVec::<[Arg<'_>; 32]>::new();
         if attention.is_none() {
             args.push(Arg::view(first.x.view()));
         }
         let activations = [&first.products[0].out, &third.x];
         args.extend(activations.map(|x| Arg::view(x.view())));
-        let norms = stages.iter().filter_map(|stage| stage.norm.as_ref());
+        let norms = [Some(second), last.first()].into_iter().flatten();
+        let norms = norms.filter_map(|part| part.norm.as_ref());
         args.extend(norms.map(|norm| Arg::view(norm.weight.view())));
-        match (stages.get(3), &attention) {
-            (Some(last), _) => {
-                args.extend(last.products.iter().map(|x| Arg::view(x.out.view())));
-            }
-            (None, Some(attention)) => args.extend(attention.rows.iter().map(Arg::view)),
-            (None, None) => {}
+        match &attention {
+            Some(attention) => args.extend(attention.rows.iter().map(Arg::view)),
+            None => args.extend(next().map(|product| Arg::view(product.out.view()))),
         }
         args.push(Arg::view(&control));
         let beside = attention.iter().flat_map(|attention| &attention.beside);
         args.extend(beside.map(Arg::view));
+        args.extend(next().filter_map(|product| match &product.epilogue {
+            RecordedEpilogue::Bias(bias) => Some(Arg::view(bias.view())),
+            RecordedEpilogue::None | RecordedEpilogue::Accumulate => None,
+        }));
+        args.extend(planes.iter().flatten().map(Arg::view));
         args.push(match &attending {
             Some(attending) => Arg::bytes(attending),
             None => Arg::bytes(&params),
@@ -169,138 +175,6 @@ impl GpuLinear {
         Err(Error::Apart { op: "linear" })
     }
 
-    fn chain(&self, attending: Option<Attending<'_>>, stages: &[Recorded]) -> Result<Call, Unfit> {
-        let dtype = stages[0].products[0].w.dtype();
-        if Layout::new(dtype, 1, 256).has_second() {
-            return Err(Unfit::new(format!(
-                "a chain binds too little for matrices of {dtype}, which have scales beside them"
-            )));
-        }
-        let Then::Gate(activation) = stages[1].then else {
-            return Err(Unfit::new("the second product is no gated unit"));
-        };
-        let normed = stages.iter().map(|stage| stage.norm.is_some());
-        if !normed.eq([false, true, false, true].into_iter().take(stages.len())) {
-            return Err(Unfit::new(
-                "a chain norms what its second and its fourth product read, and nothing else",
-            ));
-        }
-        let mut params = ChainParams {
-            stages: [Params::zeroed(); STAGES],
-            most_polls: MOST_POLLS,
-        };
-        let mut cols = [0; STAGES];
-        for (at, stage) in stages.iter().enumerate() {
-            params.stages[at] = self.stage(stage, dtype)?;
-            cols[at] = params.stages[at].cols;
-        }
-        let key = key(dtype, params.stages[1].rows[0], cols[1]);
-        let choose = |dimension, usual, candidates: &[u32], fits: &dyn Fn(u32) -> bool| {
-            let key = Key { dimension, ..key };
-            self.tuning.choose(key, usual, candidates, fits)
-        };
-        let each = choose("workgroups a unit", 0, &[0, 1, 2, 3, 4], &|_| true);
-        if each == 0 {
-            return Err(Unfit::new(
-                "whether workgroups that wait for each other are faster has to be measured: by `dacapo tune`",
-            ));
-        }
-        let lanes = self.gpu.subgroup_size;
-        let most = self.most_subgroups();
-        let subgroups = choose("subgroups", 8.min(most), &[4, 8, 16], &|n| n <= most);
-        let shape = |at: usize| self.chain_shape(at, &params.stages[at], dtype, subgroups);
-        let shapes = [shape(0), shape(1), shape(2), shape(3)];
-        let groups = self.device.info().compute_units.max(1) * each;
-        let attention = match attending {
-            Some(_) if choose("attention", 1, &[0, 1], &|_| true) == 0 => {
-                return Err(Unfit::new("attention was faster by itself"));
-            }
-            Some(attending) => {
-                let threads = subgroups * lanes;
-                let attention = attending(Room { threads, groups })?;
-                same_rows(&attention, stages)?;
-                Some(attention)
-            }
-            None => None,
-        };
-        let chain = Chain {
-            attention: attention.as_ref().map(|attention| attention.step),
-            dtype,
-            activation,
-            stages: stages.len(),
-            cols,
-            shapes,
-            lanes,
-        };
-        Ok(Call {
-            chain,
-            params,
-            groups,
-            attention,
-        })
-    }
-
-    /// What one product adds to the chain.
-    fn stage(&self, stage: &Recorded, dtype: DType) -> Result<Params, Unfit> {
-        let [tokens, cols] = stage.shape();
-        if tokens != 1 {
-            return Err(Unfit::new(format!("a chain takes one token, not {tokens}")));
-        }
-        let mut rows = [0; 3];
-        let mut views = SmallVec::<[_; 4]>::from_slice(&[stage.x.view()]);
-        views.extend(stage.norm.as_ref().map(|norm| norm.weight.view()));
-        for (product, rows) in stage.products.iter().zip(&mut rows) {
-            if product.w.dtype() != dtype {
-                let other = product.w.dtype();
-                let message = format!("a chain has weights of one type, not {dtype} and {other}");
-                return Err(Unfit::new(message));
-            }
-            if let RecordedEpilogue::Bias(_) = product.epilogue {
-                return Err(Unfit::new("a chain adds no biases"));
-            }
-            *rows = product.w.rows() as u32;
-            views.push(product.out.view());
-        }
-        if is_odd(dtype, cols as u32) || !are_wide(&views) {
-            let message = format!("rows of {cols} elements are not read 16 bytes at a time");
-            return Err(Unfit::new(message));
-        }
-        Ok(Params {
-            rows,
-            cols: cols as u32,
-            tokens: 1,
-            stride: 0,
-            first: 0,
-            units: Layout::new(dtype, 1, cols).units(),
-            eps: stage.norm.as_ref().map_or(0.0, |norm| norm.eps),
-        })
-    }
-
-    /// How a stage is cut among `subgroups` of a workgroup: what was best for a layer of Llama-3.2-1B on an H100, unless
-    /// something else is set.
-    fn chain_shape(&self, stage: usize, params: &Params, dtype: DType, subgroups: u32) -> Shape {
-        let rows = match stage {
-            3 => params.rows.iter().sum(),
-            _ => params.rows[0],
-        };
-        let key = key(dtype, rows, params.cols);
-        let limits = ShapeLimits {
-            abreast: if stage == 1 { 2 } else { 1 },
-            units: params.units,
-            lanes: self.gpu.subgroup_size,
-            most_subgroups: subgroups,
-        };
-        let (rows, split) = if stage == 2 { (2, 4) } else { (1, 1) };
-        let usual = Shape {
-            rows,
-            subgroups,
-            unroll: 4,
-            split,
-            tokens: 1,
-        };
-        tuned::with_subgroups(&self.tuning, key, usual.within(&limits), &limits)
-    }
-
     fn chain_kernel(&self, chain: Chain) -> Result<Kernel> {
         let mut kernels = self.chains.lock();
         if let Some(kernel) = kernels.get(&chain) {
@@ -308,25 +182,12 @@ impl GpuLinear {
         }
         // SAFETY: rows are clamped or skipped, columns end with the row, and activations are as long as the columns.
         let wgsl = unsafe { Wgsl::new(chain.text()).trusted() };
-        let before = chain.attention.map_or("", |_| "attention_");
-        let name = format!("{before}matvec_chain_{}", chain.dtype.name().to_lowercase());
-        let work = match chain.activation {
-            Activation::Silu => |call: &Dispatched<'_>| work::work(call, Activation::Silu),
-            Activation::Gelu(Form::Tanh) => {
-                |call: &Dispatched<'_>| work::work(call, Activation::Gelu(Form::Tanh))
-            }
-            Activation::Gelu(Form::Erf) => {
-                |call: &Dispatched<'_>| work::work(call, Activation::Gelu(Form::Erf))
-            }
-        };
-        let mut source = KernelSource::new(name)
+        let source = KernelSource::new(chain.name())
             .op("matvec_chain")
-            .work(work)
+            .work(chain.work())
             .wgsl(wgsl);
-        // Attention has read them before.
-        if chain.attention.is_none() && chain.stages == STAGES {
-            source = OUTS.into_iter().fold(source, KernelSource::overwrites);
-        }
+        let overwritten = chain.overwritten();
+        let source = overwritten.fold(source, KernelSource::overwrites);
         let kernel = self.device.kernel(&source)?;
         kernels.insert(chain, kernel.clone());
         Ok(kernel)
@@ -349,29 +210,46 @@ impl GpuLinear {
     }
 }
 
-/// An error if attention does not have its queries, keys and values where the next layer's go, which have the same slots.
-fn same_rows(attention: &StepPart, stages: &[Recorded]) -> Result<(), Unfit> {
-    let Some(last) = stages.get(3) else {
-        return Ok(());
-    };
-    let next = last.products.iter().map(|product| product.out.view());
-    let place = |view: &BufferView| (view.allocation(), view.range());
-    match next.map(place).eq(attention.rows.iter().map(place)) {
-        true => Ok(()),
-        false => Err(Unfit::new(
-            "the next layer has its queries, keys and values elsewhere",
-        )),
+impl Chain {
+    fn parts(&self) -> impl Iterator<Item = &Part> {
+        self.parts.iter().flatten()
     }
-}
 
-/// What settings of a chain go by: its gated unit, or one of its stages.
-fn key(dtype: DType, rows: u32, cols: u32) -> Key {
-    Key {
-        op: "matvec_chain",
-        dtype,
-        rows,
-        cols,
-        tokens: 1,
-        dimension: "",
+    /// Whether there are queries, keys and values of a next layer.
+    fn has_next(&self) -> bool {
+        self.parts[NEXT].is_some()
+    }
+
+    fn slots(&self) -> Slots {
+        Slots::new(Has {
+            attention: self.attention.map(Step::is_normed),
+            next: self.has_next(),
+            biases: self.biases,
+        })
+    }
+
+    /// The types of the weights, each once.
+    fn types(&self) -> Vec<DType> {
+        let mut types: Vec<DType> = Vec::new();
+        for part in self.parts() {
+            if !types.contains(&part.dtype) {
+                types.push(part.dtype);
+            }
+        }
+        types
+    }
+
+    fn name(&self) -> String {
+        let before = self.attention.map_or("", |_| "attention_");
+        let types = self.types();
+        let types: Vec<&str> = types.iter().map(|dtype| dtype.name()).collect();
+        format!("{before}matvec_chain_{}", types.join("_").to_lowercase())
+    }
+
+    /// Slots of which each dispatch writes every byte. Attention has read them before.
+    fn overwritten(&self) -> impl Iterator<Item = u32> + use<> {
+        let is_overwritten = self.attention.is_none() && self.has_next();
+        let rows = self.slots().rows.into_iter();
+        rows.filter(move |_| is_overwritten)
     }
 }

@@ -4,13 +4,14 @@
 //! first in the next one, which depend on nobody, and then waits until all workgroups have arrived. What crosses
 //! workgroups is in coherent memory: it is written and read past the caches that workgroups have to themselves.
 
+use std::iter::repeat_n;
+
 use super::super::matvec::MatVec;
 use super::super::shader::{PARAMS, begin_main, binding, gate, put, weights};
 use super::super::variant::{Job, Put, Variant, Way};
-use super::{
-    ACTIVATED, ATTENDED, CONTROL, Chain, FAILED, FIRST_MATRICES, HIDDEN, MATRICES, NORMS, OUTS,
-    STEP,
-};
+use super::slots::Slots;
+use super::{Chain, FAILED, FIRST_MATRICES, NEXT, PARTS, Part};
+use crate::dtype::DType;
 use crate::linear::gpu::Layout;
 
 /// What each stage reads, and the number of its norm.
@@ -64,16 +65,24 @@ fn join(text: &mut String, times: u32) {
     }
 }
 
+/// What names that belong to a type end in.
+fn suffix(dtype: DType) -> String {
+    format!("_{}", dtype.name().to_lowercase())
+}
+
 impl Chain {
     pub(super) fn text(&self) -> String {
         let mut whole = String::new();
         let text = &mut whole;
-        let variants: Vec<Variant> = (0..self.stages).map(|at| self.variant(at)).collect();
-        let writers: Vec<MatVec<'_>> = (variants.iter().zip(FIRST_MATRICES))
-            .map(|(variant, first)| MatVec::of_chain(variant, first))
+        let variants: Vec<Variant> = (self.parts().enumerate())
+            .map(|(at, part)| self.variant(at, part))
             .collect();
-        self.declarations(text, &variants);
-        self.bindings(text);
+        let writers: Vec<MatVec<'_>> = (variants.iter().zip(FIRST_MATRICES))
+            .map(|(variant, first)| MatVec::of_chain(variant, first, suffix(variant.dtype)))
+            .collect();
+        let slots = self.slots();
+        self.declarations(text, &variants, &slots);
+        self.bindings(text, &slots);
         begin_main(text, self.subgroups());
         if self.attention.is_some() {
             put!(
@@ -86,21 +95,32 @@ impl Chain {
     }}"
             );
         }
-        // What attention writes is waited for, too.
-        let steps = u32::from(self.attention.is_some());
-        for (at, writer) in writers.iter().enumerate() {
-            put!(text, "    p = all.stage_{at};");
-            writer.begin_stage(text);
-            let step = at as u32 + steps;
-            if step > 0 {
+        // How often workgroups have met. What attention writes is waited for, too.
+        let mut met = 0;
+        for (at, (writer, part)) in writers.iter().zip(self.parts()).enumerate() {
+            put!(text, "    p = all.part_{at};");
+            if at > NEXT {
+                // Of the same stage: those come first that had the fewest blocks of the part before.
+                let blocks = writers[at - 1].blocks();
                 put!(
                     text,
-                    "    if !meet({step}u, groups.x, thread) {{ return; }}"
+                    "    let first_{at} = (id.x + groups.x - {blocks} % groups.x) % groups.x;"
                 );
+                let first = format!("first_{at}");
+                writer.begin_stage(text, &first);
+                put!(text, "    {{");
+                writer.stage(text, &first, true);
+                put!(text, "    }}");
+                continue;
+            }
+            writer.begin_stage(text, "id.x");
+            if at > 0 || self.attention.is_some() {
+                met += 1;
+                put!(text, "    if !meet({met}u, groups.x, thread) {{ return; }}");
             }
             put!(text, "    {{");
-            self.load(text, at);
-            writer.stage(text, INPUTS[at].1.is_some());
+            self.load(text, at, part.cols);
+            writer.stage(text, "id.x", INPUTS[at].1.is_some());
             put!(text, "    }}");
         }
         put!(
@@ -110,20 +130,20 @@ impl Chain {
         atomicStore(&control[0], 0u);
     }}
 }}",
-            self.stages as u32 + steps
+            met + 1
         );
         whole
     }
 
-    fn declarations(&self, text: &mut String, variants: &[Variant]) {
-        let widest = self.cols.iter().max().map_or(4, |cols| cols / 4);
+    fn declarations(&self, text: &mut String, variants: &[Variant], slots: &Slots) {
+        let widest = self.parts().map(|part| part.cols / 4).max().unwrap_or(1);
         let subgroups = self.subgroups();
-        let sums = variants.iter().zip(&self.shapes);
-        let partial = sums.map(|(variant, shape)| subgroups * shape.rows * variant.job.abreast());
+        let partial = (variants.iter().zip(self.parts()))
+            .map(|(variant, part)| subgroups * part.shape.rows * variant.job.abreast());
         let partial = partial.max().unwrap_or(1);
         match self.attention {
             Some(step) => {
-                text.push_str(&step.text(&STEP));
+                text.push_str(&step.text(&slots.step));
                 text.push_str(include_str!("attended.wgsl"));
             }
             None => {
@@ -135,13 +155,16 @@ impl Chain {
             Some(_) => "shares: u32, attention: StepParams,",
             None => "",
         };
+        let parts: String = (0..PARTS)
+            .map(|at| format!("part_{at}: Params, "))
+            .collect();
         put!(
             text,
             "{PARAMS}struct All {{
-    stage_0: Params, stage_1: Params, stage_2: Params, stage_3: Params, most_polls: u32, {attention}
+    {parts}most_polls: u32, {attention}
 }}
 var<immediate> all: All;
-/// Of the stage.
+/// Of the part.
 var<private> p: Params;
 /// What the norm of the stage multiplies sums with.
 var<private> scale: f32;
@@ -153,12 +176,24 @@ var<workgroup> all_there: u32;
 fn x4(token: u32, k4: u32) -> vec4<f32> {{ return staged[k4]; }}"
         );
         gate(text, self.activation);
-        // One plane each: the second slot is never bound.
-        weights(text, self.dtype, (0..self.matrices()).map(|slot| [slot; 2]));
+        let types = variants.iter();
+        let types = types.flat_map(|variant| repeat_n(variant.dtype, variant.matrices()));
+        let types: Vec<DType> = types.collect();
+        let planes = slots.planes(types.iter().copied());
+        for dtype in self.types() {
+            let matrices = (0..).zip(planes.iter().copied()).zip(&types);
+            let matrices = matrices.filter(|(_, of)| **of == dtype);
+            weights(
+                text,
+                dtype,
+                &suffix(dtype),
+                matrices.map(|(matrix, _)| matrix),
+            );
+        }
         text.push_str(include_str!("meet.wgsl"));
     }
 
-    fn bindings(&self, text: &mut String) {
+    fn bindings(&self, text: &mut String, slots: &Slots) {
         let mut coherent = |slot: u32, name: &str, element: &str| {
             put!(
                 text,
@@ -166,17 +201,19 @@ fn x4(token: u32, k4: u32) -> vec4<f32> {{ return staged[k4]; }}"
             );
         };
         if self.attention.is_some() {
-            coherent(STEP.scratch(), "parts", "vec4<f32>");
+            coherent(slots.step.scratch(), "parts", "vec4<f32>");
         }
-        coherent(HIDDEN, "hidden", "vec4<f32>");
-        coherent(ACTIVATED, "activated", "vec4<f32>");
-        coherent(CONTROL, "control", "atomic<u32>");
+        coherent(slots.hidden, "hidden", "vec4<f32>");
+        coherent(slots.activated, "activated", "vec4<f32>");
+        coherent(slots.control, "control", "atomic<u32>");
         put!(text, "const FAILED: u32 = {FAILED}u;");
         if self.attention.is_none() {
-            binding(text, ATTENDED, "read", "attended", "vec4<f32>");
+            binding(text, slots.attended, "read", "attended", "vec4<f32>");
         }
-        for (at, slot) in NORMS.iter().enumerate().take(self.stages - 2) {
-            binding(text, *slot, "read", &format!("norm_{at}"), "vec4<f32>");
+        let has_next = self.has_next();
+        let norms = if has_next { 2 } else { 1 };
+        for (at, slot) in slots.norms.into_iter().enumerate().take(norms) {
+            binding(text, slot, "read", &format!("norm_{at}"), "vec4<f32>");
         }
         for (matrix, name) in [(0, "hidden"), (1, "activated"), (3, "hidden")] {
             put!(
@@ -185,27 +222,34 @@ fn x4(token: u32, k4: u32) -> vec4<f32> {{ return staged[k4]; }}"
 fn before_{matrix}(token: u32, row: u32) -> f32 {{ return {name}[row / 4u][row % 4u]; }}"
             );
         }
-        let has_next = self.matrices() > FIRST_MATRICES[3];
         if self.attention.is_none() && !has_next {
             return;
         }
         let access = if has_next { "read_write" } else { "read" };
-        for (matrix, (slot, name)) in (FIRST_MATRICES[3]..).zip(OUTS.into_iter().zip(ROWS)) {
+        let rows = slots.rows.into_iter().zip(slots.biases).zip(ROWS);
+        for (matrix, ((slot, bias), name)) in (FIRST_MATRICES[NEXT]..).zip(rows) {
             binding(text, slot, access, name, "f32");
+            let sum = match self.biases {
+                true => {
+                    binding(text, bias, "read", &format!("bias_{name}"), "f32");
+                    format!("value + bias_{name}[row]")
+                }
+                false => "value".to_owned(),
+            };
             if has_next {
                 put!(
                     text,
-                    "fn put_{matrix}(token: u32, row: u32, value: f32) {{ {name}[row] = value; }}"
+                    "fn put_{matrix}(token: u32, row: u32, value: f32) {{ {name}[row] = {sum}; }}"
                 );
             }
         }
     }
 
     /// Puts the activations of a stage into workgroup memory, all loads at once.
-    fn load(&self, text: &mut String, stage: usize) {
+    fn load(&self, text: &mut String, stage: usize, cols: u32) {
         let (input, norm) = INPUTS[stage];
         let threads = self.subgroups() * self.lanes;
-        let fours = self.cols[stage] / 4;
+        let fours = cols / 4;
         let times = fours.div_ceil(threads);
         let joins = stage == 0 && self.attention.is_some();
         for at in 0..times {
@@ -250,30 +294,26 @@ fn before_{matrix}(token: u32, row: u32) -> f32 {{ return {name}[row / 4u][row %
     }
 
     fn subgroups(&self) -> u32 {
-        self.shapes[0].subgroups
+        self.parts().next().map_or(1, |part| part.shape.subgroups)
     }
 
-    fn matrices(&self) -> u32 {
-        match self.stages {
-            4 => MATRICES,
-            _ => FIRST_MATRICES[3],
-        }
-    }
-
-    /// A stage as a product of its own would be.
-    fn variant(&self, stage: usize) -> Variant {
+    /// A part as products of their own would be.
+    fn variant(&self, at: usize, part: &Part) -> Variant {
         let plain = Some(Put::Plain);
-        let shape = self.shapes[stage];
-        let units = Layout::new(self.dtype, 1, self.cols[stage] as usize).units();
+        let shape = part.shape;
+        let units = Layout::new(part.dtype, 1, part.cols as usize).units();
+        let all = self.parts().count();
         Variant {
-            dtype: self.dtype,
+            dtype: part.dtype,
             odd: false,
             norm: false,
             way: Way::MatVec(shape),
-            job: match stage {
+            job: match at {
                 0 | 2 => Job::Each([Some(Put::Add), None, None]),
                 1 => Job::Gated(self.activation),
-                _ => Job::Each([plain; 3]),
+                NEXT if all == PARTS => Job::Each([plain, plain, None]),
+                NEXT => Job::Each([plain; 3]),
+                _ => Job::Each([plain, None, None]),
             },
             part: false,
             turns: shape.turns(units, self.lanes),

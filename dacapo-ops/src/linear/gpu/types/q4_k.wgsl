@@ -1,8 +1,8 @@
 // Blocks of 256 nibbles as they lie in files: 16 bytes of scales, then 128 bytes; the low nibbles of 32 of them are one
 // sub-block, the high ones the next. A unit is 16 bytes, half of two sub-blocks.
-const UNIT: u32 = 32u;
-struct Unit { q: vec4<u32>, low: vec2<f32>, high: vec2<f32> }
-struct Input {
+const UNIT$: u32 = 32u;
+struct Unit$ { q: vec4<u32>, low: vec2<f32>, high: vec2<f32> }
+struct Input$ {
     a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
     e: vec4<f32>, f: vec4<f32>, g: vec4<f32>, h: vec4<f32>,
     sums: vec2<f32>,
@@ -10,7 +10,7 @@ struct Input {
 
 // Scales and offsets of two neighbouring sub-blocks, each of six bits, times those of the block: the low sub-block's pair,
 // then the high one's (`get_scale_min_k4` of ggml). The bytes of both are side by side in the same words.
-fn affine2(head: vec4<u32>, pair: u32) -> vec4<f32> {
+fn affine2$(head: vec4<u32>, pair: u32) -> vec4<f32> {
     let of_block = unpack2x16float(head.x);
     let shift = 16u * (pair & 1u);
     let a = head.y >> shift;
@@ -23,7 +23,7 @@ fn affine2(head: vec4<u32>, pair: u32) -> vec4<f32> {
     return numbers * vec4<f32>(of_block.x, -of_block.y, of_block.x, -of_block.y);
 }
 
-fn load_input(token: u32, unit: u32) -> Input {
+fn load_input$(token: u32, unit: u32) -> Input$ {
     let part = unit & 7u;
     let at = unit / 8u * 64u + part / 2u * 16u + (part & 1u) * 4u;
     let a = x4(token, at);
@@ -36,25 +36,25 @@ fn load_input(token: u32, unit: u32) -> Input {
     let h = x4(token, at + 11u);
     let low = (a + b) + (c + d);
     let high = (e + f) + (g + h);
-    return Input(a, b, c, d, e, f, g, h, vec2<f32>((low.x + low.y) + (low.z + low.w), (high.x + high.y) + (high.z + high.w)));
+    return Input$(a, b, c, d, e, f, g, h, vec2<f32>((low.x + low.y) + (low.z + low.w), (high.x + high.y) + (high.z + high.w)));
 }
 
-fn unit_dot(u: Unit, i: Input) -> f32 {
-    let low = (dot(low_ones(u.q.x), i.a) + dot(low_ones(u.q.y), i.b))
-        + (dot(low_ones(u.q.z), i.c) + dot(low_ones(u.q.w), i.d));
-    let high = (dot(high_ones(u.q.x), i.e) + dot(high_ones(u.q.y), i.f))
-        + (dot(high_ones(u.q.z), i.g) + dot(high_ones(u.q.w), i.h));
+fn unit_dot$(u: Unit$, i: Input$) -> f32 {
+    let low = (dot(low_ones$(u.q.x), i.a) + dot(low_ones$(u.q.y), i.b))
+        + (dot(low_ones$(u.q.z), i.c) + dot(low_ones$(u.q.w), i.d));
+    let high = (dot(high_ones$(u.q.x), i.e) + dot(high_ones$(u.q.y), i.f))
+        + (dot(high_ones$(u.q.z), i.g) + dot(high_ones$(u.q.w), i.h));
     let nibbles = 16.0 * (vec2<f32>(low, high) - i.sums);
     return (u.low.x * nibbles.x + u.low.y * i.sums.x) + (u.high.x * nibbles.y + u.high.y * i.sums.y);
 }
 
 // Of each matrix, whose number stands for #:
 
-fn load_unit_#(row: u32, unit: u32, units: u32) -> Unit {
+fn load_unit_#(row: u32, unit: u32, units: u32) -> Unit$ {
     let block = (row * units + unit) / 8u;
     let part = unit & 7u;
-    let both = affine2(w_#[block * 9u], part / 2u);
-    return Unit(w_#[block * 9u + 1u + part], both.xy, both.zw);
+    let both = affine2$(w_#[block * 9u], part / 2u);
+    return Unit$(w_#[block * 9u + 1u + part], both.xy, both.zw);
 }
 
 fn weight4_#(row: u32, k4: u32, units: u32) -> vec4<f32> {
@@ -62,8 +62,8 @@ fn weight4_#(row: u32, k4: u32, units: u32) -> vec4<f32> {
     let sub = (k4 / 8u) & 7u;
     let word = w_#[block * 9u + 1u + sub / 2u * 2u + ((k4 / 4u) & 1u)][k4 & 3u];
     let is_high = (sub & 1u) == 1u;
-    let ones = select(low_ones(word), high_ones(word), is_high);
-    let both = affine2(w_#[block * 9u], sub / 2u);
+    let ones = select(low_ones$(word), high_ones$(word), is_high);
+    let both = affine2$(w_#[block * 9u], sub / 2u);
     let a = select(both.xy, both.zw, is_high);
     return a.x * (16.0 * (ones - vec4<f32>(1.0))) + vec4<f32>(a.y);
 }

@@ -1,18 +1,18 @@
 // Blocks of 256 six-bit values: 128 bytes of low nibbles and 64 bytes of high pairs for each block first, then for each
 // block 16 signed bytes of scales, the f16 scale of the block and two bytes of nothing. A unit is 64 values, 16 from each
 // quarter of half a block, which share bytes.
-const UNIT: u32 = 64u;
-struct Unit { low: vec4<u32>, high: vec4<u32>, pairs: vec4<u32>, scales: vec4<f32> }
-struct Input {
+const UNIT$: u32 = 64u;
+struct Unit$ { low: vec4<u32>, high: vec4<u32>, pairs: vec4<u32>, scales: vec4<f32> }
+struct Input$ {
     a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
     e: vec4<f32>, f: vec4<f32>, g: vec4<f32>, h: vec4<f32>,
     i: vec4<f32>, j: vec4<f32>, k: vec4<f32>, l: vec4<f32>,
     m: vec4<f32>, n: vec4<f32>, o: vec4<f32>, p: vec4<f32>,
 }
 
-fn load_input(token: u32, unit: u32) -> Input {
+fn load_input$(token: u32, unit: u32) -> Input$ {
     let at = unit / 4u * 64u + ((unit >> 1u) & 1u) * 32u + (unit & 1u) * 4u;
-    return Input(
+    return Input$(
         x4(token, at), x4(token, at + 1u), x4(token, at + 2u), x4(token, at + 3u),
         x4(token, at + 8u), x4(token, at + 9u), x4(token, at + 10u), x4(token, at + 11u),
         x4(token, at + 16u), x4(token, at + 17u), x4(token, at + 18u), x4(token, at + 19u),
@@ -20,24 +20,24 @@ fn load_input(token: u32, unit: u32) -> Input {
 }
 
 // Four values of a nibble and two bits each, less 32. 2^23 plus a small number is exact as f32.
-fn six4(nibbles: u32, pairs: u32) -> vec4<f32> {
+fn six4$(nibbles: u32, pairs: u32) -> vec4<f32> {
     let all = (nibbles & 0x0f0f0f0fu) | ((pairs & 0x03030303u) << 4u);
     let shifted = vec4<u32>(all, all >> 8u, all >> 16u, all >> 24u);
     return bitcast<vec4<f32>>((shifted & vec4<u32>(0xffu)) | vec4<u32>(0x4b000000u)) - vec4<f32>(8388640.0);
 }
 
-fn quarter(nibbles: vec4<u32>, pairs: vec4<u32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> f32 {
-    return (dot(six4(nibbles.x, pairs.x), a) + dot(six4(nibbles.y, pairs.y), b))
-        + (dot(six4(nibbles.z, pairs.z), c) + dot(six4(nibbles.w, pairs.w), d));
+fn quarter$(nibbles: vec4<u32>, pairs: vec4<u32>, a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>) -> f32 {
+    return (dot(six4$(nibbles.x, pairs.x), a) + dot(six4$(nibbles.y, pairs.y), b))
+        + (dot(six4$(nibbles.z, pairs.z), c) + dot(six4$(nibbles.w, pairs.w), d));
 }
 
-fn unit_dot(u: Unit, i: Input) -> f32 {
+fn unit_dot$(u: Unit$, i: Input$) -> f32 {
     let four = vec4<u32>(4u);
     let sums = vec4<f32>(
-        quarter(u.low, u.pairs, i.a, i.b, i.c, i.d),
-        quarter(u.high, u.pairs >> vec4<u32>(2u), i.e, i.f, i.g, i.h),
-        quarter(u.low >> four, u.pairs >> four, i.i, i.j, i.k, i.l),
-        quarter(u.high >> four, u.pairs >> vec4<u32>(6u), i.m, i.n, i.o, i.p));
+        quarter$(u.low, u.pairs, i.a, i.b, i.c, i.d),
+        quarter$(u.high, u.pairs >> vec4<u32>(2u), i.e, i.f, i.g, i.h),
+        quarter$(u.low >> four, u.pairs >> four, i.i, i.j, i.k, i.l),
+        quarter$(u.high >> four, u.pairs >> vec4<u32>(6u), i.m, i.n, i.o, i.p));
     return dot(u.scales, sums);
 }
 
@@ -49,7 +49,7 @@ fn scale_of_#(block: u32, at: u32) -> f32 {
     return d * f32(bitcast<i32>(byte) >> 24u);
 }
 
-fn load_unit_#(row: u32, unit: u32, units: u32) -> Unit {
+fn load_unit_#(row: u32, unit: u32, units: u32) -> Unit$ {
     let block = (row * units + unit) / 4u;
     let half = (unit >> 1u) & 1u;
     let part = unit & 1u;
@@ -57,7 +57,7 @@ fn load_unit_#(row: u32, unit: u32, units: u32) -> Unit {
     let at = half * 8u + part;
     let scales = vec4<f32>(
         scale_of_#(block, at), scale_of_#(block, at + 2u), scale_of_#(block, at + 4u), scale_of_#(block, at + 6u));
-    return Unit(w_#[nibbles], w_#[nibbles + 2u], w_#[block * 12u + 8u + half * 2u + part], scales);
+    return Unit$(w_#[nibbles], w_#[nibbles + 2u], w_#[block * 12u + 8u + half * 2u + part], scales);
 }
 
 fn weight4_#(row: u32, k4: u32, units: u32) -> vec4<f32> {
@@ -67,5 +67,5 @@ fn weight4_#(row: u32, k4: u32, units: u32) -> vec4<f32> {
     let part = (k4 / 4u) & 1u;
     let nibbles = w_#[block * 12u + half * 4u + (quarter & 1u) * 2u + part][k4 & 3u] >> (4u * (quarter / 2u));
     let pairs = w_#[block * 12u + 8u + half * 2u + part][k4 & 3u] >> (2u * quarter);
-    return scale_of_#(block, half * 8u + quarter * 2u + part) * six4(nibbles, pairs);
+    return scale_of_#(block, half * 8u + quarter * 2u + part) * six4$(nibbles, pairs);
 }
