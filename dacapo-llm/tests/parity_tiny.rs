@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{Reference, argmax, cosine, data, devices, load, session};
-use dacapo::Device;
-use dacapo_llm::Session;
+use common::{Reference, argmax, cosine, cpu, data, devices, gpu, load, session};
+use dacapo::{Backend, Device};
+use dacapo_llm::tuning::Settings;
+use dacapo_llm::{Model, Sampling, Session};
 
 /// Least cosine between our logits and the reference's.
 const COSINE: f64 = 0.9995;
@@ -135,5 +136,58 @@ fn decoding_token_by_token_is_predicted_as_the_reference_does() {
                 case.check("decode", prompt + step, &session.logits().unwrap());
             }
         }
+    }
+}
+
+/// Has the products between attentions become one dispatch, which otherwise only tuning does, and checks that every layer
+/// of a decode step is one.
+fn chain(model: &Model) {
+    let plan = || {
+        let session = session(model, 96, 64);
+        let graph = session.decode_graph(&Sampling::GREEDY).unwrap();
+        session.plan(&graph).unwrap()
+    };
+    let tuning = model.tuning();
+    tuning.record(true);
+    plan();
+    let knobs = tuning.knobs().into_iter();
+    let knobs = knobs.filter(|knob| knob.key.dimension == "workgroups a unit");
+    let settings: Settings = knobs.map(|knob| (knob.name(), 1)).collect();
+    assert!(!settings.is_empty(), "no chain is asked for");
+    tuning.record(false);
+    tuning.apply(settings);
+    let plan = plan();
+    let nodes = plan.graph().nodes().iter();
+    let chains = nodes.filter(|node| node.op_kind() == "matvec_chain");
+    let misses = &plan.report().fusion.near_misses;
+    assert_eq!(chains.count(), model.config().layers, "{misses:?}");
+}
+
+#[test]
+fn decoding_in_chains_is_predicted_as_the_reference_does() {
+    let Some(device) = gpu(Backend::Vulkan) else {
+        return;
+    };
+    for case in Case::all() {
+        let path = data("tiny").join(&case.reference.model);
+        let model = load(&device, &path);
+        chain(&model);
+        let mut chained = session(&model, 96, 64);
+        chained.push(&case.reference.prompt, &mut |_| {}).unwrap();
+        let prompt = case.reference.prompt.len();
+        for (step, &id) in case.reference.decode.iter().enumerate() {
+            chained.push(&[id], &mut |_| {}).unwrap();
+            case.check("chained", prompt + step, &chained.logits().unwrap());
+        }
+        // Steps ahead of the host, beside the processor's with the same tokens.
+        let mut other = session(&load(&cpu(2), &path), 96, 64);
+        other.push(&case.ids(), &mut |_| {}).unwrap();
+        for _ in 0..6 {
+            let token = chained.next_token(&Sampling::GREEDY).unwrap();
+            other.push(&[token], &mut |_| {}).unwrap();
+        }
+        let cosine = cosine(&chained.logits().unwrap(), &other.logits().unwrap());
+        let name = &case.reference.model;
+        assert!(cosine > COSINE, "{name}: cosine {cosine} in chains");
     }
 }

@@ -121,8 +121,8 @@ impl Linear {
                 5,
             ),
             ("attention and products after it", attends, 3),
-            ("products between attentions", None, 4),
             ("products of two types between attentions", None, 5),
+            ("products between attentions", None, 4),
             ("products after attention", None, 3),
         ]
         .map(|(name, attention, parts)| self.chain(name, attention, parts))

@@ -237,15 +237,35 @@ fn chains() {
     else {
         return;
     };
+    // Floats, two planes, and values of a type of their own.
+    for [dtype, values] in [
+        [DType::F16; 2],
+        [DType::Q8_0; 2],
+        [DType::Q4_0, DType::Q4_1],
+    ] {
+        for biased in [false, true] {
+            chain_of(&s, dtype, values, biased);
+        }
+    }
+}
+
+#[track_caller]
+fn chain_of(s: &Setup, dtype: DType, values: DType, biased: bool) {
     let (ops, linear, scratch) = (&s.ops, &s.ops.linear, s.scratch());
     let (width, gated) = (64, 96);
-    let [output, q, k, v] = [(); 4].map(|()| s.weights(DType::F16, width, width));
-    let [gate_w, up_w] = [(); 2].map(|()| s.weights(DType::F16, gated, width));
-    let down = s.weights(DType::F16, width, gated);
+    let [output, q, k] = [(); 3].map(|()| s.weights(dtype, width, width));
+    let v = s.weights(values, width, width);
+    let [gate_w, up_w] = [(); 2].map(|()| s.weights(dtype, gated, width));
+    let down = s.weights(dtype, width, gated);
     let [attended, hidden, update, normed] = [(); 4].map(|()| s.f32(&[1, width]));
     let [q_out, k_out, v_out] = [(); 3].map(|()| s.f32(&[1, width]));
     let [gate, up, both] = [(); 3].map(|()| s.f32(&[1, gated]));
     let norms = [(); 2].map(|()| s.f32(&[width]));
+    let bias = s.f32(&[width]);
+    let end = match biased {
+        true => Epilogue::Bias(&bias),
+        false => Epilogue::None,
+    };
     let product = |e: &mut CommandEncoder, w: &Tensor, x: &Tensor, out: &Tensor| {
         linear.encode(e, w, x, Epilogue::None, &scratch, out)
     };
@@ -287,7 +307,7 @@ fn chains() {
         ops.add.encode(e, &hidden, &update)?;
         ops.rms_norm.encode(e, &hidden, &norms[1], EPS, &normed)?;
         for (w, out) in [(&q, &q_out), (&k, &k_out), (&v, &v_out)] {
-            product(e, w, &normed, out)?;
+            linear.encode(e, w, &normed, end, &scratch, out)?;
         }
         if attends {
             discard(e, &[&attended])?;
@@ -295,7 +315,8 @@ fn chains() {
         discard(e, &[&update, &normed, &gate, &up, &both])
     };
     let planned = |workgroups: u32, attends: bool| {
-        let name = format!("matvec_chain f16 {gated}x{width} x1 workgroups a unit");
+        let dtype = dtype.name().to_lowercase();
+        let name = format!("matvec_chain {dtype} {gated}x{width} x1 workgroups a unit");
         s.ops.tuning().set(&name, workgroups);
         let graph =
             Graph::capture::<crate::Error>(&s.bench.device, |e| encode(e, attends)).unwrap();
@@ -308,12 +329,20 @@ fn chains() {
         let dispatches = plan.graph().nodes().len();
         (dispatches, counts_of(plan.graph(), None))
     };
+    // Two dispatches read the activations of queries, keys and values and norm them; the chain does once.
+    let twice = u64::from(dtype != values);
     for attends in [false, true] {
         let (apart, chained) = (planned(0, attends), planned(1, attends));
-        assert_eq!([apart.0, chained.0], [4 + usize::from(attends), 1]);
-        let vanishing = if attends { 4 * width as u64 } else { 0 };
+        let count = 4 + twice as usize + usize::from(attends);
+        assert_eq!([apart.0, chained.0], [count, 1]);
+        let row = 4 * width as u64;
+        let vanishing = if attends { row } else { 0 };
         let [read, written, operations] = apart.1;
-        let expected = [read - vanishing, written - vanishing, operations];
-        assert_eq!(chained.1, expected, "attends: {attends}");
+        let expected = [
+            read - vanishing - twice * 2 * row,
+            written - vanishing,
+            operations - twice * (row + 3),
+        ];
+        assert_eq!(chained.1, expected, "{dtype}, {values}, attends: {attends}");
     }
 }

@@ -155,7 +155,7 @@ struct Layer {
     /// What those are made of: the output, gate, up, down, and queries, keys and values.
     cases: Vec<Case>,
     /// Of queries, keys and values.
-    biases: Option<[Tensor; 3]>,
+    biases: [Option<Tensor>; 3],
     norms: [Tensor; 2],
     attended: Tensor,
     hidden: Tensor,
@@ -213,7 +213,7 @@ impl Setup {
             up: weights(2),
             down: weights(3),
             qkv: [4, 5, 6].map(weights),
-            biases: None,
+            biases: [None, None, None],
             norms: [vector(11), vector(12)],
             attended: row(13, queries),
             hidden: row(14, hidden),
@@ -229,7 +229,7 @@ impl Setup {
             let width = layer.outs[at].cols();
             self.bench.f32(&[width], &noise(31 + at as u64, width))
         };
-        let biases = Some([0, 1, 2].map(bias));
+        let biases = [0, 1, 2].map(|at| Some(bias(at)));
         Layer { biases, ..layer }
     }
 
@@ -243,8 +243,6 @@ impl Setup {
             self.linear
                 .encode(e, w, x, Epilogue::None, &self.scratch, out)
         };
-        let biases = layer.biases.as_ref().map(|biases| biases.each_ref());
-        let biases = biases.map_or([Epilogue::None; 3], |biases| biases.map(Epilogue::Bias));
         product(e, &layer.output, &layer.attended, update)?;
         self.add.encode(e, hidden, update)?;
         self.norm.encode(e, hidden, &layer.norms[0], EPS, normed)?;
@@ -255,7 +253,8 @@ impl Setup {
         self.add.encode(e, hidden, update)?;
         if next {
             self.norm.encode(e, hidden, &layer.norms[1], EPS, normed)?;
-            for ((w, out), bias) in layer.qkv.iter().zip(&layer.outs).zip(biases) {
+            for ((w, out), bias) in layer.qkv.iter().zip(&layer.outs).zip(&layer.biases) {
+                let bias = bias.as_ref().map_or(Epilogue::None, Epilogue::Bias);
                 (self.linear).encode(e, w, normed, bias, &self.scratch, out)?;
             }
         }

@@ -135,7 +135,7 @@ mod tests {
             (chain(Some(true), true, false), DType::BF16, 22),
             (chain(Some(true), true, false), DType::Q8_0, 29),
             (chain(Some(false), true, true), DType::Q4_0, 30),
-            (chain(Some(false), false, false), DType::Q4K, 20),
+            (chain(Some(false), false, false), DType::Q4K, 19),
         ] {
             let expected: Vec<u32> = (0..count).collect();
             assert_eq!(slots(has, dtype), expected);
