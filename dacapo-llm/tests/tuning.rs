@@ -2,9 +2,11 @@
 
 mod common;
 
+use std::time::Duration;
+
 use common::{cosine, data, fast_devices, load, session};
 use dacapo::Device;
-use dacapo_llm::tuning::{Settings, TuneOptions, tune};
+use dacapo_llm::tuning::{Knob, Settings, TuneOptions, tune};
 use dacapo_llm::{DecoderError, Error, Model, Sampling};
 
 /// Least cosine between logits before and after, as between ours and a reference's.
@@ -14,9 +16,15 @@ fn tiny(device: &Device) -> Model {
     load(device, &data("tiny/llama-gqa.q4_1.gguf"))
 }
 
+/// The knob of chains, whose workgroups wait for each other: with more than one a unit they do so in vain on a device that
+/// runs them one after the other, as Mesa's software device does, which is an error.
+const WAITING: &str = "workgroups a unit";
+
 fn options(context: usize) -> TuneOptions {
     let mut options = TuneOptions::default();
     options.context = context;
+    // Mesa's software device compiles a chain for seconds.
+    options.limit = Duration::from_secs(600);
     options
 }
 
@@ -34,15 +42,19 @@ fn tuning_ends_and_changes_no_answer() {
     for device in fast_devices() {
         let model = tiny(&device);
         let before = logits(&model);
-        let mut tried = 0;
-        let report = tune(&model, &options(32), &mut |_| tried += 1).unwrap();
+        let (mut tried, mut waiting) = (0, 0);
+        let report = tune(&model, &options(32), &mut |progress| {
+            tried += 1;
+            waiting += usize::from(progress.name.ends_with(WAITING) && progress.value > 1);
+        });
+        let report = report.unwrap();
         assert!(report.complete, "{report:?}");
         assert_eq!(
             (!report.knobs.is_empty(), tried > 0),
             (device.gpu().is_some(), device.gpu().is_some())
         );
         assert!(
-            report.candidates <= tried && report.failed == 0,
+            report.candidates <= tried && report.failed <= waiting,
             "{report:?}"
         );
         assert!(
@@ -74,12 +86,13 @@ fn any_settings_give_the_same_answer_in_a_session_that_is_open() {
         assert_eq!(knobs.is_empty(), device.gpu().is_none());
         let usual = session.logits().unwrap();
         for last in [false, true] {
-            let pick = |allowed: &[u32]| match last {
-                true => allowed.last().copied(),
-                false => allowed.first().copied(),
+            let pick = |knob: &Knob| match last {
+                true if knob.key.dimension == WAITING => Some(1),
+                true => knob.allowed.last().copied(),
+                false => knob.allowed.first().copied(),
             };
             let settings: Settings = (knobs.iter())
-                .filter_map(|knob| Some((knob.name(), pick(&knob.allowed)?)))
+                .filter_map(|knob| Some((knob.name(), pick(knob)?)))
                 .collect();
             model.tuning().apply(settings.clone());
             let mut other = common::session(&model, 64, 16);
