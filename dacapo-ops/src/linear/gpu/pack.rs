@@ -214,8 +214,9 @@ pub(super) fn unit(dtype: DType) -> u32 {
 pub(super) fn registers(dtype: DType) -> u32 {
     match dtype {
         DType::F32 | DType::U32 | DType::F16 | DType::BF16 => 4,
-        DType::Q8_0 | DType::Q4K => 8,
-        DType::Q4_0 | DType::Q4_1 => 12,
+        DType::Q4_1 => 8,
+        DType::Q4K => 9,
+        DType::Q8_0 | DType::Q4_0 => 10,
         DType::Q6K => 16,
     }
 }

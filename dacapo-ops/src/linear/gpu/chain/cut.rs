@@ -8,15 +8,15 @@ use super::{Attending, Call, Chain, ChainParams, MOST_POLLS, NEXT, PARTS, Part};
 use crate::attention::{Room, StepPart};
 use crate::dtype::DType;
 use crate::launch::are_wide;
-use crate::linear::gpu::tuned::{self, ShapeLimits};
+use crate::linear::gpu::tuned::{self, MOST_IN_REGISTERS, ShapeLimits};
 use crate::linear::gpu::variant::Shape;
 use crate::linear::gpu::{GpuLinear, Layout, Params, is_odd, pack};
 use crate::linear::recorded::{Recorded, RecordedEpilogue, RecordedProduct, Then};
 use crate::tuning::Key;
 
-/// Registers in which a lane keeps what it has loaded before it multiplies: it has the like of them while it waits for
-/// others, and there are 128 to each lane where two workgroups of eight subgroups share a unit of an H100.
-const REGISTERS: u32 = 64;
+/// Most registers that what a lane loads before it multiplies may take, all of which it has while it waits for others: of
+/// 128, where two workgroups of eight subgroups share a unit of an H100.
+const REGISTERS: u32 = 80;
 
 impl GpuLinear {
     pub(super) fn chain(
@@ -101,7 +101,7 @@ impl GpuLinear {
             units: params.units,
             lanes: self.gpu.subgroup_size,
             most_subgroups: subgroups,
-            most: REGISTERS / pack::registers(dtype),
+            most: (REGISTERS / pack::registers(dtype)).min(MOST_IN_REGISTERS),
         };
         let usual = match (dtype.is_quantized(), part) {
             (true, _) => self.usual(dtype, [rows, params.cols], 1, abreast),

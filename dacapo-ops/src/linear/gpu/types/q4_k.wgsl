@@ -1,7 +1,8 @@
 // Blocks of 256 nibbles as they lie in files: 16 bytes of scales, then 128 bytes; the low nibbles of 32 of them are one
-// sub-block, the high ones the next. A unit is 16 bytes, half of two sub-blocks.
+// sub-block, the high ones the next. A unit is 16 bytes, half of two sub-blocks, and the block's scales as they were loaded:
+// what is computed of them would wait for them.
 const UNIT$: u32 = 32u;
-struct Unit$ { q: vec4<u32>, low: vec2<f32>, high: vec2<f32> }
+struct Unit$ { q: vec4<u32>, head: vec4<u32>, pair: u32 }
 struct Input$ {
     a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
     e: vec4<f32>, f: vec4<f32>, g: vec4<f32>, h: vec4<f32>,
@@ -45,7 +46,8 @@ fn unit_dot$(u: Unit$, i: Input$) -> f32 {
     let high = (dot(high_ones$(u.q.x), i.e) + dot(high_ones$(u.q.y), i.f))
         + (dot(high_ones$(u.q.z), i.g) + dot(high_ones$(u.q.w), i.h));
     let nibbles = 16.0 * (vec2<f32>(low, high) - i.sums);
-    return (u.low.x * nibbles.x + u.low.y * i.sums.x) + (u.high.x * nibbles.y + u.high.y * i.sums.y);
+    let a = affine2$(u.head, u.pair);
+    return (a.x * nibbles.x + a.y * i.sums.x) + (a.z * nibbles.y + a.w * i.sums.y);
 }
 
 // Of each matrix, whose number stands for #:
@@ -53,8 +55,7 @@ fn unit_dot$(u: Unit$, i: Input$) -> f32 {
 fn load_unit_#(row: u32, unit: u32, units: u32) -> Unit$ {
     let block = (row * units + unit) / 8u;
     let part = unit & 7u;
-    let both = affine2$(w_#[block * 9u], part / 2u);
-    return Unit$(w_#[block * 9u + 1u + part], both.xy, both.zw);
+    return Unit$(w_#[block * 9u + 1u + part], w_#[block * 9u], part / 2u);
 }
 
 fn weight4_#(row: u32, k4: u32, units: u32) -> vec4<f32> {

@@ -1,8 +1,9 @@
 // Blocks of 256 six-bit values: 128 bytes of low nibbles and 64 bytes of high pairs for each block first, then for each
 // block 16 signed bytes of scales, the f16 scale of the block and two bytes of nothing. A unit is 64 values, 16 from each
-// quarter of half a block, which share bytes.
+// quarter of half a block, which share bytes, and the words with their scales as they were loaded: what is computed of them
+// would wait for them.
 const UNIT$: u32 = 64u;
-struct Unit$ { low: vec4<u32>, high: vec4<u32>, pairs: vec4<u32>, scales: vec4<f32> }
+struct Unit$ { low: vec4<u32>, high: vec4<u32>, pairs: vec4<u32>, scales: vec2<u32>, of_block: u32, part: u32 }
 struct Input$ {
     a: vec4<f32>, b: vec4<f32>, c: vec4<f32>, d: vec4<f32>,
     e: vec4<f32>, f: vec4<f32>, g: vec4<f32>, h: vec4<f32>,
@@ -31,6 +32,12 @@ fn quarter$(nibbles: vec4<u32>, pairs: vec4<u32>, a: vec4<f32>, b: vec4<f32>, c:
         + (dot(six4$(nibbles.z, pairs.z), c) + dot(six4$(nibbles.w, pairs.w), d));
 }
 
+// The scale in byte `at` of a word, times that of the block.
+fn scale_in$(word: u32, at: u32, of_block: u32) -> f32 {
+    let byte = word << (24u - 8u * at);
+    return unpack2x16float(of_block).x * f32(bitcast<i32>(byte) >> 24u);
+}
+
 fn unit_dot$(u: Unit$, i: Input$) -> f32 {
     let four = vec4<u32>(4u);
     let sums = vec4<f32>(
@@ -38,26 +45,23 @@ fn unit_dot$(u: Unit$, i: Input$) -> f32 {
         quarter$(u.high, u.pairs >> vec4<u32>(2u), i.e, i.f, i.g, i.h),
         quarter$(u.low >> four, u.pairs >> four, i.i, i.j, i.k, i.l),
         quarter$(u.high >> four, u.pairs >> vec4<u32>(6u), i.m, i.n, i.o, i.p));
-    return dot(u.scales, sums);
+    let scales = vec4<f32>(
+        scale_in$(u.scales.x, u.part, u.of_block), scale_in$(u.scales.x, u.part + 2u, u.of_block),
+        scale_in$(u.scales.y, u.part, u.of_block), scale_in$(u.scales.y, u.part + 2u, u.of_block));
+    return dot(scales, sums);
 }
 
 // Of each matrix, whose number stands for #:
-
-fn scale_of_#(block: u32, at: u32) -> f32 {
-    let d = unpack2x16float(s_#[block * 5u + 4u]).x;
-    let byte = s_#[block * 5u + at / 4u] << (24u - 8u * (at & 3u));
-    return d * f32(bitcast<i32>(byte) >> 24u);
-}
 
 fn load_unit_#(row: u32, unit: u32, units: u32) -> Unit$ {
     let block = (row * units + unit) / 4u;
     let half = (unit >> 1u) & 1u;
     let part = unit & 1u;
     let nibbles = block * 12u + half * 4u + part;
-    let at = half * 8u + part;
-    let scales = vec4<f32>(
-        scale_of_#(block, at), scale_of_#(block, at + 2u), scale_of_#(block, at + 4u), scale_of_#(block, at + 6u));
-    return Unit$(w_#[nibbles], w_#[nibbles + 2u], w_#[block * 12u + 8u + half * 2u + part], scales);
+    let words = block * 5u + half * 2u;
+    return Unit$(
+        w_#[nibbles], w_#[nibbles + 2u], w_#[block * 12u + 8u + half * 2u + part],
+        vec2<u32>(s_#[words], s_#[words + 1u]), s_#[block * 5u + 4u], part);
 }
 
 fn weight4_#(row: u32, k4: u32, units: u32) -> vec4<f32> {
@@ -67,5 +71,6 @@ fn weight4_#(row: u32, k4: u32, units: u32) -> vec4<f32> {
     let part = (k4 / 4u) & 1u;
     let nibbles = w_#[block * 12u + half * 4u + (quarter & 1u) * 2u + part][k4 & 3u] >> (4u * (quarter / 2u));
     let pairs = w_#[block * 12u + 8u + half * 2u + part][k4 & 3u] >> (2u * quarter);
-    return scale_of_#(block, half * 8u + quarter * 2u + part) * six4$(nibbles, pairs);
+    let at = half * 8u + quarter * 2u + part;
+    return scale_in$(s_#[block * 5u + at / 4u], at & 3u, s_#[block * 5u + 4u]) * six4$(nibbles, pairs);
 }
