@@ -105,8 +105,10 @@ impl Linear {
     }
 
     /// The products between two attentions become one dispatch, and those after the last one, with the attention before
-    /// them or without it, where workgroups can wait for each other and the tuning says that it is faster. These rules
-    /// come last: they take what others have made. Who has them used must ask [`Linear::check_met`] whether all went well.
+    /// them or without it, where workgroups can wait for each other and the tuning says that it is faster. Weights are of
+    /// any types; of queries, keys and values two may be of one type and the third of another, and all or none have
+    /// biases. These rules come last: they take what others have made. Who has them used must ask [`Linear::check_met`]
+    /// whether all went well.
     pub fn chain_rules(&self, attention: &Attention) -> Vec<FusionRule> {
         let is_possible = matches!(&self.form, Form::Gpu(gpu) if gpu.has_chains());
         if !is_possible {

@@ -91,7 +91,8 @@ fn every_kernel_compiles() {
     assert_eq!(kernels, DType::WEIGHTS.len() * (7 * 6 + 6 * 7 + 6 + 2 * 7));
 }
 
-fn compile(text: &str, subgroup_size: u32) -> Result<Vec<u32>, String> {
+/// The kernel as SPIR-V.
+pub(super) fn compile(text: &str, subgroup_size: u32) -> Result<Vec<u32>, String> {
     let module = naga::front::wgsl::parse_str(text).map_err(|error| error.emit_to_string(text))?;
     let mut validator = Validator::new(ValidationFlags::all(), Capabilities::all());
     validator

@@ -320,3 +320,44 @@ fn before_{matrix}(token: u32, row: u32) -> f32 {{ return {name}[row / 4u][row %
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::compile;
+    use super::super::super::variant::Shape;
+    use super::*;
+    use crate::linear::Activation;
+
+    /// Every type with every other one, three stages and four, in subgroups of any size.
+    #[test]
+    fn every_chain_compiles() {
+        for (at, first) in DType::WEIGHTS.into_iter().enumerate() {
+            for second in DType::WEIGHTS.into_iter().skip(at) {
+                for (parts, lanes) in [(3, 32), (4, 4), (5, 32)] {
+                    let types = [first, second, first, second, first];
+                    let parts = [0, 1, 2, 3, 4].map(|part| {
+                        (part < parts).then_some(Part {
+                            dtype: types[part],
+                            cols: 2048,
+                            shape: Shape {
+                                subgroups: 8,
+                                ..Shape::of_token(1 + part as u32 % 2, 1, 2)
+                            },
+                        })
+                    });
+                    let chain = Chain {
+                        attention: None,
+                        activation: Activation::Silu,
+                        biases: parts[4].is_some(),
+                        parts,
+                        lanes,
+                    };
+                    let text = chain.text();
+                    if let Err(error) = compile(&text, lanes) {
+                        panic!("{chain:?}: {error}\n{text}");
+                    }
+                }
+            }
+        }
+    }
+}
