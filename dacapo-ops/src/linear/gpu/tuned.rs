@@ -152,6 +152,7 @@ mod tests {
                 abreast: 1 + random.below(2) as u32,
                 most_subgroups: [4, 8, 16, 32][random.below(4)],
                 units: 1 + random.below(600) as u32,
+                most: [5, 10, MOST_IN_REGISTERS][random.below(3)],
                 ..LIMITS
             };
             let usual = Shape {
@@ -159,12 +160,16 @@ mod tests {
                 subgroups: 8.min(limits.most_subgroups),
                 unroll: 1,
                 split: 1,
-                tokens: 1 << random.below(4),
+                // What is limited further has one token.
+                tokens: match limits.most {
+                    MOST_IN_REGISTERS => 1 << random.below(4),
+                    _ => 1,
+                },
             };
             set(&tuning, values);
             let found = shape(&tuning, KEY, usual, &limits);
             let registers = found.rows * found.unroll * found.tokens * limits.abreast;
-            assert!(registers <= MOST_IN_REGISTERS, "{found:?}");
+            assert!(registers <= limits.most, "{found:?}");
             assert!(found.subgroups <= limits.most_subgroups, "{found:?}");
             assert!(found.subgroups.is_multiple_of(found.split), "{found:?}");
             let turns = limits.units.div_ceil(limits.lanes);
