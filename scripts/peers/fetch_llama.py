@@ -3,8 +3,10 @@
 
     scripts/peers/fetch_llama.py [cpu | vulkan | cuda]
 
-Those for the processor unless another kind is named; on Macs they are for Metal, too. Those for CUDA need NVIDIA's
-libraries cudart and cublas where the loader finds them. Runs `npm install` once, in `peers/` of dacapo's cache folder, without any package's own scripts.
+Those for the processor unless another kind is named; on Macs they are for Metal, too. Those for
+CUDA need NVIDIA's libraries cudart and cublas where the loader finds them.
+
+Runs `npm install` once, in `peers/` of dacapo's cache folder, without any package's own scripts.
 Needs npm; Linux x86-64 or arm64, or macOS.
 """
 
@@ -18,7 +20,6 @@ sys.path.append(str(Path(__file__).resolve().parent.parent))
 from fetching import cache_folder  # noqa: E402
 
 PACKAGE = "node-llama-cpp@3.22.1"
-
 
 KINDS = ("cpu", "vulkan", "cuda")
 

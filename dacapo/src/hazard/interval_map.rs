@@ -41,6 +41,7 @@ struct Place {
 }
 
 impl Place {
+    /// That of no segment in any map.
     const NOWHERE: Place = Place {
         chunk: usize::MAX,
         at: 0,
@@ -165,7 +166,7 @@ impl IntervalMap {
     #[inline]
     fn find_again(&mut self, arena: &Arena, byte: u64) -> Place {
         let hint = core::mem::replace(&mut self.hint, Place::NOWHERE);
-        match hint.chunk != usize::MAX && self.is_place_of(arena, hint, byte) {
+        match self.is_place_of(arena, hint, byte) {
             true => hint,
             false => self.find(arena, byte),
         }

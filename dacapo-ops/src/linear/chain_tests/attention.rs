@@ -20,10 +20,7 @@ const HEADS: Heads = Heads {
 #[track_caller]
 fn check(s: &Setup, layer: &Layer, heads: Heads, next: bool, rule: &str) {
     let cached = s.cached(layer, heads);
-    s.allow(layer, 1);
-    let plan = Fusing::new(&s.bench, &s.rules(), |e| {
-        s.encode_attended(e, layer, &cached, next)
-    });
+    let plan = s.attended(layer, &cached, next);
     assert_eq!(plan.ops(), ["matvec_chain"], "{}", plan.misses());
     plan.fired_last(rule);
     let mut kept = layer.kept(next);
@@ -55,16 +52,11 @@ fn chains_begin_with_attention() {
         position: 431,
         ..HEADS
     };
-    let few = Widths {
-        queries: 128,
-        keys: 64,
-        ..WIDTHS[1]
-    };
     let of_256 = Widths {
         keys: 64,
         ..WIDTHS[3]
     };
-    let uniform = [DType::BF16, DType::Q8_0, DType::Q4_1].map(|dtype| (dtype, few));
+    let uniform = [DType::BF16, DType::Q8_0, DType::Q4_1].map(|dtype| (dtype, FEW));
     let large = [DType::Q4K, DType::Q6K].map(|dtype| (dtype, of_256));
     for (dtype, few) in uniform.into_iter().chain(large) {
         let mut cases = vec![(WIDTHS[0], HEADS, true), (few, late, false)];
@@ -113,12 +105,9 @@ fn attention_stays_apart_where_that_is_faster() {
         ..HEADS
     };
     let cached = s.cached(&layer, heads);
-    s.allow(&layer, 1);
     let (rows, cols) = (layer.gate.rows(), layer.gate.cols());
     s.tuning
         .set(&format!("matvec_chain bf16 {rows}x{cols} x1 attention"), 0);
-    let plan = Fusing::new(&s.bench, &s.rules(), |e| {
-        s.encode_attended(e, &layer, &cached, true)
-    });
+    let plan = s.attended(&layer, &cached, true);
     assert_eq!(plan.ops(), ["rope_append_attention", "matvec_chain"]);
 }

@@ -58,6 +58,13 @@ const WIDTHS: [Widths; 4] = [
     },
 ];
 
+/// The second of them, with several heads.
+const FEW: Widths = Widths {
+    queries: 128,
+    keys: 64,
+    ..WIDTHS[1]
+};
+
 /// Types of the weights: of the product after attention, of the gated unit, of the one after it, of queries and keys, and
 /// of values.
 #[derive(Clone, Copy, Debug)]
@@ -329,6 +336,14 @@ impl Setup {
         let plan = Fusing::new(&self.bench, &self.rules(), |e| self.encode(e, layer, next));
         assert_eq!(plan.ops(), ["matvec_chain"], "{}", plan.misses());
         plan
+    }
+
+    /// Fuses attention of the layer's queries to what is cached and the layer, of which chains are allowed.
+    fn attended(&self, layer: &Layer, cached: &Cached, next: bool) -> Fusing<'_> {
+        self.allow(layer, 1);
+        Fusing::new(&self.bench, &self.rules(), |e| {
+            self.encode_attended(e, layer, cached, next)
+        })
     }
 
     /// Lets chains of `layer` have so many workgroups for each of the device's units.

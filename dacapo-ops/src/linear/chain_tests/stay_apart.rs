@@ -38,11 +38,6 @@ fn rows_that_do_not_fit_stay_apart() {
 #[test]
 fn chains_without_the_next_products() {
     let Some(s) = Setup::new() else { return };
-    let widths = Widths {
-        queries: 128,
-        keys: 64,
-        ..WIDTHS[1]
-    };
     let heads = Heads {
         dim: 32,
         cache: DType::F16,
@@ -50,10 +45,10 @@ fn chains_without_the_next_products() {
         position: 40,
     };
     // One of them without a bias, keys of another type than queries and values, and three types.
-    let mut partly_biased = s.biased(s.layer(DType::Q8_0, widths));
+    let mut partly_biased = s.biased(s.layer(DType::Q8_0, FEW));
     partly_biased.biases[1] = None;
-    let [q4_0, bf16] = [DType::Q4_0, DType::BF16].map(|dtype| s.layer(dtype, widths));
-    let [mut own_keys, mut three_types] = [(); 2].map(|()| s.layer(DType::Q8_0, widths));
+    let [q4_0, bf16] = [DType::Q4_0, DType::BF16].map(|dtype| s.layer(dtype, FEW));
+    let [mut own_keys, mut three_types] = [(); 2].map(|()| s.layer(DType::Q8_0, FEW));
     own_keys.qkv[1] = q4_0.qkv[1].clone();
     three_types.qkv[1] = q4_0.qkv[1].clone();
     three_types.qkv[2] = bf16.qkv[2].clone();
@@ -62,11 +57,8 @@ fn chains_without_the_next_products() {
         (own_keys, &["matvec_each", "matvec"]),
         (three_types, &["rms_norm", "matvec", "matvec", "matvec"]),
     ] {
-        s.allow(&layer, 1);
         let cached = s.cached(&layer, heads);
-        let plan = Fusing::new(&s.bench, &s.rules(), |e| {
-            s.encode_attended(e, &layer, &cached, true)
-        });
+        let plan = s.attended(&layer, &cached, true);
         let mut ops = vec!["matvec_chain"];
         ops.extend(left);
         assert_eq!(plan.ops(), ops, "{}", plan.misses());
