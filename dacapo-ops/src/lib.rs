@@ -33,6 +33,7 @@ pub mod simd;
 pub mod softcap;
 pub mod softmax;
 pub mod tensor;
+mod text;
 pub mod top_k;
 pub mod tuning;
 mod vector;

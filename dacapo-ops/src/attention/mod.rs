@@ -6,6 +6,8 @@ mod fusion;
 mod fusion_tests;
 mod gpu;
 #[cfg(test)]
+mod matrices_tests;
+#[cfg(test)]
 mod tests;
 mod tile;
 pub(crate) mod work;

@@ -1,7 +1,8 @@
-//! On a GPU: one kernel for a few rows, whose positions it gives to many workgroups, and one for many rows, which share
-//! what they read.
+//! On a GPU: one kernel for a few rows, whose positions it gives to many workgroups, and two for many rows, which share
+//! what they read: one for any device, one on matrix units.
 #![allow(unsafe_code, reason = "kernels without checks")]
 
+mod matrices;
 mod step;
 mod tiling;
 
@@ -16,6 +17,7 @@ use dacapo::{
     Grid, Kernel, KernelSource, Limits, MemoryKind, Wgsl, Work,
 };
 
+use self::matrices::Matrices;
 pub(crate) use self::step::{Room, Step, StepParams, StepPart, StepSlots};
 use self::tiling::Tiling;
 use super::{Params, work};
@@ -32,8 +34,7 @@ pub(super) struct Gpu {
     kernels: Arc<Mutex<HashMap<Variant, Kernel>>>,
     /// Threads of the split form.
     workgroup: u32,
-    /// Threads of a subgroup.
-    subgroup: u32,
+    features: GpuFeatures,
     /// Threads that keep the device busy.
     enough: u32,
     limits: Limits,
@@ -59,13 +60,15 @@ struct Attention {
     form: Form,
 }
 
-/// Two kernels for the same parameters.
+/// Three kernels for the same parameters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Form {
     /// Each thread scores one position for this many (row, head) pairs.
     Split { pairs: u32 },
     /// Keys and values lie in workgroup memory, for many pairs.
     Tiled(Tiling),
+    /// So they do, as f16, for matrix units.
+    Matrices(Matrices),
 }
 
 #[derive(Clone, Copy, Pod, Zeroable)]
@@ -107,7 +110,7 @@ impl Gpu {
         Ok(Gpu {
             kernels: Arc::default(),
             workgroup: rows::workgroup(device, 256),
-            subgroup: features.subgroup_size,
+            features,
             enough: busy_threads(device),
             limits: *device.limits(),
             tuning: tuning.clone(),
@@ -130,19 +133,15 @@ impl Gpu {
             ..
         } = params;
         let (tokens, ratio) = (positions.elements() as u32, heads / kv_heads);
-        let form = Tiling::new(tokens, ratio, head_dim, &self.limits).map_or_else(
-            || Form::Split {
-                pairs: pairs(tokens, ratio, head_dim),
-            },
-            Form::Tiled,
-        );
+        let wide = is_wide(k, v, head_dim);
+        let form = self.form(tokens, ratio, head_dim, wide && k.dtype() == DType::F16);
         let blocks = tokens.saturating_mul(ratio).div_ceil(form.pairs());
         let groups = blocks.saturating_mul(kv_heads);
         let splits = self.splits(form, groups, head_dim, capacity);
         let variant = Attention {
             dtype: k.dtype(),
             head_dim,
-            wide: is_wide(k, v, head_dim),
+            wide,
             form,
         };
         let kernel = self.kernel(encoder, Variant::Attention(variant))?;
@@ -158,6 +157,19 @@ impl Gpu {
             Bytes(&params),
         );
         Ok(encoder.dispatch(&kernel, args, Grid::groups([blocks, splits, kv_heads]))?)
+    }
+
+    /// That for so many rows. Matrix units take a cache of `halves` that lie where 16 bytes can be loaded at once.
+    fn form(&self, tokens: u32, ratio: u32, head_dim: u32, halves: bool) -> Form {
+        let matrices = || Matrices::new(tokens, ratio, head_dim, &self.features, &self.limits);
+        let tiling = || Tiling::new(tokens, ratio, head_dim, &self.limits);
+        let pairs = pairs(tokens, ratio, head_dim);
+        halves
+            .then(matrices)
+            .flatten()
+            .map(Form::Matrices)
+            .or_else(|| tiling().map(Form::Tiled))
+            .unwrap_or(Form::Split { pairs })
     }
 
     /// The next region of scratch.
@@ -186,6 +198,7 @@ impl Gpu {
         let threads = match form {
             Form::Split { .. } => self.workgroup,
             Form::Tiled(tiling) => tiling.threads(),
+            Form::Matrices(matrices) => matrices.threads(),
         };
         self.splits_of(LEAST, threads, groups, form.pairs(), head_dim, capacity)
     }
@@ -226,29 +239,39 @@ impl Gpu {
             Form::Split { .. } => (
                 "split",
                 vec![("WORKGROUP", self.workgroup)],
-                include_str!("split.wgsl"),
+                include_str!("split.wgsl").to_owned(),
             ),
             Form::Tiled(tiling) => (
                 "tiled",
                 tiling.constants().to_vec(),
-                include_str!("tiled.wgsl"),
+                include_str!("tiled.wgsl").to_owned(),
             ),
+            Form::Matrices(matrices) => {
+                ("matrices", matrices.constants().to_vec(), matrices.text())
+            }
         };
+        let on_matrices = matches!(form, Form::Matrices(_));
         let elements = include_str!("elements.wgsl");
         let loads = match (dtype, wide) {
+            _ if on_matrices => ["", ""],
             (DType::F16, true) => [include_str!("cache_half8.wgsl"), ""],
             (DType::F16, false) => [include_str!("cache_half1.wgsl"), elements],
             (_, true) => [include_str!("cache_single4.wgsl"), ""],
             (_, false) => [include_str!("cache_single1.wgsl"), elements],
         };
         let constants: Vec<_> = shared.into_iter().chain(own).collect();
+        let (enable, caches) = match on_matrices {
+            true => (Matrices::ENABLE, Matrices::CACHES.to_owned()),
+            false => ("", caches([1, 2], dtype, wide, "read")),
+        };
         let text = [
+            enable,
             &common(&constants),
-            &caches([1, 2], dtype, wide, "read"),
+            &caches,
             &loads.concat(),
             include_str!("operands.wgsl"),
             include_str!("scratch.wgsl"),
-            kernel,
+            &kernel,
         ]
         .concat();
         let pairs = form.pairs();
@@ -351,6 +374,7 @@ impl Form {
         match self {
             Form::Split { pairs } => pairs,
             Form::Tiled(tiling) => tiling.pairs,
+            Form::Matrices(matrices) => matrices.pairs(),
         }
     }
 }

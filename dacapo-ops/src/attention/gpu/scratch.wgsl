@@ -3,7 +3,8 @@
 
 /// Of the results of one pair in scratch: the sums, the greatest score, the sum of weights.
 const RECORD: u32 = HEAD_DIM + 2u;
-var<workgroup> is_last: u32;
+/// The first; as long as a vector, so that what stands behind it in workgroup memory begins at a multiple of 16 bytes.
+var<workgroup> is_last: array<u32, 4>;
 
 /// Where the records of a part of a block begin, in scratch.
 fn first_record(block: u32, kv_head: u32, split: u32) -> u32 {
@@ -15,13 +16,13 @@ fn arrives_last(counter: u32, working: u32, thread: u32) -> bool {
     storageBarrier();
     if thread == 0u {
         let before = atomicAdd(&scratch[counter], 1u);
-        is_last = u32(before + 1u == working);
+        is_last[0] = u32(before + 1u == working);
         if before + 1u == working {
             atomicStore(&scratch[counter], 0u);
         }
     }
     workgroupBarrier();
-    let arrives = workgroupUniformLoad(&is_last) != 0u;
+    let arrives = workgroupUniformLoad(&is_last[0]) != 0u;
     storageBarrier();
     return arrives;
 }

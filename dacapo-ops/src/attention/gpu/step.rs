@@ -178,7 +178,7 @@ impl Gpu {
         let Problem {
             dtype, head_dim, ..
         } = problem;
-        let (chunks, lanes) = (head_dim / chunk(dtype), self.subgroup);
+        let (chunks, lanes) = (head_dim / chunk(dtype), self.features.subgroup_size);
         if !is_wide(operands.k_cache, operands.v_cache, head_dim)
             || !chunks.is_power_of_two()
             || chunks > lanes
@@ -199,7 +199,7 @@ impl Gpu {
             normed,
             ..
         } = problem;
-        let (lanes, pairs) = (self.subgroup, problem.pairs());
+        let (lanes, pairs) = (self.features.subgroup_size, problem.pairs());
         let choose = |dimension, default, candidates: &[u32], fits: &dyn Fn(u32) -> bool| {
             let key = Key {
                 op,

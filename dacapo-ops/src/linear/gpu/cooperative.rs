@@ -2,8 +2,8 @@
 
 use dacapo::CooperativeMatrix;
 
-use super::shader::line;
 use crate::dtype::DType;
+use crate::text::{line, put};
 
 /// How a product on matrix units is cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -29,14 +29,23 @@ pub struct Tiling {
 pub(super) struct Cooperative {
     pub(super) matrix: CooperativeMatrix,
     pub(super) tiling: Tiling,
+    /// Columns are a multiple of the tiling's depth.
+    pub(super) whole: bool,
     pub(super) subgroup_size: u32,
 }
 
 const TEXT: &str = include_str!("cooperative.wgsl");
+const NARROW_FOUR: &str = include_str!("../../vector/narrow.wgsl");
 
-/// Between what is written once, what is written for each matrix of results, and the end.
-const EACH: &str = "// Of each matrix in turn:\n";
-const BEHIND: &str = "// Behind them:\n";
+/// The sections of the text, in their order: what comes first, sums from their beginning, each step of a turn, the turn's
+/// end, and of each matrix of sums how it comes out, the look for what is left out, and the results.
+const SECTIONS: [&str; 7] = ["", "sums", "step", "turn", "matrix", "look", "put"];
+
+/// A weight that is in a column beyond the last counts for nothing.
+const WITHIN: &str = "fn within(k: u32, column8: u32, w: vec4<f16>) -> vec4<f16> {
+    return select(vec4<f16>(), w, k + column8 * 8u < p.cols);
+}";
+const ALL_WITHIN: &str = "fn within(k: u32, column8: u32, w: vec4<f16>) -> vec4<f16> { return w; }";
 
 /// Halves between the ends and beginnings of lines of a tile, so that they lie in different banks.
 const GAP: u32 = 8;
@@ -86,7 +95,7 @@ impl Tiling {
 
     /// Bytes of workgroup memory.
     pub(super) fn shared_bytes(&self, matrix: CooperativeMatrix) -> u32 {
-        2 * self.halves() + 4 * self.results(matrix)
+        2 * self.halves() + 4 * self.results(matrix) + 16
     }
 }
 
@@ -124,15 +133,20 @@ impl Cooperative {
         }
         let memory = memory.replace("LENGTH", &(self.tiling.halves() / per).to_string());
         let results = self.tiling.results(self.matrix);
+        let within = if self.whole { ALL_WITHIN } else { WITHIN };
         line(
             text,
             format_args!(
-                "{memory}\nvar<workgroup> results: array<f32, {results}>;\n{}",
+                "{memory}\nvar<workgroup> results: array<f32, {results}>;\n{NARROW_FOUR}{within}\n{}",
                 load8(dtype)
             ),
         );
-        let (once, rest) = TEXT.split_once(EACH).unwrap_or((TEXT, ""));
-        let (each, behind) = rest.split_once(BEHIND).unwrap_or((rest, ""));
+        let mut sections = TEXT.split("//: ");
+        // Behind the first, each begins with its name.
+        let [first, sums, step, turn, matrix, look, put] = SECTIONS.map(|name| {
+            let section = sections.next().unwrap_or_default();
+            section.strip_prefix(name).unwrap_or_default()
+        });
         let parts = [tokens / down / size, rows / across / size];
         let threads = self.subgroup_size * down * across;
         let eights = [tokens, rows].map(|lines| (lines * depth / 8).div_ceil(threads));
@@ -145,14 +159,34 @@ impl Cooperative {
         let repeated = |text: &mut String, lines: &str| {
             lines.lines().for_each(|each| repeat(text, each, &marks));
         };
-        repeated(text, once);
-        for down in 0..parts[0] {
-            for across in 0..parts[1] {
-                let each = each.replace("{d}", &down.to_string());
-                repeated(text, &each.replace("{a}", &across.to_string()));
+        repeated(text, first);
+        for (once_more, halved) in [(false, "vec4<f16>("), (true, "narrow(")] {
+            if once_more {
+                put!(text, "if workgroupUniformLoad(&are_late[0]) != 0u {{");
+            }
+            repeated(text, &sums.replace("halved(", halved));
+            for at in (0..depth).step_by(size as usize) {
+                repeated(text, &step.replace("{depth}", &at.to_string()));
+            }
+            repeated(text, turn);
+            for (down, across) in (0..parts[0]).flat_map(|d| (0..parts[1]).map(move |a| (d, a))) {
+                let of_matrix = |lines: &str| {
+                    let lines = lines.replace("{d}", &down.to_string());
+                    lines.replace("{a}", &across.to_string())
+                };
+                repeated(text, &of_matrix(matrix));
+                if !once_more {
+                    repeated(text, &of_matrix(look));
+                }
+                let is_late = of_matrix("late{d}_{a}");
+                let now = match once_more {
+                    false => format!("!{is_late}"),
+                    true => is_late,
+                };
+                repeated(text, &of_matrix(put).replace("{now}", &now));
             }
         }
-        repeated(text, behind);
+        put!(text, "}}\n}}");
     }
 }
 

@@ -7,15 +7,31 @@
 //
 // What comes next is loaded while the present is multiplied. With two BUFFERS a thread writes one while others still read
 // the other, and one barrier a turn is enough.
+//
+// What is beyond the range of f16 is to become its largest number. To look for it would cost more than a quarter of the time.
+// As it is, it becomes infinite, and so do sums with it, or NaN: these are left out, and what a workgroup has left out is
+// computed once more from numbers that `narrow` has brought into range.
 
-// The nearest f16; what is beyond its range becomes its largest, and NaN stays.
-fn narrow(x: vec4<f32>) -> vec4<f16> {
-    // By its bits: compilers may take it that a number equals itself.
-    let size = bitcast<vec4<u32>>(x) & vec4<u32>(0x7fffffffu);
-    // What is below 65520 is rounded to 65504 at most, and hardly ever is anything else met.
-    if max(max(size.x, size.y), max(size.z, size.w)) < 0x477ff000u { return vec4<f16>(x); }
-    let is_nan = size > vec4<u32>(0x7f800000u);
-    return vec4<f16>(select(clamp(x, vec4<f32>(-65504.0), vec4<f32>(65504.0)), x, is_nan));
+// The first: whether any sum of the workgroup is left out. Matrices are loaded from multiples of 16 bytes (Vulkan,
+// VUID-RuntimeSpirv-OpCooperativeMatrixLoadKHR-08986), where `tiles` begins if each variable has a multiple of that.
+var<workgroup> are_late: array<atomic<u32>, 4>;
+
+// Whether any of a lane's elements of the matrix of results at a place is infinite or NaN.
+fn is_beyond(place: u32, lane: u32) -> bool {
+    var is = false;
+    for (var at = lane; at < SIZE * SIZE; at += SUBGROUP_SIZE) {
+        is = is || (bitcast<u32>(results[place + at]) & 0x7f800000u) == 0x7f800000u;
+    }
+    return is;
+}
+
+// Puts a lane's elements of it where they go.
+fn put_matrix(place: u32, lane: u32, first_token: u32, first_row: u32) {
+    for (var at = lane; at < SIZE * SIZE; at += SUBGROUP_SIZE) {
+        let token = first_token + at / SIZE;
+        let row = first_row + at % SIZE;
+        if token < p.tokens && row < p.rows_0 { put_0(token, row, results[place + at]); }
+    }
 }
 
 @compute @workgroup_size(SUBGROUP_SIZE * DOWN * ACROSS)
@@ -31,23 +47,31 @@ fn main(
     let down = subgroup / ACROSS * (TOKENS / DOWN);
     let across = subgroup % ACROSS * (ROWS / ACROSS);
     let last4 = (p.cols - 1u) / 4u;
+    // Each subgroup has a place for one matrix of results. The arguments of a store must have names.
+    let place = subgroup * SIZE * SIZE;
+    let stride = SIZE;
+    let lane = thread % SUBGROUP_SIZE;
+    if thread == 0u { atomicStore(&are_late[0], 0u); }
     // Lines beyond the last are the last once more: what comes of them is not kept.
     let x_at{x} = thread + {x}u * threads;
     let x_token{x} = min(first_token + x_at{x} / (DEPTH / 8u), p.tokens - 1u);
     let x_column{x} = x_at{x} % (DEPTH / 8u);
+    let x_to{x} = x_at{x} / (DEPTH / 8u) * STRIDE + x_column{x} * 8u;
     let w_at{w} = thread + {w}u * threads;
     let w_row{w} = min(first_row + w_at{w} / (DEPTH / 8u), p.rows_0 - 1u);
     let w_column{w} = w_at{w} % (DEPTH / 8u);
+    let w_to{w} = (TOKENS + w_at{w} / (DEPTH / 8u)) * STRIDE + w_column{w} * 8u;
+    var c{d}_{a} = Sum();
+    var late{d}_{a} = false;
+//: sums
     var a_of_x{x} = x4(x_token{x}, min(x_column{x} * 2u, last4));
     var b_of_x{x} = x4(x_token{x}, min(x_column{x} * 2u + 1u, last4));
     var weights{w} = load8(w_row{w}, min(w_column{w}, last4 / 2u), units);
-    var c{d}{a} = Sum();
+    c{d}_{a} = Sum();
     var start = 0u;
     for (var k = 0u; k < p.cols; k += DEPTH) {
-        if x_at{x} < TOKENS * (DEPTH / 8u) { keep(start + x_at{x} / (DEPTH / 8u) * STRIDE + x_column{x} * 8u, narrow(a_of_x{x}), narrow(b_of_x{x})); }
-        // Columns beyond the last count for nothing because their weights are 0.
-        let is_in{w} = k + w_column{w} * 8u < p.cols;
-        if w_at{w} < ROWS * (DEPTH / 8u) { keep(start + TOKENS * STRIDE + w_at{w} / (DEPTH / 8u) * STRIDE + w_column{w} * 8u, select(vec4<f16>(), narrow(low4(weights{w})), is_in{w}), select(vec4<f16>(), narrow(high4(weights{w})), is_in{w})); }
+        if x_at{x} < TOKENS * (DEPTH / 8u) { keep(start + x_to{x}, halved(a_of_x{x}), halved(b_of_x{x})); }
+        if w_at{w} < ROWS * (DEPTH / 8u) { keep(start + w_to{w}, within(k, w_column{w}, halved(low4(weights{w}))), within(k, w_column{w}, halved(high4(weights{w})))); }
         workgroupBarrier();
         let next = k + DEPTH;
         if next < p.cols {
@@ -55,29 +79,25 @@ fn main(
             b_of_x{x} = x4(x_token{x}, min(next / 4u + x_column{x} * 2u + 1u, last4));
             weights{w} = load8(w_row{w}, min(next / 8u + w_column{w}, last4 / 2u), units);
         }
-        for (var depth = 0u; depth < DEPTH; depth += SIZE) {
-            let a{d} = coopLoadT<Left>(&tiles[(start + (down + {d}u * SIZE) * STRIDE + depth) / PER], STRIDE / PER);
-            let b{a} = coopLoad<Right>(&tiles[(start + (TOKENS + across + {a}u * SIZE) * STRIDE + depth) / PER], STRIDE / PER);
-            c{d}{a} = coopMultiplyAdd(a{d}, b{a}, c{d}{a});
+//: step
+        {
+            let a{d} = coopLoadT<Left>(&tiles[(start + (down + {d}u * SIZE) * STRIDE + {depth}u) / PER], STRIDE / PER);
+            let b{a} = coopLoad<Right>(&tiles[(start + (TOKENS + across + {a}u * SIZE) * STRIDE + {depth}u) / PER], STRIDE / PER);
+            c{d}_{a} = coopMultiplyAdd(a{d}, b{a}, c{d}_{a});
         }
+//: turn
         start = (TOKENS + ROWS) * STRIDE - start;
         if BUFFERS == 1u { start = 0u; workgroupBarrier(); }
     }
-    // Each subgroup has a place for one matrix of results. The arguments of a store must have names.
-    let place = subgroup * SIZE * SIZE;
-    let stride = SIZE;
-    let lane = thread % SUBGROUP_SIZE;
-    let r{d}{a} = c{d}{a};
-// Of each matrix in turn:
+//: matrix
     {
-        coopStoreT(r{d}{a}, &results[place], stride);
+        let sums = c{d}_{a};
+        coopStoreT(sums, &results[place], stride);
         workgroupBarrier();
-        for (var at = lane; at < SIZE * SIZE; at += SUBGROUP_SIZE) {
-            let token = first_token + down + {d}u * SIZE + at / SIZE;
-            let row = first_row + across + {a}u * SIZE + at % SIZE;
-            if token < p.tokens && row < p.rows_0 { put_0(token, row, results[place + at]); }
-        }
+//: look
+        late{d}_{a} = is_beyond(place, lane);
+        if late{d}_{a} { atomicStore(&are_late[0], 1u); }
+//: put
+        if {now} { put_matrix(place, lane, first_token + down + {d}u * SIZE, first_row + across + {a}u * SIZE); }
         workgroupBarrier();
     }
-// Behind them:
-}

@@ -1,8 +1,9 @@
 //! The WGSL of few tokens: the lanes of a subgroup go along its rows, and add up what they have in the end. Everything
 //! whose number is known is written out, so that it stays in registers.
 
-use super::shader::{begin_main, binding, gate, put};
+use super::shader::{begin_main, binding, gate};
 use super::variant::{FOUND, Job, Put, SLOTS, Shape, Variant, Way};
+use crate::text::put;
 
 /// Writes a kernel.
 pub(super) struct MatVec<'v> {

@@ -232,11 +232,15 @@ impl GpuLinear {
         let job = Job::Each([Some(put), None, None]);
         let way = match (tokens <= FEW, self.gpu.cooperative_matrix) {
             (true, _) => Way::MatVec(self.shape(job, dtype, [rows, cols], tokens)),
-            (false, Some(matrix)) => Way::Cooperative(Cooperative {
-                matrix,
-                tiling: self.tiling(matrix, rows, tokens),
-                subgroup_size: self.gpu.subgroup_size,
-            }),
+            (false, Some(matrix)) => {
+                let tiling = self.tiling(matrix, rows, tokens);
+                Way::Cooperative(Cooperative {
+                    matrix,
+                    tiling,
+                    whole: cols.is_multiple_of(tiling.depth),
+                    subgroup_size: self.gpu.subgroup_size,
+                })
+            }
             (false, None) => Way::MatMul,
         };
         Variant {

@@ -1,25 +1,18 @@
 //! The WGSL of products, put together for a type and a shape.
 
-use std::fmt::Write;
-
 use super::matvec::MatVec;
 use super::variant::{INPUT, Job, NORM, Put, SLOTS, Variant, Way};
 use crate::dtype::DType;
 use crate::gelu_mul::Form;
 use crate::linear::Activation;
 use crate::linear::gpu::Layout;
+use crate::text::{line, put};
 
 /// [`Params`](super::Params) as kernels have them.
 pub(super) const PARAMS: &str = "struct Params {
     rows_0: u32, rows_1: u32, rows_2: u32, cols: u32, tokens: u32, stride: u32, first: u32, units: u32, eps: f32,
 }
 ";
-
-/// Writes a line to a text.
-macro_rules! put {
-    ($text:expr, $($line:tt)*) => { $crate::linear::gpu::shader::line($text, format_args!($($line)*)) };
-}
-pub(super) use put;
 
 impl Variant {
     /// The whole text.
@@ -210,12 +203,6 @@ pub(super) fn binding(text: &mut String, slot: u32, access: &str, name: &str, el
         text,
         format_args!("@group(0) @binding({slot}) var<storage, {access}> {name}: array<{element}>;"),
     );
-}
-
-/// Writes a line.
-pub(super) fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let _ = writeln!(text, "{line}");
 }
 
 fn types(dtype: DType) -> &'static [&'static str] {

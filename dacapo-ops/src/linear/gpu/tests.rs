@@ -24,6 +24,7 @@ fn every_kernel_compiles() {
         Way::Cooperative(Cooperative {
             matrix,
             tiling: Tiling::new(numbers, matrix == CooperativeMatrix::Size16),
+            whole: false,
             subgroup_size: 32,
         })
     };

@@ -7,12 +7,13 @@
 use std::iter::repeat_n;
 
 use super::super::matvec::MatVec;
-use super::super::shader::{PARAMS, begin_main, binding, gate, put, weights};
+use super::super::shader::{PARAMS, begin_main, binding, gate, weights};
 use super::super::variant::{Job, Put, Variant, Way};
 use super::slots::Slots;
 use super::{Chain, FAILED, FIRST_MATRICES, NEXT, PARTS, Part};
 use crate::dtype::DType;
 use crate::linear::gpu::Layout;
+use crate::text::put;
 
 /// What each stage reads, and the number of its norm.
 const INPUTS: [(&str, Option<usize>); 4] = [

@@ -1,0 +1,346 @@
+//! The form for many rows on matrix units, whatever size of matrices these take.
+
+use dacapo::{CooperativeMatrix, GpuFeatures, Limits};
+
+use crate::text::put;
+
+/// How a workgroup divides its pairs of rows and heads, and the positions they see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Matrices {
+    matrix: CooperativeMatrix,
+    head_dim: u32,
+    subgroup_size: u32,
+    /// Positions whose keys and values are in workgroup memory at once.
+    tile: u32,
+}
+
+/// (row, head) pairs of one workgroup.
+const PAIRS: u32 = 64;
+/// Subgroups of one workgroup, among which its pairs are divided.
+const SUBGROUPS: u32 = 4;
+/// Pairs of one subgroup.
+const ROWS: u32 = PAIRS / SUBGROUPS;
+/// Rows from which it pays.
+const LEAST_TOKENS: u32 = 16;
+/// Widest head, which bounds the registers of a thread.
+const WIDEST: u32 = 128;
+/// What is a multiple of the size of any matrix.
+const LARGEST: u32 = 16;
+/// Halves between the ends and beginnings of rows in workgroup memory, so that eight of them lie in different banks.
+const GAP: u32 = 8;
+
+const WIDE: &str = "var<workgroup> tiles: array<vec4<f16>, TILES>;
+var<workgroup> weights: array<vec4<f16>, WEIGHTS_OF_ALL>;
+var<workgroup> scores: array<vec4<f32>, SCORES_OF_ALL>;
+fn keep_tile(at: u32, x: vec4<f16>) { tiles[at / PER] = x; }
+fn keep_weight(at: u32, x: vec4<f16>) { weights[at / PER] = x; }
+fn keep_score(at: u32, x: vec4<f32>) { scores[at / PER] = x; }
+fn score4(at: u32) -> vec4<f32> { return scores[at / PER]; }
+";
+
+const NARROW: &str = "var<workgroup> tiles: array<f16, TILES>;
+var<workgroup> weights: array<f16, WEIGHTS_OF_ALL>;
+var<workgroup> scores: array<f32, SCORES_OF_ALL>;
+fn keep_tile(at: u32, x: vec4<f16>) { for (var i = 0u; i < 4u; i += 1u) { tiles[at + i] = x[i]; } }
+fn keep_weight(at: u32, x: vec4<f16>) { for (var i = 0u; i < 4u; i += 1u) { weights[at + i] = x[i]; } }
+fn keep_score(at: u32, x: vec4<f32>) { for (var i = 0u; i < 4u; i += 1u) { scores[at + i] = x[i]; } }
+fn score4(at: u32) -> vec4<f32> { return vec4<f32>(scores[at], scores[at + 1u], scores[at + 2u], scores[at + 3u]); }
+";
+
+impl Matrices {
+    /// That for so many rows, or none where another form is better or the device has no such matrices or too little memory.
+    pub(super) fn new(
+        tokens: u32,
+        ratio: u32,
+        head_dim: u32,
+        features: &GpuFeatures,
+        limits: &Limits,
+    ) -> Option<Matrices> {
+        let (matrix, subgroup_size) = (features.cooperative_matrix?, features.subgroup_size);
+        let is_whole = head_dim.is_multiple_of(LARGEST) && head_dim <= WIDEST;
+        let shares_rows = subgroup_size.is_multiple_of(ROWS) && subgroup_size <= 4 * ROWS;
+        let enough = tokens >= LEAST_TOKENS && tokens.saturating_mul(ratio) >= PAIRS;
+        let tiles: &[u32] = match matrix {
+            CooperativeMatrix::Size16 if head_dim <= 64 => &[64, 32],
+            _ => &[32],
+        };
+        let of_tile = |tile| Matrices {
+            matrix,
+            head_dim,
+            subgroup_size,
+            tile,
+        };
+        let fits = |m: &Matrices| {
+            m.threads() <= limits.max_group_threads && m.shared_bytes() <= limits.max_shared_bytes
+        };
+        let found = tiles.iter().copied().map(of_tile).find(fits);
+        found.filter(|_| is_whole && shares_rows && enough)
+    }
+
+    pub(super) fn pairs(self) -> u32 {
+        PAIRS
+    }
+
+    pub(super) fn threads(self) -> u32 {
+        SUBGROUPS * self.subgroup_size
+    }
+
+    /// Halves from row to row of keys, values and queries.
+    fn stride(self) -> u32 {
+        self.head_dim + GAP
+    }
+
+    /// Halves from row to row of weights.
+    fn weights_stride(self) -> u32 {
+        self.tile + GAP
+    }
+
+    /// Elements from row to row of scores. With half the gap, heads of 128 fit into 32 KiB.
+    fn scores_stride(self) -> u32 {
+        self.tile + GAP / 2
+    }
+
+    /// Halves of the keys and values of a tile, or of the queries.
+    fn tile_halves(self) -> u32 {
+        (2 * self.tile).max(PAIRS) * self.stride()
+    }
+
+    /// Bytes of workgroup memory: tiles, weights, scores and counters.
+    fn shared_bytes(self) -> u32 {
+        let of_pair = 2 * self.weights_stride() + 4 * self.scores_stride();
+        2 * self.tile_halves() + PAIRS * of_pair + 16
+    }
+
+    /// What stands in front of all text of the kernel.
+    pub(super) const ENABLE: &'static str = "enable f16;\nenable wgpu_cooperative_matrix;\n";
+
+    /// The bindings of keys and values.
+    pub(super) const CACHES: &'static str =
+        "@group(0) @binding(1) var<storage, read> k_cache: array<vec4<f16>>;
+@group(0) @binding(2) var<storage, read> v_cache: array<vec4<f16>>;
+";
+
+    pub(super) fn constants(self) -> [(&'static str, u32); 11] {
+        [
+            ("SIZE", self.matrix.size()),
+            ("ROWS", ROWS),
+            ("WORKGROUP", self.threads()),
+            ("LANES", self.subgroup_size / ROWS),
+            ("TILE", self.tile),
+            ("STRIDE", self.stride()),
+            ("VALUES", self.tile * self.stride()),
+            ("SCORES", self.scores_stride()),
+            ("WEIGHTS", self.weights_stride()),
+            ("PER", self.per()),
+            ("VECS", 1),
+        ]
+    }
+
+    /// Elements of one in workgroup memory: Metal's matrices cannot be loaded from vectors.
+    fn per(self) -> u32 {
+        match self.matrix {
+            CooperativeMatrix::Size16 => 4,
+            _ => 1,
+        }
+    }
+
+    /// The kernel behind its constants.
+    pub(super) fn text(self) -> String {
+        let size = self.matrix.size();
+        let mut text = String::new();
+        for (name, element) in [("Left", "f16, A"), ("Right", "f16, B"), ("Sum", "f32, C")] {
+            put!(
+                &mut text,
+                "alias {name} = coop_mat{size}x{size}<{element}>;"
+            );
+        }
+        let memory = if self.per() == 4 { WIDE } else { NARROW };
+        let of_all = |stride: u32| (PAIRS * stride / self.per()).to_string();
+        let memory = memory
+            .replace("TILES", &(self.tile_halves() / self.per()).to_string())
+            .replace("WEIGHTS_OF_ALL", &of_all(self.weights_stride()))
+            .replace("SCORES_OF_ALL", &of_all(self.scores_stride()));
+        text.push_str(&memory);
+        text.push_str(include_str!("../../vector/narrow.wgsl"));
+        for each in include_str!("matrices.wgsl").lines() {
+            match each.trim_start().strip_prefix("//: ") {
+                None => put!(&mut text, "{each}"),
+                Some("queries") => self.queries(&mut text),
+                Some("sums") => self.sums(&mut text),
+                Some("load") => self.load(&mut text),
+                Some("keep") => self.keep(&mut text),
+                Some("scores") => self.scores(&mut text),
+                Some("values") => self.values(&mut text),
+                Some("shrink") => self.shrink(&mut text),
+                Some(_) => self.put(&mut text),
+            }
+        }
+        text
+    }
+
+    /// Matrices from top to bottom that a subgroup's pairs make.
+    fn down(self) -> std::ops::Range<u32> {
+        0..ROWS / self.matrix.size()
+    }
+
+    /// Matrices that the elements of a head make.
+    fn wide(self) -> std::ops::Range<u32> {
+        0..self.head_dim / self.matrix.size()
+    }
+
+    /// Matrices that the positions of a tile make.
+    fn along(self) -> std::ops::Range<u32> {
+        0..self.tile / self.matrix.size()
+    }
+
+    fn queries(self, text: &mut String) {
+        for r in self.down() {
+            for k in self.wide() {
+                put!(
+                    text,
+                    "let q{r}_{k} = coopLoadT<Left>(&tiles[((first_row + {r}u * SIZE) * STRIDE + {k}u * SIZE) / PER], STRIDE / PER);"
+                );
+            }
+        }
+    }
+
+    fn sums(self, text: &mut String) {
+        for r in self.down() {
+            for n in self.wide() {
+                put!(text, "var sum{r}_{n} = Sum();");
+            }
+        }
+        for i in self.fours() {
+            put!(
+                text,
+                "let at{i} = min(thread + {i}u * WORKGROUP, TILE * QUADS - 1u);"
+            );
+            put!(text, "var k{i} = vec4<f16>();\nvar v{i} = vec4<f16>();");
+        }
+    }
+
+    /// Four halves of keys, and of values, that a thread brings for each tile.
+    fn fours(self) -> std::ops::Range<u32> {
+        0..(self.tile * self.head_dim / 4).div_ceil(self.threads())
+    }
+
+    fn load(self, text: &mut String) {
+        for i in self.fours() {
+            put!(
+                text,
+                "let from{i} = (kv_head * params.capacity + slot_of(first_slot, at{i} / QUADS, last_behind)) * QUADS + at{i} % QUADS;"
+            );
+            put!(text, "k{i} = k_cache[from{i}];\nv{i} = v_cache[from{i}];");
+        }
+    }
+
+    fn keep(self, text: &mut String) {
+        for i in self.fours() {
+            put!(
+                text,
+                "if thread + {i}u * WORKGROUP < TILE * QUADS {{ let to{i} = at{i} / QUADS * STRIDE + at{i} % QUADS * 4u; keep_tile(to{i}, k{i}); keep_tile(VALUES + to{i}, v{i}); }}"
+            );
+        }
+    }
+
+    fn scores(self, text: &mut String) {
+        for r in self.down() {
+            for t in self.along() {
+                put!(text, "var score{r}_{t} = Sum();");
+            }
+        }
+        for k in self.wide() {
+            for t in self.along() {
+                put!(
+                    text,
+                    "let key{k}_{t} = coopLoad<Right>(&tiles[({t}u * SIZE * STRIDE + {k}u * SIZE) / PER], STRIDE / PER);"
+                );
+                for r in self.down() {
+                    put!(
+                        text,
+                        "score{r}_{t} = coopMultiplyAdd(q{r}_{k}, key{k}_{t}, score{r}_{t});"
+                    );
+                }
+            }
+        }
+        for t in self.along() {
+            self.store(text, t, "score", t);
+        }
+    }
+
+    fn values(self, text: &mut String) {
+        for k in self.along() {
+            for r in self.down() {
+                put!(
+                    text,
+                    "let weight{r}_{k} = coopLoadT<Left>(&weights[((first_row + {r}u * SIZE) * WEIGHTS + {k}u * SIZE) / PER], WEIGHTS / PER);"
+                );
+            }
+            for n in self.wide() {
+                put!(
+                    text,
+                    "let value{k}_{n} = coopLoadT<Right>(&tiles[(VALUES + {k}u * SIZE * STRIDE + {n}u * SIZE) / PER], STRIDE / PER);"
+                );
+                for r in self.down() {
+                    put!(
+                        text,
+                        "sum{r}_{n} = coopMultiplyAdd(weight{r}_{k}, value{k}_{n}, sum{r}_{n});"
+                    );
+                }
+            }
+        }
+    }
+
+    /// Puts matrices number `n` of `name` in the place of scores, from column `place * SIZE` on. The arguments of a store must
+    /// have names.
+    fn store(self, text: &mut String, n: u32, name: &str, place: u32) {
+        for r in self.down() {
+            put!(
+                text,
+                "{{ let matrix = {name}{r}_{n}; let at = ((first_row + {r}u * SIZE) * SCORES + {place}u * SIZE) / PER; let stride = SCORES / PER; coopStoreT(matrix, &scores[at], stride); }}"
+            );
+        }
+    }
+
+    /// The sums, as many at a time as have room in the place of scores: their numbers.
+    fn rounds(self) -> impl Iterator<Item = std::ops::Range<u32>> {
+        let (all, at_once) = (self.wide().end, self.along().end);
+        (0..all.div_ceil(at_once)).map(move |i| i * at_once..((i + 1) * at_once).min(all))
+    }
+
+    fn shrink(self, text: &mut String) {
+        for round in self.rounds() {
+            let first = round.start;
+            for n in round.clone() {
+                self.store(text, n, "sum", n - first);
+            }
+            put!(
+                text,
+                "workgroupBarrier();\nshrink_sums(row, mine, shrink);\nworkgroupBarrier();"
+            );
+            for n in round {
+                for r in self.down() {
+                    let place = n - first;
+                    put!(
+                        text,
+                        "sum{r}_{n} = coopLoadT<Sum>(&scores[((first_row + {r}u * SIZE) * SCORES + {place}u * SIZE) / PER], SCORES / PER);"
+                    );
+                }
+            }
+            put!(text, "workgroupBarrier();");
+        }
+    }
+
+    fn put(self, text: &mut String) {
+        for round in self.rounds() {
+            let first = round.start;
+            for n in round {
+                self.store(text, n, "sum", n - first);
+            }
+            put!(
+                text,
+                "workgroupBarrier();\nif row < pairs {{ put_sums(row, mine, {first}u * SIZE, working, to, weight); }}\nworkgroupBarrier();"
+            );
+        }
+    }
+}
