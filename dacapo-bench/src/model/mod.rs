@@ -24,6 +24,9 @@ use crate::stats::INTERVAL;
 use crate::work::Result;
 use crate::{plot, write};
 
+/// How long contestants on a GPU work without counting once their kernels are compiled.
+const WARM_UP: Duration = Duration::from_millis(500);
+
 /// Measures all models, prints, and writes what else was asked for.
 pub fn run(options: &Options) -> Result<()> {
     let files = options
@@ -110,13 +113,18 @@ fn measured(options: &Options, subject: &Subject) -> Result<Measurement> {
             points: Vec::new(),
         });
     }
+    let warm_up = match options.device.as_str() {
+        "cpu" => Duration::ZERO,
+        _ => WARM_UP,
+    };
     for context in contexts {
         let measure = Measure {
             context,
             prompt: options.prompt as usize,
             generate: options.generate as usize,
         };
-        let samples = rounds::take_turns(&mut contestants, measure, options.rounds as usize)?;
+        let rounds = options.rounds as usize;
+        let samples = rounds::take_turns(&mut contestants, measure, rounds, warm_up)?;
         // The first is dacapo.
         let ours = samples[0].clone()?;
         for (at, (contested, samples)) in contested.iter_mut().zip(samples).enumerate() {

@@ -1,5 +1,7 @@
 //! Contestants in turns.
 
+use std::time::{Duration, Instant};
+
 use super::process::Contestant;
 use super::protocol::{Ask, Measure, Measured, Times};
 use crate::work::Result;
@@ -7,17 +9,29 @@ use crate::work::Result;
 /// One contestant's samples at one context, a round each; or why it has none.
 pub type Samples = std::result::Result<Vec<Measured>, String>;
 
-/// Has each contestant do the work once without counting, then `rounds` times. Somebody else begins each round. Whoever
-/// cannot do it does not take part.
+/// Has each contestant do the work once without counting, then again for as long as `warm_up`, then `rounds` times. Somebody
+/// else begins each round. Whoever cannot do it does not take part.
 pub fn take_turns(
     contestants: &mut [Contestant],
     measure: Measure,
     rounds: usize,
+    warm_up: Duration,
 ) -> Result<Vec<Samples>> {
     let ask = Ask::Measure(measure);
     let mut samples: Vec<Samples> = Vec::new();
     for contestant in contestants.iter_mut() {
         samples.push(counted(contestant, &ask)?.map(|_| Vec::new()));
+    }
+    // What compiles kernels leaves a GPU idle, and its clock falls.
+    let compiled = Instant::now();
+    while compiled.elapsed() < warm_up {
+        for (contestant, _) in contestants
+            .iter_mut()
+            .zip(&samples)
+            .filter(|(_, s)| s.is_ok())
+        {
+            counted(contestant, &ask)??;
+        }
     }
     for round in 0..rounds {
         eprintln!(
@@ -89,14 +103,15 @@ mod tests {
             generate: 1,
         };
         let mut peers = [peer("2"), peer(""), peer("3")];
-        let samples = take_turns(&mut peers, measure, 3).expect("samples");
+        let samples =
+            take_turns(&mut peers, measure, 3, Duration::from_millis(1)).expect("samples");
         let decode = |at: usize| {
             let found: &Vec<Measured> = samples[at].as_ref().expect("samples");
             found.iter().map(|each| each.decode).collect::<Vec<_>>()
         };
         assert_eq!((decode(0), decode(2)), (vec![2.0; 3], vec![3.0; 3]));
         assert_eq!(samples[1], Err("peer: too long".to_owned()));
-        let error = take_turns(&mut [peer("0")], measure, 1).expect_err("no time");
+        let error = take_turns(&mut [peer("0")], measure, 1, Duration::ZERO).expect_err("no time");
         assert!(
             error.to_string().contains("peer answers nonsense"),
             "{error}"

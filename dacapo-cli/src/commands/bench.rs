@@ -1,7 +1,7 @@
 //! `dacapo bench`.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dacapo_llm::ModelFiles;
 use dacapo_llm::decoder::{Model, Sampling, Session, SessionOptions};
@@ -20,12 +20,16 @@ use crate::table::{Align, Table, visible};
 
 const AFTER_HELP: &str = "\
 Each repeat puts a fixed prompt into an empty cache (prefill), then decodes \
-greedily token by token. One repeat before them warms up and does not count. The \
+greedily token by token. One repeat before them warms up and does not count, and \
+on a GPU, whose clock falls in pauses, more of them for half a second. The \
 interval goes from the slowest repeat to the fastest: of six repeats or more, it \
 holds the true median with at least 95 % confidence.
 
 JSON: prefill_tok_s and decode_tok_s, each with median, interval and the figures \
 of all repeats, besides model, device and sizes.";
+
+/// How long a GPU works without counting once its kernels are compiled.
+const WARM_UP: Duration = Duration::from_millis(500);
 
 /// Measure prefill and decode speed
 #[derive(Debug, clap::Args)]
@@ -111,6 +115,10 @@ impl Bench {
         let prompt = made_up(self.prompt_tokens, model.config().vocab_size);
         let bar = Progress::items("measuring", "repeats", self.repeat);
         self.repeat_once(&mut session, &prompt)?;
+        let compiled = Instant::now();
+        while model.device().info().kind.is_gpu() && compiled.elapsed() < WARM_UP {
+            self.repeat_once(&mut session, &prompt)?;
+        }
         let (mut prefill, mut decode) = (Vec::new(), Vec::new());
         for done in 0..self.repeat {
             bar.set(done);

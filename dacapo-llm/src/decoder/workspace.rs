@@ -1,6 +1,6 @@
 //! The memory of one session: what a forward pass computes in, and the key-value cache.
 
-use dacapo::{Buffer, BufferView, CommandEncoder, Device, MemoryKind};
+use dacapo::{Buffer, BufferView, CommandEncoder, Device, DeviceKind, MemoryKind};
 use dacapo_ops::dtype::DType;
 use dacapo_ops::linear::Linear;
 use dacapo_ops::tensor::Tensor;
@@ -32,22 +32,40 @@ pub struct SessionOptions {
 }
 
 impl SessionOptions {
-    /// The model's context length, but at most 4096 positions; chunks of 128 tokens, and of 512 on a GPU, which wants
-    /// more work at a time; an F16 cache; passes as by default, but on a GPU with four steps in flight.
+    /// The model's context length, but at most 4096 positions; chunks of 128 tokens, and on a GPU, which wants more work at a
+    /// time, of 512, or of up to 2048 on one that has matrix units and memory of its own, of which activations take at most
+    /// a 64th then; an F16 cache; passes as by default, but on a GPU with four steps in flight.
     pub fn for_model(model: &Model) -> SessionOptions {
-        let (chunk, in_flight) = match model.device().info().kind.is_gpu() {
-            true => (512, 4),
-            false => (128, 2),
+        let in_flight = if model.device().info().kind.is_gpu() {
+            4
+        } else {
+            2
         };
         SessionOptions {
             capacity: model.config().context_length.min(4096),
-            chunk,
+            chunk: usual_chunk(model.device(), model.config()),
             cache: CacheType::F16,
             passes: PassOptions {
                 in_flight,
                 ..PassOptions::default()
             },
         }
+    }
+}
+
+/// See [`SessionOptions::for_model`].
+fn usual_chunk(device: &Device, config: &ModelConfig) -> usize {
+    let info = device.info();
+    let has_matrices = device
+        .gpu()
+        .is_some_and(|gpu| gpu.cooperative_matrix.is_some());
+    let fits = |rows: &usize| Activations::bytes(config, *rows) <= info.memory / 64;
+    match info.kind {
+        kind if !kind.is_gpu() => 128,
+        DeviceKind::DiscreteGpu if has_matrices => {
+            [2048, 1024].into_iter().find(fits).unwrap_or(512)
+        }
+        _ => 512,
     }
 }
 
@@ -88,6 +106,13 @@ pub(super) struct LayerCache {
 }
 
 impl Activations {
+    /// What those of so many rows take, without scratch.
+    fn bytes(config: &ModelConfig, rows: usize) -> u64 {
+        let heads = 2 * (config.q_width() + config.kv_width());
+        let floats = 3 * (config.width + config.feed_forward) + heads;
+        (rows * floats * size_of::<f32>()) as u64
+    }
+
     pub(super) fn new(
         device: &Device,
         config: &ModelConfig,
