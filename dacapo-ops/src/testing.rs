@@ -237,3 +237,39 @@ pub(crate) fn tensor<T: Pod>(
     view.write(values).unwrap();
     Tensor::new(view, dtype, shape).unwrap()
 }
+
+/// That matrices lie where Vulkan has them loaded from, at multiples of 16 bytes, in all kernels of a device that have any: no
+/// variable in workgroup memory may push others away from there. Sizes are numbers in the text.
+pub(crate) fn assert_matrices_are_aligned(device: &Device) {
+    let mut checked = 0;
+    for source in device.kernel_sources() {
+        let text = source.wgsl_form().map_or("", |wgsl| wgsl.text());
+        if !text.contains("coopLoad") {
+            continue;
+        }
+        for variable in text.split("var<workgroup> ").skip(1) {
+            let declared = variable.split(';').next().unwrap_or_default();
+            let array = declared.split_once("array<").and_then(|(_, of)| {
+                let (element, count) = of.strip_suffix('>')?.rsplit_once(", ")?;
+                Some((element, count.parse::<usize>().ok()?))
+            });
+            let Some((element, count)) = array else {
+                panic!("{}: `{declared}` is no array of so many", source.name());
+            };
+            let size = match element {
+                "f16" => 2,
+                "u32" | "f32" | "atomic<u32>" => 4,
+                "vec4<f16>" => 8,
+                "vec4<f32>" => 16,
+                other => panic!("{}: elements of {other}", source.name()),
+            };
+            assert!(
+                (size * count).is_multiple_of(16),
+                "{}: `{declared}`",
+                source.name()
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 0, "no kernel has matrices");
+}

@@ -8,7 +8,7 @@ use super::cpu::Shape;
 use super::tests::{Case, shape};
 use crate::dtype::DType;
 use crate::reference::Bench;
-use crate::testing::reference_with;
+use crate::testing::{assert_matrices_are_aligned, reference_with};
 
 const SIZES: [CooperativeMatrix; 2] = [CooperativeMatrix::Size8, CooperativeMatrix::Size16];
 
@@ -22,6 +22,7 @@ fn on_matrices(test: impl Fn(&Bench, &Attention)) {
         let sources = bench.device.kernel_sources();
         let is_meant = |name: &str| name.starts_with("attention_matrices");
         assert!(sources.iter().any(|source| is_meant(source.name())));
+        assert_matrices_are_aligned(&bench.device);
     }
 }
 

@@ -4,7 +4,7 @@ use dacapo::{CooperativeMatrix, Graph, MemoryKind};
 
 use super::tests::{check, check_halves, in_halves, run};
 use super::*;
-use crate::testing::{Case, Random, reference_with, tensor};
+use crate::testing::{Case, Random, assert_matrices_are_aligned, reference_with, tensor};
 
 const SIZES: [CooperativeMatrix; 2] = [CooperativeMatrix::Size8, CooperativeMatrix::Size16];
 
@@ -59,6 +59,7 @@ fn tiles_of_every_form() {
                 }
             }
         }
+        assert_matrices_are_aligned(&device);
     }
 }
 

@@ -101,6 +101,12 @@ impl Tiling {
 
 impl Cooperative {
     pub(super) fn write(&self, text: &mut String, dtype: DType) {
+        self.declare(text, dtype);
+        self.multiply(text);
+    }
+
+    /// Constants, types, workgroup memory and how weights are read.
+    fn declare(&self, text: &mut String, dtype: DType) {
         let Tiling {
             tokens,
             rows,
@@ -141,6 +147,19 @@ impl Cooperative {
                 load8(dtype)
             ),
         );
+    }
+
+    /// The text with what is said of each matrix, each eight numbers and each step.
+    fn multiply(&self, text: &mut String) {
+        let Tiling {
+            tokens,
+            rows,
+            depth,
+            down,
+            across,
+            ..
+        } = self.tiling;
+        let size = self.matrix.size();
         let mut sections = TEXT.split("//: ");
         // Behind the first, each begins with its name.
         let [first, sums, step, turn, matrix, look, put] = SECTIONS.map(|name| {
