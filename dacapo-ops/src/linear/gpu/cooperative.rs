@@ -184,8 +184,14 @@ impl Cooperative {
                 put!(text, "if workgroupUniformLoad(&are_late[0]) != 0u {{");
             }
             repeated(text, &sums.replace("halved(", halved));
-            for at in (0..depth).step_by(size as usize) {
-                repeated(text, &step.replace("{depth}", &at.to_string()));
+            if self.matrix == CooperativeMatrix::Size16 {
+                for at in (0..depth).step_by(size as usize) {
+                    repeated(text, &step.replace("{depth}", &format!("{at}u")));
+                }
+            } else {
+                // Nobody has measured small matrices, and their steps are four times as many.
+                put!(text, "for (var depth = 0u; depth < DEPTH; depth += SIZE)");
+                repeated(text, &step.replace("{depth}", "depth"));
             }
             repeated(text, turn);
             for (down, across) in (0..parts[0]).flat_map(|d| (0..parts[1]).map(move |a| (d, a))) {

@@ -81,8 +81,8 @@ fn main(
         }
 //: step
         {
-            let a{d} = coopLoadT<Left>(&tiles[(start + (down + {d}u * SIZE) * STRIDE + {depth}u) / PER], STRIDE / PER);
-            let b{a} = coopLoad<Right>(&tiles[(start + (TOKENS + across + {a}u * SIZE) * STRIDE + {depth}u) / PER], STRIDE / PER);
+            let a{d} = coopLoadT<Left>(&tiles[(start + (down + {d}u * SIZE) * STRIDE + {depth}) / PER], STRIDE / PER);
+            let b{a} = coopLoad<Right>(&tiles[(start + (TOKENS + across + {a}u * SIZE) * STRIDE + {depth}) / PER], STRIDE / PER);
             c{d}_{a} = coopMultiplyAdd(a{d}, b{a}, c{d}_{a});
         }
 //: turn
