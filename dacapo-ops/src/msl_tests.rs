@@ -66,8 +66,7 @@ fn every_operation_runs_on_metal() {
     }
     for (start, count) in [
         ("attention_split", 20),
-        ("attention_tiled", 12),
-        ("attention_matrices", 4),
+        ("attention_tiled", 14),
         ("embed_", DType::WEIGHTS.len()),
         ("kv_append", 3),
         ("rope_append", 3),

@@ -30,7 +30,7 @@ use crate::tuning::Tuning;
 
 /// `softmax(scale * q k^T) v` over the positions that each row may see.
 ///
-/// All is computed in f32, except that 16 rows and more meet a cache of F16 in f16 on a device with cooperative matrices, if heads are a
+/// All is computed in f32, except that 16 rows and more meet a cache of F16 in f16 on a device with cooperative matrices of 16x16, if heads are a
 /// multiple of 16 elements and no more than 128: queries times the scale and weights are rounded to it, an error of up to 2^-11 in each, and
 /// summed in f32. Scaled queries beyond 65504 count as that.
 #[derive(Clone, Debug)]

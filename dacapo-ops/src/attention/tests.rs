@@ -1,3 +1,4 @@
+use dacapo::CooperativeMatrix;
 use half::f16;
 
 use super::cpu::{Shape, attend};
@@ -260,7 +261,7 @@ impl<E: Element + bytemuck::Pod> Case<E> {
             && rows * self.shape.heads / self.shape.kv_heads >= 64
             && self.shape.head_dim.is_multiple_of(16)
             && self.shape.head_dim <= 128
-            && gpu.is_some_and(|gpu| gpu.cooperative_matrix.is_some())
+            && gpu.is_some_and(|gpu| gpu.cooperative_matrix == Some(CooperativeMatrix::Size16))
     }
 
     /// That what was found is as near to the definition as factors of f16 allow, besides `absolute`.

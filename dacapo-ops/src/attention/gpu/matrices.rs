@@ -1,4 +1,4 @@
-//! The form for many rows on matrix units, whatever size of matrices these take.
+//! The form for many rows on matrix units that take matrices of 16x16.
 
 use dacapo::{CooperativeMatrix, GpuFeatures, Limits};
 
@@ -29,22 +29,16 @@ const LARGEST: u32 = 16;
 /// Halves between the ends and beginnings of rows in workgroup memory, so that eight of them lie in different banks.
 const GAP: u32 = 8;
 
-const WIDE: &str = "var<workgroup> tiles: array<vec4<f16>, TILES>;
+/// Elements of a vector in workgroup memory: strides of matrices count what is pointed at.
+const PER: u32 = 4;
+
+const MEMORY: &str = "var<workgroup> tiles: array<vec4<f16>, TILES>;
 var<workgroup> weights: array<vec4<f16>, WEIGHTS_OF_ALL>;
 var<workgroup> scores: array<vec4<f32>, SCORES_OF_ALL>;
 fn keep_tile(at: u32, x: vec4<f16>) { tiles[at / PER] = x; }
 fn keep_weight(at: u32, x: vec4<f16>) { weights[at / PER] = x; }
 fn keep_score(at: u32, x: vec4<f32>) { scores[at / PER] = x; }
 fn score4(at: u32) -> vec4<f32> { return scores[at / PER]; }
-";
-
-const NARROW: &str = "var<workgroup> tiles: array<f16, TILES>;
-var<workgroup> weights: array<f16, WEIGHTS_OF_ALL>;
-var<workgroup> scores: array<f32, SCORES_OF_ALL>;
-fn keep_tile(at: u32, x: vec4<f16>) { for (var i = 0u; i < 4u; i += 1u) { tiles[at + i] = x[i]; } }
-fn keep_weight(at: u32, x: vec4<f16>) { for (var i = 0u; i < 4u; i += 1u) { weights[at + i] = x[i]; } }
-fn keep_score(at: u32, x: vec4<f32>) { for (var i = 0u; i < 4u; i += 1u) { scores[at + i] = x[i]; } }
-fn score4(at: u32) -> vec4<f32> { return vec4<f32>(scores[at], scores[at + 1u], scores[at + 2u], scores[at + 3u]); }
 ";
 
 impl Matrices {
@@ -56,14 +50,15 @@ impl Matrices {
         features: &GpuFeatures,
         limits: &Limits,
     ) -> Option<Matrices> {
-        let (matrix, subgroup_size) = (features.cooperative_matrix?, features.subgroup_size);
+        // Smaller ones, which Apple's GPUs have, nobody has measured.
+        let matrix = features
+            .cooperative_matrix
+            .filter(|&matrix| matrix == CooperativeMatrix::Size16)?;
+        let subgroup_size = features.subgroup_size;
         let is_whole = head_dim.is_multiple_of(LARGEST) && head_dim <= WIDEST;
         let shares_rows = subgroup_size.is_multiple_of(ROWS) && subgroup_size <= 4 * ROWS;
         let enough = tokens >= LEAST_TOKENS && tokens.saturating_mul(ratio) >= PAIRS;
-        let tiles: &[u32] = match matrix {
-            CooperativeMatrix::Size16 if head_dim <= 64 => &[64, 32],
-            _ => &[32],
-        };
+        let tiles: &[u32] = if head_dim <= 64 { &[64, 32] } else { &[32] };
         let of_tile = |tile| Matrices {
             matrix,
             head_dim,
@@ -131,17 +126,9 @@ impl Matrices {
             ("VALUES", self.tile * self.stride()),
             ("SCORES", self.scores_stride()),
             ("WEIGHTS", self.weights_stride()),
-            ("PER", self.per()),
+            ("PER", PER),
             ("VECS", 1),
         ]
-    }
-
-    /// Elements of one in workgroup memory: Metal's matrices cannot be loaded from vectors.
-    fn per(self) -> u32 {
-        match self.matrix {
-            CooperativeMatrix::Size16 => 4,
-            _ => 1,
-        }
     }
 
     /// The kernel behind its constants.
@@ -154,10 +141,9 @@ impl Matrices {
                 "alias {name} = coop_mat{size}x{size}<{element}>;"
             );
         }
-        let memory = if self.per() == 4 { WIDE } else { NARROW };
-        let of_all = |stride: u32| (PAIRS * stride / self.per()).to_string();
-        let memory = memory
-            .replace("TILES", &(self.tile_halves() / self.per()).to_string())
+        let of_all = |stride: u32| (PAIRS * stride / PER).to_string();
+        let memory = MEMORY
+            .replace("TILES", &(self.tile_halves() / PER).to_string())
             .replace("WEIGHTS_OF_ALL", &of_all(self.weights_stride()))
             .replace("SCORES_OF_ALL", &of_all(self.scores_stride()));
         text.push_str(&memory);

@@ -179,17 +179,22 @@ impl Cooperative {
             lines.lines().for_each(|each| repeat(text, each, &marks));
         };
         repeated(text, first);
-        for (once_more, halved) in [(false, "vec4<f16>("), (true, "narrow(")] {
+        // Small matrices look before they round, and loop over steps: nobody has measured anything else.
+        let is_small = self.matrix == CooperativeMatrix::Size8;
+        let passes: &[_] = match is_small {
+            true => &[(false, "narrow(")],
+            false => &[(false, "vec4<f16>("), (true, "narrow(")],
+        };
+        for &(once_more, halved) in passes {
             if once_more {
                 put!(text, "if workgroupUniformLoad(&are_late[0]) != 0u {{");
             }
             repeated(text, &sums.replace("halved(", halved));
-            if self.matrix == CooperativeMatrix::Size16 {
+            if !is_small {
                 for at in (0..depth).step_by(size as usize) {
                     repeated(text, &step.replace("{depth}", &format!("{at}u")));
                 }
             } else {
-                // Nobody has measured small matrices, and their steps are four times as many.
                 put!(text, "for (var depth = 0u; depth < DEPTH; depth += SIZE)");
                 repeated(text, &step.replace("{depth}", "depth"));
             }
@@ -200,7 +205,7 @@ impl Cooperative {
                     lines.replace("{a}", &across.to_string())
                 };
                 repeated(text, &of_matrix(matrix));
-                if !once_more {
+                if !once_more && !is_small {
                     repeated(text, &of_matrix(look));
                 }
                 let is_late = of_matrix("late{d}_{a}");
@@ -211,7 +216,7 @@ impl Cooperative {
                 repeated(text, &of_matrix(put).replace("{now}", &now));
             }
         }
-        put!(text, "}}\n}}");
+        put!(text, "{}", if is_small { "}" } else { "}\n}" });
     }
 }
 
