@@ -2,12 +2,12 @@
 
 use dacapo::{CooperativeMatrix, GpuFeatures, Limits};
 
+use super::tiling::LEAST_TOKENS;
 use crate::text::put;
 
 /// How a workgroup divides its pairs of rows and heads, and the positions they see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Matrices {
-    matrix: CooperativeMatrix,
     head_dim: u32,
     subgroup_size: u32,
     /// Positions whose keys and values are in workgroup memory at once.
@@ -20,12 +20,11 @@ const PAIRS: u32 = 64;
 const SUBGROUPS: u32 = 4;
 /// Pairs of one subgroup.
 const ROWS: u32 = PAIRS / SUBGROUPS;
-/// Rows from which it pays.
-const LEAST_TOKENS: u32 = 16;
 /// Widest head, which bounds the registers of a thread.
 const WIDEST: u32 = 128;
-/// What is a multiple of the size of any matrix.
-const LARGEST: u32 = 16;
+/// Rows, and columns, of each matrix: as many as a subgroup has pairs.
+const SIZE: u32 = CooperativeMatrix::Size16.size();
+const _: () = assert!(ROWS == SIZE);
 /// Halves between the ends and beginnings of rows in workgroup memory, so that eight of them lie in different banks.
 const GAP: u32 = 8;
 
@@ -51,16 +50,13 @@ impl Matrices {
         limits: &Limits,
     ) -> Option<Matrices> {
         // Smaller ones, which Apple's GPUs have, nobody has measured.
-        let matrix = features
-            .cooperative_matrix
-            .filter(|&matrix| matrix == CooperativeMatrix::Size16)?;
+        let has_matrices = features.cooperative_matrix == Some(CooperativeMatrix::Size16);
         let subgroup_size = features.subgroup_size;
-        let is_whole = head_dim.is_multiple_of(LARGEST) && head_dim <= WIDEST;
+        let is_whole = head_dim.is_multiple_of(SIZE) && head_dim <= WIDEST;
         let shares_rows = subgroup_size.is_multiple_of(ROWS) && subgroup_size <= 4 * ROWS;
         let enough = tokens >= LEAST_TOKENS && tokens.saturating_mul(ratio) >= PAIRS;
         let tiles: &[u32] = if head_dim <= 64 { &[64, 32] } else { &[32] };
         let of_tile = |tile| Matrices {
-            matrix,
             head_dim,
             subgroup_size,
             tile,
@@ -69,7 +65,7 @@ impl Matrices {
             m.threads() <= limits.max_group_threads && m.shared_bytes() <= limits.max_shared_bytes
         };
         let found = tiles.iter().copied().map(of_tile).find(fits);
-        found.filter(|_| is_whole && shares_rows && enough)
+        found.filter(|_| has_matrices && is_whole && shares_rows && enough)
     }
 
     pub(super) fn pairs(self) -> u32 {
@@ -117,7 +113,7 @@ impl Matrices {
 
     pub(super) fn constants(self) -> [(&'static str, u32); 11] {
         [
-            ("SIZE", self.matrix.size()),
+            ("SIZE", SIZE),
             ("ROWS", ROWS),
             ("WORKGROUP", self.threads()),
             ("LANES", self.subgroup_size / ROWS),
@@ -133,12 +129,11 @@ impl Matrices {
 
     /// The kernel behind its constants.
     pub(super) fn text(self) -> String {
-        let size = self.matrix.size();
         let mut text = String::new();
         for (name, element) in [("Left", "f16, A"), ("Right", "f16, B"), ("Sum", "f32, C")] {
             put!(
                 &mut text,
-                "alias {name} = coop_mat{size}x{size}<{element}>;"
+                "alias {name} = coop_mat{SIZE}x{SIZE}<{element}>;"
             );
         }
         let of_all = |stride: u32| (PAIRS * stride / PER).to_string();
@@ -164,37 +159,28 @@ impl Matrices {
         text
     }
 
-    /// Matrices from top to bottom that a subgroup's pairs make.
-    fn down(self) -> std::ops::Range<u32> {
-        0..ROWS / self.matrix.size()
-    }
-
     /// Matrices that the elements of a head make.
     fn wide(self) -> std::ops::Range<u32> {
-        0..self.head_dim / self.matrix.size()
+        0..self.head_dim / SIZE
     }
 
     /// Matrices that the positions of a tile make.
     fn along(self) -> std::ops::Range<u32> {
-        0..self.tile / self.matrix.size()
+        0..self.tile / SIZE
     }
 
     fn queries(self, text: &mut String) {
-        for r in self.down() {
-            for k in self.wide() {
-                put!(
-                    text,
-                    "let q{r}_{k} = coopLoadT<Left>(&tiles[((first_row + {r}u * SIZE) * STRIDE + {k}u * SIZE) / PER], STRIDE / PER);"
-                );
-            }
+        for k in self.wide() {
+            put!(
+                text,
+                "let q_{k} = coopLoadT<Left>(&tiles[(first_row * STRIDE + {k}u * SIZE) / PER], STRIDE / PER);"
+            );
         }
     }
 
     fn sums(self, text: &mut String) {
-        for r in self.down() {
-            for n in self.wide() {
-                put!(text, "var sum{r}_{n} = Sum();");
-            }
+        for n in self.wide() {
+            put!(text, "var sum_{n} = Sum();");
         }
         for i in self.fours() {
             put!(
@@ -230,10 +216,8 @@ impl Matrices {
     }
 
     fn scores(self, text: &mut String) {
-        for r in self.down() {
-            for t in self.along() {
-                put!(text, "var score{r}_{t} = Sum();");
-            }
+        for t in self.along() {
+            put!(text, "var score_{t} = Sum();");
         }
         for k in self.wide() {
             for t in self.along() {
@@ -241,12 +225,10 @@ impl Matrices {
                     text,
                     "let key{k}_{t} = coopLoad<Right>(&tiles[({t}u * SIZE * STRIDE + {k}u * SIZE) / PER], STRIDE / PER);"
                 );
-                for r in self.down() {
-                    put!(
-                        text,
-                        "score{r}_{t} = coopMultiplyAdd(q{r}_{k}, key{k}_{t}, score{r}_{t});"
-                    );
-                }
+                put!(
+                    text,
+                    "score_{t} = coopMultiplyAdd(q_{k}, key{k}_{t}, score_{t});"
+                );
             }
         }
         for t in self.along() {
@@ -256,23 +238,19 @@ impl Matrices {
 
     fn values(self, text: &mut String) {
         for k in self.along() {
-            for r in self.down() {
-                put!(
-                    text,
-                    "let weight{r}_{k} = coopLoadT<Left>(&weights[((first_row + {r}u * SIZE) * WEIGHTS + {k}u * SIZE) / PER], WEIGHTS / PER);"
-                );
-            }
+            put!(
+                text,
+                "let weight_{k} = coopLoadT<Left>(&weights[(first_row * WEIGHTS + {k}u * SIZE) / PER], WEIGHTS / PER);"
+            );
             for n in self.wide() {
                 put!(
                     text,
                     "let value{k}_{n} = coopLoadT<Right>(&tiles[(VALUES + {k}u * SIZE * STRIDE + {n}u * SIZE) / PER], STRIDE / PER);"
                 );
-                for r in self.down() {
-                    put!(
-                        text,
-                        "sum{r}_{n} = coopMultiplyAdd(weight{r}_{k}, value{k}_{n}, sum{r}_{n});"
-                    );
-                }
+                put!(
+                    text,
+                    "sum_{n} = coopMultiplyAdd(weight_{k}, value{k}_{n}, sum_{n});"
+                );
             }
         }
     }
@@ -280,12 +258,10 @@ impl Matrices {
     /// Puts matrices number `n` of `name` in the place of scores, from column `place * SIZE` on. The arguments of a store must
     /// have names.
     fn store(self, text: &mut String, n: u32, name: &str, place: u32) {
-        for r in self.down() {
-            put!(
-                text,
-                "{{ let matrix = {name}{r}_{n}; let at = ((first_row + {r}u * SIZE) * SCORES + {place}u * SIZE) / PER; let stride = SCORES / PER; coopStoreT(matrix, &scores[at], stride); }}"
-            );
-        }
+        put!(
+            text,
+            "{{ let matrix = {name}_{n}; let at = (first_row * SCORES + {place}u * SIZE) / PER; let stride = SCORES / PER; coopStoreT(matrix, &scores[at], stride); }}"
+        );
     }
 
     /// The sums, as many at a time as have room in the place of scores: their numbers.
@@ -305,13 +281,11 @@ impl Matrices {
                 "workgroupBarrier();\nshrink_sums(row, mine, shrink);\nworkgroupBarrier();"
             );
             for n in round {
-                for r in self.down() {
-                    let place = n - first;
-                    put!(
-                        text,
-                        "sum{r}_{n} = coopLoadT<Sum>(&scores[((first_row + {r}u * SIZE) * SCORES + {place}u * SIZE) / PER], SCORES / PER);"
-                    );
-                }
+                let place = n - first;
+                put!(
+                    text,
+                    "sum_{n} = coopLoadT<Sum>(&scores[(first_row * SCORES + {place}u * SIZE) / PER], SCORES / PER);"
+                );
             }
             put!(text, "workgroupBarrier();");
         }

@@ -14,7 +14,7 @@ pub(super) struct Tiling {
 }
 
 /// Rows from which it pays.
-const LEAST_TOKENS: u32 = 16;
+pub(super) const LEAST_TOKENS: u32 = 16;
 /// Widest head, which bounds the registers of a thread.
 const WIDEST: u32 = 256;
 /// Pairs of one thread, as many as a vector has elements.

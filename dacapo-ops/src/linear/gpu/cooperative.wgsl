@@ -11,6 +11,7 @@
 // What is beyond the range of f16 is to become its largest number. To look for it would cost more than a quarter of the time.
 // As it is, it becomes infinite, and so do sums with it, or NaN: these are left out, and what a workgroup has left out is
 // computed once more from numbers that `narrow` has brought into range.
+// Small matrices look first, and leave nothing out.
 
 // The first: whether any sum of the workgroup is left out. Matrices are loaded from multiples of 16 bytes (Vulkan,
 // VUID-RuntimeSpirv-OpCooperativeMatrixLoadKHR-08986), where `tiles` begins if each variable has a multiple of that.
